@@ -1,0 +1,99 @@
+"""cadence: learning-rate control for deep learning.
+
+    import cadence as cd
+
+    schedule = cd.warmup("5%") >> cd.cosine(to=0.01)
+    driver = cd.drive(optimizer, schedule, total="90 epochs", steps_per_epoch=len(loader))
+
+Names are loaded on first use: importing this package loads no framework and no numpy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cadence.comparison.compare import compare as compare
+    from cadence.curve.place import place as place
+    from cadence.drivers.doors import drive as drive
+    from cadence.drivers.replay import replay as replay
+    from cadence.drivers.torch_scheduler import torch_scheduler as torch_scheduler
+    from cadence.optim.make import optimizer as optimizer
+    from cadence.record.environment import environment as environment
+    from cadence.record.reader import load_record as load_record
+    from cadence.report.plot import plot as plot
+    from cadence.run.train import train as train
+    from cadence.spec.constructors.cycles import one_cycle as one_cycle
+    from cadence.spec.constructors.cycles import restarts as restarts
+    from cadence.spec.constructors.cycles import triangular as triangular
+    from cadence.spec.constructors.cycles import wsd as wsd
+    from cadence.spec.constructors.phases import constant as constant
+    from cadence.spec.constructors.phases import decay as decay
+    from cadence.spec.constructors.phases import exponential as exponential
+    from cadence.spec.constructors.phases import formula as formula
+    from cadence.spec.constructors.phases import inverse as inverse
+    from cadence.spec.constructors.phases import piecewise as piecewise
+    from cadence.spec.constructors.phases import ramp as ramp
+    from cadence.spec.constructors.phases import steps as steps
+    from cadence.spec.constructors.phases import warmup as warmup
+    from cadence.spec.constructors.rules import early_stop as early_stop
+    from cadence.spec.constructors.rules import plateau as plateau
+    from cadence.spec.constructors.shaped import ShapeConstructor
+    from cadence.spec.parse import parse as parse
+    from cadence.spec.plan import plan as plan
+    from cadence.spec.shape import shape as shape
+    from cadence.spec.value import absolute as absolute
+
+    linear: ShapeConstructor
+    cosine: ShapeConstructor
+    power: ShapeConstructor
+    tanh: ShapeConstructor
+    rex: ShapeConstructor
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "absolute": "spec.value",
+    "plan": "spec.plan",
+    "parse": "spec.parse",
+    "shape": "spec.shape",
+    "place": "curve.place",
+    "drive": "drivers.doors",
+    "replay": "drivers.replay",
+    "torch_scheduler": "drivers.torch_scheduler",
+    "optimizer": "optim.make",
+    "train": "run.train",
+    "compare": "comparison.compare",
+    "load_record": "record.reader",
+    "environment": "record.environment",
+    "plot": "report.plot",
+}
+_CONSTRUCTORS = (
+    "constant", "cosine", "decay", "early_stop", "exponential", "formula", "inverse", "linear", "one_cycle", "piecewise",
+    "plateau", "power", "ramp", "restarts", "rex", "steps", "tanh", "triangular", "warmup", "wsd",
+)  # fmt: skip
+
+__all__ = sorted([*_HOMES, *_CONSTRUCTORS])  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        found = getattr(importlib.import_module(f"cadence.{_HOMES[name]}"), name)
+    elif name.startswith("_"):
+        raise AttributeError(f"module 'cadence' has no attribute {name!r}")
+    else:
+        # Every registered shape and constructor, those registered later too.
+        from cadence._errors import UnknownNameError
+        from cadence.spec.constructors.shaped import named
+
+        try:
+            found = named(name).make
+        except UnknownNameError as unknown:
+            raise AttributeError(f"module 'cadence' has no attribute {name!r}; {str(unknown).partition('; ')[2]}") from None
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,33 @@
+"""Imports that happen only when something is used."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from cadence._errors import MissingExtraError
+
+
+def need(module: str, *, extra: str) -> ModuleType:
+    """Import an optional library, or say how to install it.
+
+    Args:
+        module: dotted name, e.g. ``"matplotlib.pyplot"``.
+        extra: the extra of cadence that brings it, e.g. ``"torch"``.
+
+    Raises:
+        MissingExtraError: the library is not installed; the message is the command that installs it.
+
+    Example:
+        >>> need("math", extra="torch").floor(2.5)
+        2
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as missing:
+        # A library that is there but whose own import fails is another fault, and must be seen as it is.
+        if missing.name is None or not (module + ".").startswith(missing.name + "."):
+            raise
+        raise MissingExtraError(
+            f"this needs {module.partition('.')[0]}, which is not installed; run: pip install 'cadence[{extra}]'"
+        ) from None

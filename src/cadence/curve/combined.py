@@ -1,0 +1,217 @@
+"""Placed combinations: one after the other, products, sums, limits, rules, and choices past the end."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cadence._errors import HorizonError
+from cadence.curve.placed import Event, Placed, Scene, Times, Values, boundary, powers, whole_cycles
+from cadence.spec.nodes import Plateau
+from cadence.spec.value import Value
+
+
+@dataclass(frozen=True)
+class PlacedSequence(Placed):
+    begin: int
+    end: int | None
+    parts: tuple[Placed, ...]
+
+    def at(self, t: Times, scene: Scene) -> Values:
+        if scene.xp is not np:
+            values = self.parts[0].at(t, scene)
+            for part in self.parts[1:]:
+                values = scene.xp.where(t < part.begin, values, part.at(t, scene))
+            return values
+        begins = np.array([p.begin for p in self.parts[1:]], dtype=np.int64)
+        if len(t) == 1 or bool((t[1:] >= t[:-1]).all()):
+            return self._rising(t, begins, scene)
+        part_of = np.searchsorted(begins, t, side="right")
+        values = np.empty(t.shape)
+        for k in np.unique(part_of):
+            chosen = part_of == k
+            values[chosen] = self.parts[k].at(t[chosen], scene)
+        return values
+
+    def _rising(self, t: Times, begins: Any, scene: Scene) -> Values:
+        # Times in order are cut with a few look-ups instead of one for each of them.
+        cuts = [0, *np.searchsorted(t, begins, side="left").tolist(), len(t)]
+        busy = [(i, a, b) for i, (a, b) in enumerate(zip(cuts, cuts[1:], strict=False)) if a < b]
+        if len(busy) == 1:
+            return self.parts[busy[0][0]].at(t, scene)
+        values = np.empty(t.shape)
+        for i, a, b in busy:
+            values[a:b] = self.parts[i].at(t[a:b], scene)
+        return values
+
+    def events(self) -> Iterator[Event]:
+        for part in self.parts:
+            yield from part.events()
+
+
+@dataclass(frozen=True)
+class PlacedRule:
+    """A metric rule on a run: who it is, and when it listens.
+
+    Attributes:
+        index: number of the rule in its plan.
+        rule: the spec.
+        begin: observations of updates before this one are not its business.
+        end: nor those from here on; None: it listens for ever.
+    """
+
+    index: int
+    rule: Any
+    begin: int
+    end: int | None
+
+    def hears(self, done: int) -> bool:
+        """Whether an observation after `done` updates counts: it belongs to the last of them."""
+        return done > self.begin and (self.end is None or done <= self.end)
+
+
+@dataclass(frozen=True)
+class PlacedProduct(Placed):
+    """A part that carries the unit, times pure factors, lowered by rules."""
+
+    begin: int
+    end: int | None
+    carrier: Placed
+    factors: tuple[Placed, ...]
+    rules: tuple[PlacedRule, ...]
+
+    def at(self, t: Times, scene: Scene) -> Values:
+        values = self.carrier.at(t, scene)
+        for factor in self.factors:
+            values = values * factor.at(t, scene.unit)
+        for k, rule in enumerate(self.rules):
+            if isinstance(rule.rule, Plateau) and scene.cuts.get(rule.index):
+                values = self._lowered(values, t, scene, k)
+        return values
+
+    def _lowered(self, values: Values, t: Times, scene: Scene, k: int) -> Values:
+        xp, rule = scene.xp, self.rules[k].rule
+        effective = self._effective(scene, k)
+        cuts = xp.searchsorted(np.array(effective, dtype=np.int64), t, side="right")
+        lowered = values * xp.asarray(powers(rule.factor, len(effective)))[cuts]
+        floor = scene.resolve(rule.minimum)
+        # A value that lies below the minimum by itself is left alone: a cut never raises.
+        return xp.maximum(lowered, xp.minimum(values, floor)) if floor else lowered
+
+    def _effective(self, scene: Scene, k: int) -> tuple[int, ...]:
+        """The cuts that really lower the value: at the minimum, or below the least change, one does nothing."""
+        rule, here = self.rules[k].rule, scene.concrete
+        cuts, floor = here.cuts[self.rules[k].index], here.resolve(rule.minimum)
+        if not floor and not rule.least_change:
+            return cuts
+        key = (id(self), f"cuts {k}")
+        if key not in here.memo:
+            without = PlacedProduct(self.begin, self.end, self.carrier, self.factors, self.rules[:k])
+            effective: list[int] = []
+            for t in cuts:
+                plain = float(without.at(np.array([t]), here)[0])
+                low = min(plain, floor)
+                before = max(plain * rule.factor ** len(effective), low)
+                if before - max(plain * rule.factor ** (len(effective) + 1), low) > rule.least_change:
+                    effective.append(t)
+            here.memo[key] = tuple(effective)
+        return here.memo[key]
+
+    def events(self) -> Iterator[Event]:
+        return heapq.merge(self.carrier.events(), *(f.events() for f in self.factors), key=_time)
+
+
+@dataclass(frozen=True)
+class PlacedSum(Placed):
+    begin: int
+    end: int | None
+    parts: tuple[Placed, ...]
+
+    def at(self, t: Times, scene: Scene) -> Values:
+        values = self.parts[0].at(t, scene)
+        for part in self.parts[1:]:
+            values = values + part.at(t, scene)
+        return values
+
+    def events(self) -> Iterator[Event]:
+        return heapq.merge(*(p.events() for p in self.parts), key=_time)
+
+
+@dataclass(frozen=True)
+class PlacedClip(Placed):
+    begin: int
+    end: int | None
+    inner: Placed
+    lo: Value | None
+    hi: Value | None
+
+    def at(self, t: Times, scene: Scene) -> Values:
+        values = self.inner.at(t, scene)
+        if self.lo is not None:
+            values = scene.xp.maximum(values, scene.resolve(self.lo))
+        if self.hi is not None:
+            values = scene.xp.minimum(values, scene.resolve(self.hi))
+        return values
+
+    def events(self) -> Iterator[Event]:
+        return self.inner.events()
+
+
+@dataclass(frozen=True)
+class PlacedPastEnd(Placed):
+    """After its own end: again from the beginning, backwards and forwards, or an error."""
+
+    begin: int
+    end: int | None
+    inner: Placed
+    then: str
+
+    def at(self, t: Times, scene: Scene) -> Values:
+        xp, inner_end = scene.xp, self.inner.end
+        if inner_end is None or self.then == "hold":
+            return self.inner.at(t, scene)
+        n, x = inner_end - self.begin, t - self.begin
+        if self.then == "raise":
+            if xp is np and t.size and int(t.max()) > inner_end:
+                raise HorizonError(
+                    f"update {int(t.max())} lies past the end of the schedule at {inner_end}, and past_end('raise') forbids "
+                    f"it; stop there, or choose past_end('hold')"
+                )
+            return self.inner.at(t, scene)
+        if self.then == "repeat":
+            inside = xp.where(x < n, x, x % n)
+        else:
+            # Mirrored at the end point: as far after it as before it.
+            inside = x % (2 * n)
+            inside = xp.where(x < n, x, xp.minimum(inside, 2 * n - inside))
+        return self.inner.at(self.begin + inside, scene)
+
+    def events(self) -> Iterator[Event]:
+        return self.inner.events()
+
+
+@dataclass(frozen=True)
+class PlacedStaircase(Placed):
+    """The inner value at the beginning of each stair, the stairs counted on the clock."""
+
+    begin: int
+    end: int | None
+    inner: Placed
+    every: tuple[int, int]
+    origin: int
+
+    def at(self, t: Times, scene: Scene) -> Values:
+        stair = self.origin + boundary(whole_cycles(t - self.origin, *self.every), *self.every)
+        # A stair that began before the phase has the phase's first value.
+        return self.inner.at(scene.xp.maximum(stair, self.begin), scene)
+
+    def events(self) -> Iterator[Event]:
+        return self.inner.events()
+
+
+def _time(event: Event) -> int:
+    return event.t

@@ -1,0 +1,265 @@
+"""A curve: a plan placed on one run. A pure function of the update number and the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any, TypeAlias, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from cadence._errors import HorizonError, SpecError, UnknownNameError, neighbours
+from cadence.curve.edits import Entry, cuts_of, edited
+from cadence.curve.horizon import Horizon
+from cadence.curve.layout import has_absolute
+from cadence.curve.placed import MOST_EVENTS, Event, Placed, Scene
+from cadence.curve.combined import PlacedRule
+from cadence.spec.nodes import Schedule
+from cadence.spec.plan import Plan
+from cadence.spec.span import LONGEST
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+BLOCK = 16_384
+"""Updates computed at once: small enough to stay in a core's cache."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What every value of every parameter group is at every update. Made by `place`.
+
+    Attributes:
+        plan: the spec; a single schedule is a plan for ``"lr"``.
+        horizon: the run.
+        groups: names of the parameter groups.
+        bases: value -> base of each group, None where the group does not have the value.
+        journal: what has happened: decisions of rules, changes by hand.
+        placed: one placed schedule for each entry of the plan.
+        rules: the rules in it.
+    """
+
+    plan: Plan
+    horizon: Horizon
+    groups: tuple[str, ...]
+    bases: Mapping[str, tuple[float | None, ...]]
+    journal: tuple[Entry, ...]
+    placed: tuple[Placed, ...] = field(compare=False, repr=False)
+    rules: tuple[PlacedRule, ...] = field(compare=False, repr=False)
+
+    @property
+    def total(self) -> int | None:
+        """Length of the run in updates; None where it is not known."""
+        return self.horizon.total
+
+    @property
+    def end(self) -> int | None:
+        """The update at which the run is over: its length, or else that of its longest schedule."""
+        if self.total is not None:
+            return self.total
+        ends = [p.end for p in self.placed]
+        return None if None in ends else max(e for e in ends if e is not None)
+
+    @property
+    def pairs(self) -> list[tuple[int, str]]:
+        """All (index of the group, value) that the plan governs."""
+        return [
+            (g, value)
+            for g, group in enumerate(self.groups)
+            for value in self.plan.values()
+            if self.plan.governing(group, value) is not None and self.bases[value][g] is not None
+        ]
+
+    @overload
+    def at(self, t: int, *, group: str | int | None = ..., value: str | None = ...) -> float: ...
+    @overload
+    def at(self, t: npt.ArrayLike, *, group: str | int | None = ..., value: str | None = ...) -> Floats: ...
+    def at(self, t: Any, *, group: str | int | None = None, value: str | None = None) -> Any:
+        """The value in force during update `t`. Any update at once, without replay.
+
+        Args:
+            t: update number from 0, or an array of them in any order.
+            group: name or index; the first that the plan governs where it is left out.
+            value: ``"lr"``, ``"weight_decay"``, ...; ``"lr"`` (or the plan's first) where it is left out.
+
+        Returns:
+            A float, or float64 of the shape of `t`.
+
+        Raises:
+            HorizonError: a negative or fractional update number.
+        """
+        times = np.asarray(t)
+        if times.dtype.kind not in "iu":
+            if times.size and not bool((times == np.floor(times)).all()):
+                raise HorizonError(f"update numbers are whole, not {times.ravel()[0]}; for times between updates there is no value")
+        if times.size and abs(float(np.max(times))) > LONGEST:
+            raise HorizonError(f"update {np.max(times):.6g} lies beyond any run; the most is 1e15")
+        whole = times.astype(np.int64).ravel()
+        if whole.size and int(whole.min()) < 0:
+            raise HorizonError(f"update {int(whole.min())} lies before the run; updates count from 0")
+        order = np.argsort(whole, kind="stable")
+        values = np.empty(whole.shape)
+        values[order] = self._compute(whole[order], *self._pair(group, value))
+        return float(values[0]) if times.ndim == 0 else values.reshape(times.shape)
+
+    def values(
+        self, start: int = 0, stop: int | None = None, *, group: str | int | None = None, value: str | None = None
+    ) -> Floats:
+        """The values of updates `start` to before `stop`, by default of the whole run.
+
+        Returns:
+            float64 [stop - start].
+
+        Raises:
+            HorizonError: the run has no known length and `stop` is left out.
+        """
+        end = self._stop(stop)
+        pair = self._pair(group, value)
+        result = np.empty(max(end - start, 0))
+        for a in range(start, end, BLOCK):
+            b = min(a + BLOCK, end)
+            result[a - start : b - start] = self._compute(np.arange(a, b), *pair)
+        return result
+
+    def rows(self, start: int, stop: int) -> list[list[float]]:
+        """For each update the values of all `pairs`, as python floats: what a driver writes."""
+        times = np.arange(start, stop)
+        made: dict[tuple[int, float | None, int], Any] = {}
+        columns: list[Any] = []
+        plain = not any(e["kind"] in ("set", "hold", "rewarm") for e in self.journal)
+        for g, value in self.pairs:
+            # Groups of one schedule and one base share their column, as long as nobody changed one of them by hand.
+            entry = self.plan.governing(self.groups[g], value)
+            key = (entry or 0, self.bases[value][g], -1 if plain else g)
+            if key not in made:
+                made[key] = self._compute(times, g, value)
+            columns.append(made[key])
+        return np.stack(columns, axis=1).tolist() if columns else [[] for _ in times]
+
+    @property
+    def events(self) -> list[Event]:
+        """What happens, in order: phases, the end of the warmup, milestones, restarts, the cooldown.
+
+        Of a run without end, and of one with very many, the first 10,000.
+        """
+        end = self.end
+        merged: list[Event] = []
+        for placed in self.placed:
+            merged += placed.events_before(end)
+        unique = sorted(set(merged), key=lambda e: (e.t, e.kind, e.text))[:MOST_EVENTS]
+        return unique if end is None else [*unique, Event(end, "end", "the run ends")]
+
+    def describe(self) -> str:
+        """The curve in words and numbers, for people who do not look at it."""
+        from cadence.curve.words import describe
+
+        return describe(self)
+
+    def with_entry(self, *entries: Entry) -> Curve:
+        """The curve after further entries of the journal."""
+        return replace(self, journal=(*self.journal, *entries))
+
+    def __str__(self) -> str:
+        return self.describe()
+
+    def _repr_html_(self) -> str:
+        from cadence.curve.sketch import curve_html
+
+        return curve_html(self)
+
+    # ---- inside --------------------------------------------------------------------------------------------------
+
+    def _compute(self, times: Any, group: int, value: str) -> Any:
+        """Values of rising times."""
+        entry = self.plan.governing(self.groups[group], value)
+        base = self.bases[value][group]
+        if entry is None or base is None:
+            raise SpecError(f"the plan does not govern {value!r} of group {self.groups[group]!r}; it governs {self._governed()}")
+        placed, cuts = self.placed[entry], cuts_of(self.journal)
+        # Without absolute values a schedule is its base times a factor, and the factor the same for every group.
+        relative = not has_absolute(self.plan.entries[entry][1])
+        scene = Scene(1.0 if relative else base, cuts)
+
+        def plain(t: Any) -> Any:
+            with np.errstate(all="ignore"):
+                values = placed.at(t, scene)
+            return values * base if relative else values
+
+        return edited(plain, self.journal, value, group)(times)
+
+    def _pair(self, group: str | int | None, value: str | None) -> tuple[int, str]:
+        names = self.plan.values()
+        chosen = value if value is not None else ("lr" if "lr" in names else names[0])
+        if chosen not in names:
+            raise UnknownNameError(f"the plan does not govern {chosen!r}; {neighbours(chosen, names)}")
+        if group is None:
+            return next((g for g, v in self.pairs if v == chosen), 0), chosen
+        if isinstance(group, str) and group not in self.groups:
+            raise UnknownNameError(f"there is no parameter group {group!r}; {neighbours(group, self.groups)}")
+        index = self.groups.index(group) if isinstance(group, str) else group
+        if not 0 <= index < len(self.groups):
+            raise UnknownNameError(f"there is no parameter group {index}; there are {len(self.groups)}, from 0")
+        return index, chosen
+
+    def _stop(self, stop: int | None) -> int:
+        if stop is not None:
+            return stop
+        if self.end is None:
+            raise HorizonError("this curve goes on for ever; say how much of it: values(0, 1000), or place it with total=")
+        return self.end
+
+    def _governed(self) -> str:
+        return ", ".join(f"{self.groups[g]}/{v}" for g, v in self.pairs)
+
+
+def check_values(curve: Curve) -> None:
+    """Refuse a curve with values that no optimizer can use, before a run meets them.
+
+    Raises:
+        SpecError: a value that is not finite, or negative; the sentence names the first such update looked at.
+    """
+    for g, value in _distinct(curve):
+        times = _looked_at(curve)
+        values = curve._compute(times, g, value)  # pyright: ignore[reportPrivateUsage]
+        bad = ~(np.isfinite(values) & (values >= 0))
+        if bad.any():
+            i = int(np.argmax(bad))
+            entry = curve.plan.governing(curve.groups[g], value)
+            raise SpecError(
+                f"{curve.plan.entries[entry or 0][1]} gives {value} = {values[i]:g} at update {int(times[i])}; a value is finite "
+                f"and at least 0, so change the schedule there, e.g. with .clip(0)"
+            )
+
+
+def _distinct(curve: Curve) -> Iterator[tuple[int, str]]:
+    seen: set[tuple[int | None, str]] = set()
+    for g, value in curve.pairs:
+        key = (curve.plan.governing(curve.groups[g], value), value)
+        if key not in seen:
+            seen.add(key)
+            yield g, value
+
+
+def _looked_at(curve: Curve) -> Any:
+    """All updates of a short run; of a long one its ends, its events and an even net."""
+    end = curve.end if curve.end is not None else 10**6
+    if end <= 10_000:
+        return np.arange(end + 1)
+    near = [e.t + d for e in islice(iter(curve.events), 500) for d in (-1, 0, 1)]
+    net = np.linspace(0, end, 4001).astype(np.int64)
+    times = np.unique(np.concatenate([net, np.array([0, 1, end - 1, end, *near], dtype=np.int64)]))
+    return times[(times >= 0) & (times <= end)]
+
+
+def named_groups(names: Sequence[str | None]) -> tuple[str, ...]:
+    """Names of parameter groups, the index where there is none.
+
+    Raises:
+        SpecError: two groups of one name.
+    """
+    result = tuple(str(i) if name is None else str(name) for i, name in enumerate(names))
+    for name in result:
+        if result.count(name) > 1:
+            raise SpecError(f"two parameter groups are called {name!r}; give each a name of its own")
+    return result

@@ -1,0 +1,134 @@
+"""Repetition: the inner schedule on the clock of each cycle, longer or lower from one to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cadence._errors import HorizonError
+from cadence.curve.placed import Event, Placed, Scene, Times, Values, boundary, clamp, whole_cycles
+from cadence.spec.span import LONGEST
+
+MOST_CYCLES = 1_000_000
+"""Cycles that grow or shrink are listed; more of them than this is a slip of the pen."""
+
+Make = Callable[[int, int], Placed]
+"""(number of the cycle, its length in updates) -> the inner schedule on that cycle, which begins at 0."""
+
+
+@dataclass(frozen=True)
+class PlacedRepeat(Placed):
+    """Cycles of equal length p/q, the k-th multiplied by decay ** k."""
+
+    begin: int
+    end: int | None
+    n: int | None
+    period: tuple[int, int]
+    decay: float
+    make: Make
+    made: dict[int, Placed] = field(default_factory=dict[int, Placed], compare=False, repr=False)
+
+    def at(self, t: Times, scene: Scene) -> Values:
+        xp, (p, q) = scene.xp, self.period
+        x = clamp(t, self.begin, self.end, xp) - self.begin
+        # At the very end the last cycle is at its end, not the next one at its beginning.
+        k = whole_cycles(x if self.end is None else xp.minimum(x, max(self.end - self.begin - 1, 0)), p, q)
+        if self.n is not None:
+            k = xp.minimum(k, self.n - 1)
+        begins = boundary(k, p, q)
+        local = x - begins
+        if q == 1:
+            values = self._cycle(p).at(local, scene)
+        else:
+            # Cycles of p/q updates are rounded: some are one update longer than others.
+            short = p // q
+            is_long = boundary(k + 1, p, q) - begins > short
+            values = xp.where(is_long, self._cycle(short + 1).at(local, scene), self._cycle(max(short, 1)).at(local, scene))
+        return values if self.decay == 1 else values * self.decay ** (k * 1.0)
+
+    def _cycle(self, length: int) -> Placed:
+        if length not in self.made:
+            self.made[length] = self.make(0, length)
+        return self.made[length]
+
+    def events(self) -> Iterator[Event]:
+        p, q = self.period
+        return _restarts(self.begin, self.end, self.n, lambda k: boundary(k, p, q), lambda _, length: self._cycle(length))
+
+
+@dataclass(frozen=True)
+class PlacedGrowing(Placed):
+    """Cycles of which each is `grow` times as long as the one before."""
+
+    begin: int
+    end: int | None
+    n: int | None
+    first_length: float
+    grow: float
+    decay: float
+    make: Make
+    begins: list[int] = field(default_factory=lambda: [0], compare=False, repr=False)
+    made: dict[int, Placed] = field(default_factory=dict[int, Placed], compare=False, repr=False)
+
+    def at(self, t: Times, scene: Scene) -> Values:
+        if scene.xp is not np:
+            raise HorizonError("cycles that grow cannot be traced by a compiler; sample the curve with values() instead")
+        x = clamp(t, self.begin, self.end, np) - self.begin
+        inside = x if self.end is None else np.minimum(x, max(self.end - self.begin - 1, 0))
+        self._extend(int(inside.max()) if inside.size else 0)
+        begins = np.array(self.begins, dtype=np.int64)
+        # The last entry is where the last cycle ends: beyond it that cycle is at its end.
+        k_of = np.minimum(np.searchsorted(begins, inside, side="right") - 1, len(begins) - 2)
+        values = np.empty(x.shape)
+        for k in np.unique(k_of).tolist():
+            chosen = k_of == k
+            values[chosen] = self._cycle(k, self.begins[k + 1] - self.begins[k]).at(x[chosen] - self.begins[k], scene)
+        return values if self.decay == 1 else values * self.decay ** (k_of * 1.0)
+
+    def _extend(self, x: int) -> None:
+        """List the cycles up to the one that holds update `x`."""
+        begins = self.begins
+        while begins[-1] <= x or len(begins) < 2:
+            k = len(begins)
+            if self.n is not None and k > self.n:
+                return
+            if k > MOST_CYCLES:
+                raise HorizonError(f"more than {MOST_CYCLES} cycles before update {x}; write a longer cycle or a larger grow")
+            # Summed first, then rounded; a cycle is at least one update.
+            exact = self.first_length * k if self.grow == 1 else self.first_length * (self.grow**k - 1) / (self.grow - 1)
+            begins.append(max(int(np.floor(exact + 0.5)), begins[-1] + 1))
+
+    def _cycle(self, k: int, length: int) -> Placed:
+        if k not in self.made:
+            if len(self.made) > 256:
+                self.made.clear()
+            self.made[k] = self.make(k, length)
+        return self.made[k]
+
+    def events(self) -> Iterator[Event]:
+        def begin_of(k: int) -> int:
+            while len(self.begins) <= k and not (self.n is not None and len(self.begins) > self.n):
+                self._extend(self.begins[-1])
+            return self.begins[min(k, len(self.begins) - 1)]
+
+        return _restarts(self.begin, self.end, self.n, begin_of, self._cycle)
+
+
+def _restarts(begin: int, end: int | None, n: int | None, begin_of: Any, cycle: Any) -> Iterator[Event]:
+    """The events of each cycle on the run's clock, with a restart between cycles."""
+    k = 0
+    while n is None or k < n:
+        t = begin + begin_of(k)
+        if t >= (LONGEST if end is None else end):
+            return
+        if k:
+            yield Event(t, "restart", f"cycle {k + 1} begins")
+        for event in cycle(k, begin_of(k + 1) - begin_of(k)).events():
+            if end is not None and t + event.t >= end:
+                break
+            if event.t or not k:
+                yield Event(t + event.t, event.kind, event.text)
+        k += 1

@@ -1,0 +1,101 @@
+"""Changes made to a curve while it runs, as entries of its journal, applied one after the other.
+
+An entry is plain JSON data with `t`, the first update it governs. Those that move values:
+
+- ``cut``: a rule lowers its product (`rule`: index).
+- ``set``: from `t` on all values are multiplied by `factors[value][group]`.
+- ``hold``: from `t` to before `until` (None: until a `release`) each value stays at `values[value][group]`; afterwards the
+  curve goes on from there, multiplied so that it does not jump.
+- ``release``: ends a hold that had no `until`.
+- ``rewarm``: from `t` on, over `updates`, all values are multiplied by a line from `start` to 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from cadence._errors import StateError
+
+Entry: TypeAlias = Mapping[str, Any]
+Plain: TypeAlias = Callable[[Any], Any]
+"""Update numbers (int64 array, rising) -> values before the edit."""
+
+MOVING = ("set", "hold", "rewarm")
+
+
+def cuts_of(journal: Sequence[Entry]) -> dict[int, tuple[int, ...]]:
+    """Rule -> updates from which its cuts are in force, rising."""
+    cuts: dict[int, list[int]] = {}
+    for entry in journal:
+        if entry["kind"] == "cut":
+            cuts.setdefault(int(entry["rule"]), []).append(int(entry["t"]))
+    return {rule: tuple(sorted(times)) for rule, times in cuts.items()}
+
+
+def edited(plain: Plain, journal: Sequence[Entry], value: str, group: int) -> Plain:
+    """The curve of one value of one group with the journal's changes."""
+    for i, entry in enumerate(journal):
+        if entry["kind"] in MOVING:
+            plain = _EDITS[entry["kind"]](plain, entry, journal[i + 1 :], value, group)
+    return plain
+
+
+def _set(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, group: int) -> Plain:
+    del later
+    begin, factor = int(entry["t"]), _number_for(entry["factors"], value, group)
+    if factor is None:
+        return plain
+    return lambda t: np.where(t >= begin, plain(t) * factor, plain(t))
+
+
+def _hold(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, group: int) -> Plain:
+    begin, held = int(entry["t"]), _number_for(entry["values"], value, group)
+    if held is None:
+        return plain
+    until = entry["until"]
+    if until is None:
+        until = next((e["t"] for e in later if e["kind"] == "release"), None)
+    if until is None:
+        return lambda t: np.where(t >= begin, held, plain(t))
+    end = int(until)
+    there = float(plain(np.array([end]))[0])
+    # Where the plan has arrived at 0 there is no ratio to keep, and the plan's 0 is meant.
+    factor = held / there if there else 1.0
+
+    def values(t: Any) -> Any:
+        before = plain(t)
+        return np.where(t < begin, before, np.where(t < end, held, before * factor))
+
+    return values
+
+
+def _rewarm(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, group: int) -> Plain:
+    del later, group
+    if value not in entry["values"]:
+        return plain
+    begin, n, start = int(entry["t"]), int(entry["updates"]), float(entry["start"])
+
+    def values(t: Any) -> Any:
+        done = np.clip(t - begin, 0, n)
+        return np.where(t < begin, 1.0, start + (1.0 - start) * (done / n)) * plain(t)
+
+    return values
+
+
+_EDITS: Mapping[str, Callable[[Plain, Entry, Sequence[Entry], str, int], Plain]] = {
+    "set": _set,
+    "hold": _hold,
+    "rewarm": _rewarm,
+}
+
+
+def _number_for(table: Mapping[str, Sequence[float | None]], value: str, group: int) -> float | None:
+    numbers = table.get(value)
+    if numbers is None:
+        return None
+    if group >= len(numbers):
+        raise StateError(f"the journal knows {len(numbers)} parameter groups and is asked for number {group}; load it before adding groups")
+    return numbers[group]

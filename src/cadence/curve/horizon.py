@@ -1,0 +1,115 @@
+"""How long a run is, and how long its units are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from cadence._errors import HorizonError
+from cadence.spec.span import LONGEST, Span, SpanLike, span
+
+_NEEDS = {
+    "epochs": ("steps_per_epoch", "steps_per_epoch=len(loader)"),
+    "samples": ("batch_size", "batch_size=64"),
+    "tokens": ("tokens_per_step", "tokens_per_step=batch_size * context"),
+}
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """The run in numbers; what it does not know it refuses to guess.
+
+    Attributes:
+        total: length of the run in updates; None where it is not known.
+        steps_per_epoch: updates in one epoch.
+        batch_size: samples in one update, over all ranks and micro-batches.
+        tokens_per_step: tokens in one update, likewise.
+    """
+
+    total: int | None
+    steps_per_epoch: int | None
+    batch_size: int | None
+    tokens_per_step: int | None
+
+    def updates(self, length: Span) -> Fraction:
+        """A length in updates, not rounded.
+
+        Raises:
+            HorizonError: the unit needs a number that the horizon does not have.
+        """
+        if length.unit == "steps":
+            return length.amount
+        if length.unit == "%":
+            if self.total is None:
+                raise HorizonError(f"{length} of a run of unknown length cannot be placed; give total=, e.g. total='90 epochs'")
+            return length.amount * self.total / 100
+        name, example = _NEEDS[length.unit]
+        per_unit = getattr(self, name)
+        if per_unit is None:
+            raise HorizonError(f"'{length}' cannot be placed because {name} is not known; write {example}")
+        return length.amount * per_unit if length.unit == "epochs" else length.amount / per_unit
+
+    def to_json(self) -> dict[str, Any]:
+        """The four numbers by name."""
+        return {
+            "total": self.total,
+            "steps_per_epoch": self.steps_per_epoch,
+            "batch_size": self.batch_size,
+            "tokens_per_step": self.tokens_per_step,
+        }
+
+
+def horizon(
+    total: SpanLike | None = None,
+    steps_per_epoch: int | None = None,
+    batch_size: int | None = None,
+    tokens_per_step: int | None = None,
+) -> Horizon:
+    """A checked horizon.
+
+    Args:
+        total: length of the run: updates, or text with a unit that the other three resolve.
+        steps_per_epoch: updates in one epoch.
+        batch_size: samples in one update.
+        tokens_per_step: tokens in one update.
+
+    Raises:
+        HorizonError: a length below one update, a unit that cannot be resolved, or a number out of its range.
+
+    Example:
+        >>> horizon("90 epochs", steps_per_epoch=5005).total
+        450450
+    """
+    units = Horizon(
+        None, _whole(steps_per_epoch, "steps_per_epoch"), _whole(batch_size, "batch_size"),
+        _whole(tokens_per_step, "tokens_per_step"),
+    )  # fmt: skip
+    if total is None:
+        return units
+    length = span(total, "total")
+    if length.unit == "%":
+        raise HorizonError(f"total is {length}, but of what? Write it in steps, epochs, samples or tokens")
+    updates = round_half_up(units.updates(length))
+    if updates < 1:
+        raise HorizonError(f"total={total!r} is {updates} updates; a run has at least 1")
+    return Horizon(updates, units.steps_per_epoch, units.batch_size, units.tokens_per_step)
+
+
+def round_half_up(x: Fraction) -> int:
+    """The nearest whole number, halves upwards (python's `round` takes them to the even one)."""
+    return math.floor(x + Fraction(1, 2))
+
+
+def _whole(x: object, name: str) -> int | None:
+    if x is None:
+        return None
+    if isinstance(x, float) and x.is_integer():
+        x = int(x)
+    if isinstance(x, bool) or not hasattr(x, "__index__"):
+        raise HorizonError(f"{name} is a whole number of at least 1, not {x!r:.60}")
+    whole = int(x)  # type: ignore[call-overload]
+    if not 1 <= whole <= LONGEST:
+        raise HorizonError(f"{name} is {whole}; it must be at least 1 (a loader without batches trains nothing)")
+    return whole

@@ -1,0 +1,1 @@
+"""The functions people write schedules with. Every module in here is found by itself."""

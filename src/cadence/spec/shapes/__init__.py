@@ -1,0 +1,1 @@
+"""One shape per file. A file that is put here is found by itself."""
