@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cadence.comparison.compare import compare as compare
     from cadence.curve.place import place as place
     from cadence.drivers.doors import drive as drive
-    from cadence.drivers.replay import replay as replay
+    from cadence.feedback.replay import replay as replay
     from cadence.drivers.torch_scheduler import torch_scheduler as torch_scheduler
     from cadence.optim.make import optimizer as optimizer
     from cadence.record.environment import environment as environment
@@ -60,7 +60,7 @@ _HOMES = {
     "shape": "spec.shape",
     "place": "curve.place",
     "drive": "drivers.doors",
-    "replay": "drivers.replay",
+    "replay": "feedback.replay",
     "torch_scheduler": "drivers.torch_scheduler",
     "optimizer": "optim.make",
     "train": "run.train",

@@ -1,0 +1,1 @@
+"""Recipes times seeds: the folder they fill, and what it says."""

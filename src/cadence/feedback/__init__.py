@@ -1,0 +1,1 @@
+"""Metric rules as pure functions: (state, observation) -> (state, decision). Only a decision changes a curve."""

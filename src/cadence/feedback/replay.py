@@ -1,0 +1,106 @@
+"""What a rule would have done on a log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cadence._errors import FeedbackError
+from cadence.curve.curve import Curve, Floats
+from cadence.curve.place import Bases, as_plan, place
+from cadence.feedback.control import Control, observations
+from cadence.feedback.rules import Decision
+from cadence.spec.nodes import Schedule
+from cadence.spec.plan import Plan
+from cadence.spec.span import SpanLike
+
+
+@dataclass(frozen=True)
+class Replay:
+    """The values that rules would have produced.
+
+    Attributes:
+        values: float64 [observations + 1]; value i is in force after i observations.
+        decisions: one for each observation and rule that listened, in order.
+        curve: with all decisions in its journal.
+        stopped: number of observations after which an early stop came; None where none did.
+    """
+
+    values: Floats
+    decisions: tuple[Decision, ...]
+    curve: Curve
+    stopped: int | None
+
+    @property
+    def cuts(self) -> list[Decision]:
+        """The decisions that cut."""
+        return [d for d in self.decisions if d.kind == "cut"]
+
+    def __str__(self) -> str:
+        return "\n".join(d.sentence for d in self.decisions)
+
+
+def replay(
+    schedule: Schedule | Plan | str | Mapping[str, Any],
+    metrics: Any,
+    *,
+    base: Bases = 1.0,
+    every: int = 1,
+    total: SpanLike | None = None,
+    steps_per_epoch: int | None = None,
+    batch_size: int | None = None,
+    tokens_per_step: int | None = None,
+) -> Replay:
+    """Show what the rules of a schedule would have done on a log.
+
+    Args:
+        schedule: with at least one rule.
+        metrics: the log: numbers in order, mappings in order, or a mapping from name to numbers.
+        base: as for `place`.
+        every: updates between two observations.
+        total, steps_per_epoch, batch_size, tokens_per_step: the run, as for `place`; the total is the log's length
+            where the schedule needs one and none is given.
+
+    Returns:
+        Values, decisions and the curve.
+
+    Raises:
+        FeedbackError: no rule in the schedule, or a log that its rules cannot use.
+
+    Example:
+        >>> import cadence as cd
+        >>> rule = cd.constant() * cd.plateau("val_loss", factor=0.5, patience=4)
+        >>> seen = replay(rule, [0.5, 0.45, 0.4, 0.35, 0.3] + [0.3] * 5, base=0.01)
+        >>> seen.values[-2:].tolist(), len(seen.cuts)
+        ([0.01, 0.005], 1)
+    """
+    plan = as_plan(schedule)
+    rows = list(metrics) if not isinstance(metrics, Mapping) else metrics
+    units = {"steps_per_epoch": steps_per_epoch, "batch_size": batch_size, "tokens_per_step": tokens_per_step}
+    length = len(rows) if not isinstance(rows, Mapping) else max((len(list(v)) for v in rows.values()), default=0)
+    needs = total is None and _needs_total(plan)
+    curve = place(plan, total=max(length * every, 1) if needs else total, base=base, **units)
+    if not curve.rules:
+        raise FeedbackError(f"{schedule} has no rule to replay; write e.g. constant() * plateau('val_loss')")
+    control, decisions, stopped = Control.over(curve), list[Decision](), None
+    values = [curve.at(0)]
+    for i, row in enumerate(observations(rows, curve.rules), start=1):
+        control, made = control.observe(row, i * every)
+        decisions += made
+        values.append(control.curve.at(i * every))
+        if stopped is None and any(d.kind == "stop" for d in made):
+            stopped = i
+    return Replay(np.array(values), tuple(decisions), control.curve, stopped)
+
+
+def _needs_total(plan: Plan) -> bool:
+    from cadence._errors import HorizonError
+
+    try:
+        place(plan, steps_per_epoch=1, batch_size=1, tokens_per_step=1, base=dict.fromkeys(plan.values(), 1.0))
+    except HorizonError:
+        return True
+    return False
