@@ -10,7 +10,6 @@ Names are loaded on first use: importing this package loads no framework and no 
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -79,7 +78,9 @@ __all__ = sorted([*_HOMES, *_CONSTRUCTORS])  # pyright: ignore[reportUnsupported
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        found = getattr(importlib.import_module(f"cadence.{_HOMES[name]}"), name)
+        from cadence._lazy import load
+
+        found = getattr(load(f"cadence.{_HOMES[name]}"), name)
     elif name.startswith("_"):
         raise AttributeError(f"module 'cadence' has no attribute {name!r}")
     else:

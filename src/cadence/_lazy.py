@@ -8,6 +8,29 @@ from types import ModuleType
 from cadence._errors import MissingExtraError
 
 
+EXTRAS = {
+    "torch": "torch", "accelerate": "torch", "sklearn": "torch", "scipy": "torch", "matplotlib": "torch",
+    "safetensors": "torch", "plotly": "torch", "paddle": "paddle", "jax": "jax", "optax": "jax", "keras": "keras",
+}  # fmt: skip
+"""The extra that brings a library, for libraries that a file imports at its top."""
+
+
+def load(module: str) -> ModuleType:
+    """Import one of cadence's own modules; if a framework it stands on is missing, say how to install that.
+
+    Raises:
+        MissingExtraError: the framework is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as missing:
+        if missing.name not in EXTRAS:
+            raise
+        raise MissingExtraError(
+            f"this needs {missing.name}, which is not installed; run: pip install 'cadence[{EXTRAS[missing.name]}]'"
+        ) from None
+
+
 def need(module: str, *, extra: str) -> ModuleType:
     """Import an optional library, or say how to install it.
 

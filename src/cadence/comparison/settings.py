@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
-from cadence._errors import RecordError, UnknownNameError, neighbours
+from cadence._errors import CadenceError, RecordError, UnknownNameError, neighbours
 
 VERSION = 1
 
@@ -152,6 +152,8 @@ class Settings:
                 tuple(str(part) for part in data.get("command", ())),
                 tuple(_words(note) for note in data.get("notes", ())),
             )
+        except CadenceError:
+            raise
         except KeyError as missing:
             raise RecordError(f"{FILE} lacks {missing.args[0]!r}; compare again, or write the key by hand") from None
         except (TypeError, ValueError, AttributeError) as wrong:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 from typing import Any, TypeAlias, overload
 
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cadence._errors import HorizonError, SpecError, UnknownNameError, neighbours
-from cadence.curve.edits import Entry, cuts_of, edited
+from cadence.curve.edits import MOVING, Entry, cuts_of, edited
 from cadence.curve.horizon import Horizon
 from cadence.curve.layout import has_absolute
 from cadence.curve.placed import MOST_EVENTS, Event, Placed, Scene
@@ -49,6 +50,12 @@ class Curve:
     rules: tuple[PlacedRule, ...] = field(compare=False, repr=False)
 
     @property
+    def spec(self) -> str:
+        """The text form of what was placed: of the schedule where it governs the learning rate alone, else of the plan."""
+        (key, schedule), *others = self.plan.entries
+        return repr(schedule) if key == "lr" and not others else repr(self.plan)
+
+    @property
     def total(self) -> int | None:
         """Length of the run in updates; None where it is not known."""
         return self.horizon.total
@@ -61,15 +68,22 @@ class Curve:
         ends = [p.end for p in self.placed]
         return None if None in ends else max(e for e in ends if e is not None)
 
-    @property
+    @cached_property
     def pairs(self) -> list[tuple[int, str]]:
-        """All (index of the group, value) that the plan governs."""
-        return [
-            (g, value)
-            for g, group in enumerate(self.groups)
-            for value in self.plan.values()
-            if self.plan.governing(group, value) is not None and self.bases[value][g] is not None
-        ]
+        """All (index of the group, value) that the plan governs, groups outermost."""
+        return [(g, value) for g, value, _, _ in self._governed]
+
+    @cached_property
+    def _governed(self) -> list[tuple[int, str, int, float]]:
+        """(group, value, entry of the plan, base) for every pair."""
+        values = self.plan.values()
+        found: list[tuple[int, str, int, float]] = []
+        for g, group in enumerate(self.groups):
+            for value in values:
+                entry, base = self.plan.governing(group, value), self.bases[value][g]
+                if entry is not None and base is not None:
+                    found.append((g, value, entry, base))
+        return found
 
     @overload
     def at(self, t: int, *, group: str | int | None = ..., value: str | None = ...) -> float: ...
@@ -122,20 +136,23 @@ class Curve:
             result[a - start : b - start] = self._compute(np.arange(a, b), *pair)
         return result
 
-    def rows(self, start: int, stop: int) -> list[list[float]]:
-        """For each update the values of all `pairs`, as python floats: what a driver writes."""
+    def columns(self, start: int, stop: int) -> list[list[float]]:
+        """For each of `pairs` its values at updates `start` to before `stop`, as python floats: what a driver writes."""
         times = np.arange(start, stop)
-        made: dict[tuple[int, float | None, int], Any] = {}
-        columns: list[Any] = []
-        plain = not any(e["kind"] in ("set", "hold", "rewarm") for e in self.journal)
-        for g, value in self.pairs:
-            # Groups of one schedule and one base share their column, as long as nobody changed one of them by hand.
-            entry = self.plan.governing(self.groups[g], value)
-            key = (entry or 0, self.bases[value][g], -1 if plain else g)
-            if key not in made:
-                made[key] = self._compute(times, g, value)
-            columns.append(made[key])
-        return np.stack(columns, axis=1).tolist() if columns else [[] for _ in times]
+        if any(e["kind"] in MOVING for e in self.journal):
+            return [self._compute(times, g, value).tolist() for g, value in self.pairs]
+        # Nobody changed a group by hand: a schedule is computed once for all its groups, a column once for each base.
+        factors: dict[tuple[int, float], Any] = {}
+        columns: dict[tuple[int, float], list[float]] = {}
+        for _, _, entry, base in self._governed:
+            if (entry, base) in columns:
+                continue
+            unit = 1.0 if self._relative[entry] else base
+            if (entry, unit) not in factors:
+                factors[entry, unit] = self._scheduled(times, entry, unit)
+            values = factors[entry, unit] * base if self._relative[entry] else factors[entry, unit]
+            columns[entry, base] = values.tolist()
+        return [columns[entry, base] for _, _, entry, base in self._governed]
 
     @property
     def events(self) -> list[Event]:
@@ -175,18 +192,27 @@ class Curve:
         entry = self.plan.governing(self.groups[group], value)
         base = self.bases[value][group]
         if entry is None or base is None:
-            raise SpecError(f"the plan does not govern {value!r} of group {self.groups[group]!r}; it governs {self._governed()}")
-        placed, cuts = self.placed[entry], cuts_of(self.journal)
-        # Without absolute values a schedule is its base times a factor, and the factor the same for every group.
-        relative = not has_absolute(self.plan.entries[entry][1])
-        scene = Scene(1.0 if relative else base, cuts)
+            names = ", ".join(f"{self.groups[g]}/{v}" for g, v in self.pairs)
+            raise SpecError(f"the plan does not govern {value!r} of group {self.groups[group]!r}; it governs {names}")
 
         def plain(t: Any) -> Any:
-            with np.errstate(all="ignore"):
-                values = placed.at(t, scene)
-            return values * base if relative else values
+            return self._scheduled(t, entry, 1.0) * base if self._relative[entry] else self._scheduled(t, entry, base)
 
         return edited(plain, self.journal, value, group)(times)
+
+    @cached_property
+    def _relative(self) -> list[bool]:
+        """Whether an entry's schedule says nothing absolute: then it is its base times a factor, for every group the same."""
+        return [not has_absolute(schedule) for _, schedule in self.plan.entries]
+
+    @cached_property
+    def _cuts(self) -> dict[int, tuple[int, ...]]:
+        return cuts_of(self.journal)
+
+    def _scheduled(self, times: Any, entry: int, base: float) -> Any:
+        """One entry of the plan at rising times, without what was changed by hand."""
+        with np.errstate(all="ignore"):
+            return self.placed[entry].at(times, Scene(base, self._cuts))
 
     def _pair(self, group: str | int | None, value: str | None) -> tuple[int, str]:
         names = self.plan.values()
@@ -208,9 +234,6 @@ class Curve:
         if self.end is None:
             raise HorizonError("this curve goes on for ever; say how much of it: values(0, 1000), or place it with total=")
         return self.end
-
-    def _governed(self) -> str:
-        return ", ".join(f"{self.groups[g]}/{v}" for g, v in self.pairs)
 
 
 def check_values(curve: Curve) -> None:

@@ -60,8 +60,8 @@ class Control:
 
     def _after(self, i: int, state: Mapping[str, Any], decision: Decision) -> tuple[Control, Decision]:
         states = (*self.states[:i], state, *self.states[i + 1 :])
-        curve = self.curve.with_entry(decision.to_json()) if decision.kind == "cut" else self.curve
-        if decision.kind == "cut" and isinstance(self.curve.rules[i].rule, Plateau):
+        curve = self.curve.with_entry(decision.to_json())
+        if isinstance(self.curve.rules[i].rule, Plateau) and decision.kind == "cut":
             decision = replace(decision, sentence=f"{decision.sentence} {_change(self.curve, curve, decision.t)}")
             curve = self.curve.with_entry(decision.to_json())
         return Control(curve, states, self.begun), decision

@@ -43,9 +43,9 @@ class ArrayData(Data):
         >>> x, y = np.arange(12.0).reshape(6, 2), np.arange(6)
         >>> data = ArrayData(x, y, val=(x + 100, y), tune=(x + 200, y), default_batch_size=4)
         >>> [batch.targets.tolist() for batch in data.batches(seed=0, epoch=0, batch_size=4)]
-        [[2, 4, 3, 5], [0, 1]]
+        [[0, 1, 5, 2], [3, 4]]
         >>> next(data.batches(seed=0, epoch=0, batch_size=4, start=1)).inputs.tolist()
-        [[0.0, 1.0], [2.0, 3.0]]
+        [[6.0, 7.0], [8.0, 9.0]]
     """
 
     def __init__(
@@ -115,12 +115,17 @@ class ArrayData(Data):
     def _chunks(self, x: Array, y: Array) -> Iterator[Batch]:
         size = self._held_out_batch_size
         for begin in range(0, len(x), size):
-            inputs, targets = x[begin : begin + size], y[begin : begin + size]
+            # Copies: a model that works in place must not change what the next evaluation is judged on.
+            inputs, targets = x[begin : begin + size].copy(), y[begin : begin + size].copy()
             yield Batch(inputs, targets, len(inputs), targets.size)
 
     def fingerprint(self) -> str:
         parts = {"train": self._train, **self._held_out}
-        return fingerprint((f"{name} {kind}", a) for name, pair in parts.items() for kind, a in zip("xy", pair, strict=True))
+        return fingerprint(
+            (f"{name} {what}", array)
+            for name, pair in parts.items()
+            for what, array in zip(("inputs", "targets"), pair, strict=True)
+        )
 
 
 def _pair(pair: object, name: str) -> tuple[Array, Array]:
@@ -134,9 +139,9 @@ def _pair(pair: object, name: str) -> tuple[Array, Array]:
 
 
 def _array(value: object, what: str) -> Array:
-    array: Array = np.asanyarray(value)
+    array: Array = np.asarray(value)
     if array.dtype.kind not in "biufc":
-        raise TaskError(f"the {what} are of type {array.dtype}; give numbers (names of classes as whole numbers from 0)")
+        raise TaskError(f"the {what} are of type {array.dtype}; give numbers, classes as whole numbers from 0")
     if array.ndim == 0 or len(array) == 0:
         raise TaskError(f"the {what} have no rows; give an array whose first axis counts rows")
     if array.dtype.kind in "fc" and not np.isfinite(array).all():
@@ -170,7 +175,7 @@ def _check_apart(one: tuple[Array, Array], other: tuple[Array, Array], name: str
     """Catch the slip of giving the same rows twice; copies of rows cannot be told from rows that are equal."""
     try:
         # The bound keeps this from searching long through exotic strides.
-        shared = np.shares_memory(one[0], other[0], max_work=1000)
+        shared = np.shares_memory(one[0], other[0], max_work=1000)  # pyright: ignore[reportArgumentType]
     except (RuntimeError, np.exceptions.TooHardError):
         shared = False
     if shared:

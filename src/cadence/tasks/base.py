@@ -124,8 +124,13 @@ class Task:
         >>> rows = ArrayData(x[:8], x[:8, 0], val=(x[8:], x[8:, 0]))
         >>> mean_square = lambda outputs, targets: ((outputs - targets) ** 2).mean()
         >>> Task(
-        ...     "line", rows, models={"torch": dict}, losses={"torch": mean_square}, metrics={"torch": mean_square},
-        ...     metric_name="square_error", metric_better="min",
+        ...     "line",
+        ...     rows,
+        ...     models={"torch": dict},
+        ...     losses={"torch": mean_square},
+        ...     metrics={"torch": mean_square},
+        ...     metric_name="square_error",
+        ...     metric_better="min",
         ... ).engines
         ('torch',)
     """

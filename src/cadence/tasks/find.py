@@ -79,18 +79,18 @@ def resolve_task(name_or_path: str, /, **task_args: Any) -> Task:
         MissingExtraError: a library that an embedded task needs is not installed.
     """
     if not isinstance(name_or_path, str):
-        raise TaskError(f"a task is named by text, not by {name_or_path!r}; write 'digits' or 'package.module:function'")
+        raise TaskError(f"a task is named by text, not {name_or_path!r}; write 'digits' or 'package.module:function'")
     if ":" in name_or_path:
         return _called(name_or_path, _function(name_or_path), task_args)
     if name_or_path not in _EMBEDDED and "." in name_or_path:
         module, _, function = name_or_path.rpartition(".")
         raise TaskError(
-            f"there is no task called {name_or_path!r}; a function is named with a colon before it: '{module}:{function}'"
+            f"there is no task called {name_or_path!r}; a function is named with a colon: '{module}:{function}'"
         )
     found = task(name_or_path)
     if task_args:
         raise TaskError(
-            f"the task {name_or_path!r} takes no arguments, and was given {', '.join(sorted(task_args))}; leave them out"
+            f"the task {name_or_path!r} takes no arguments, and was given {', '.join(sorted(task_args))}; leave it out"
         )
     return found
 
@@ -156,7 +156,8 @@ def _check_arguments(path: str, function: Callable[..., Any], task_args: dict[st
     try:
         signature.bind(**task_args)
     except TypeError as error:
-        accepted = [p.name for p in signature.parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        accepted = [p.name for p in signature.parameters.values() if p.kind in by_name]
         unknown = [name for name in task_args if name not in accepted]
         takes_more = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
         if unknown and not takes_more:

@@ -112,7 +112,7 @@ class TokenData(Data):
 
 
 def _sequence(value: object, name: str, least: int) -> Array:
-    array: Array = np.asanyarray(value)
+    array: Array = np.asarray(value)
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise TaskError(
             f"the {name} sequence is {array.dtype} with {array.ndim} axes; give whole numbers along one axis"
@@ -126,7 +126,7 @@ def _sequence(value: object, name: str, least: int) -> Array:
 
 
 def _windows(sequence: Array, context: int, wanted: int) -> Array:
-    """Windows with the token after each, shape (windows, context + 1), spread evenly from the first token to the last."""
+    """Windows with the token after each, spread evenly from end to end; shape (windows, context + 1)."""
     count = min(wanted, (len(sequence) - 1) // context)
     last = len(sequence) - 1 - context
     begins = np.arange(count) * last // max(1, count - 1)

@@ -94,7 +94,7 @@ def stratified_order(labels: NDArray[np.int64], seed: int) -> NDArray[np.intp]:
 
     Example:
         >>> stratified_order(np.array([0, 0, 0, 0, 1, 1]), seed=0).tolist()
-        [3, 5, 2, 1, 4, 0]
+        [2, 5, 1, 3, 4, 0]
     """
     # RandomState, because numpy promises that its stream never changes; the split must not move with numpy's version.
     shuffled = np.random.RandomState(seed).permutation(len(labels))

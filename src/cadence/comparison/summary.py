@@ -1,0 +1,331 @@
+"""A comparison folder as numbers: one row per run, one estimate per recipe, one test per recipe and baseline."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from cadence._errors import RecordError
+from cadence.comparison.results import (
+    COMPLETE,
+    RecipeSummary,
+    RunRow,
+    Summary,
+    TaskSummary,
+    Test,
+    TriedRate,
+    Verdict,
+    results_csv,
+)
+from cadence.comparison.settings import (
+    Contender,
+    Contest,
+    Settings,
+    read_settings,
+    run_folder,
+    tuning_folder,
+)
+from cadence.comparison.statistics import (
+    LEVEL,
+    Estimate,
+    estimate,
+    first_reach,
+    holm,
+    paired_test,
+    restricted_mean,
+)
+from cadence.record.reader import Record, load_record
+
+TRAIN_SHARE = 0.05
+"""Share of the updates at the end that the training loss is the mean of."""
+
+
+def summarise(folder: str | os.PathLike[str]) -> Summary:
+    """Read a comparison folder, and write its `results.csv` and `summary.json`.
+
+    It may be called while runs are still going on: those count as unfinished, and no test is made of their recipe.
+
+    Args:
+        folder: the comparison folder.
+
+    Returns:
+        What both files say.
+
+    Raises:
+        RecordError: the folder is no comparison folder, or its settings cannot be read.
+    """
+    summary = read_summary(folder)
+    _write(summary.folder / "results.csv", results_csv(summary))
+    _write(summary.folder / "summary.json", json.dumps(summary.to_json(), indent=1, ensure_ascii=False) + "\n")
+    return summary
+
+
+def read_summary(folder: str | os.PathLike[str]) -> Summary:
+    """As `summarise`, without writing anything.
+
+    Args:
+        folder: the comparison folder.
+
+    Raises:
+        RecordError: the folder is no comparison folder, or its settings cannot be read.
+    """
+    root = Path(folder)
+    settings = read_settings(root)
+    records = {
+        (task.name, recipe.name, seed): _load(root / run_folder(task, recipe, seed))
+        for task in settings.tasks
+        for recipe in task.recipes
+        for seed in task.seeds
+    }
+    environments = [record.environment for record in records.values() if record is not None and record.environment]
+    return Summary(
+        root,
+        settings.title,
+        settings.command,
+        settings.notes,
+        environments[0] if environments else {},
+        _differences(environments),
+        tuple(_task_summary(root, settings, task, records) for task in settings.tasks),
+    )
+
+
+# ---- one task --------------------------------------------------------------------------------------------------------
+
+Records: TypeAlias = Mapping[tuple[str, str, int], "Record | None"]
+
+
+def _task_summary(root: Path, settings: Settings, task: Contest, records: Records) -> TaskSummary:
+    targets = {seed: _final_loss(records[task.name, task.baseline, seed]) for seed in task.seeds}
+    recipes = [_recipe_summary(root, task, recipe, records, targets) for recipe in task.recipes]
+    baseline = next(recipe for recipe in recipes if recipe.name == task.baseline)
+    first = next((record for key, record in records.items() if key[0] == task.name and record is not None), None)
+    return TaskSummary(
+        task.name,
+        task.label,
+        task.baseline,
+        task.seeds,
+        task.metric,
+        None if first is None else _spacing([int(t) for t in _column(first.evaluations, "t")]),
+        task.tuning_seed,
+        _judged(recipes, baseline),
+    )
+
+
+def _recipe_summary(
+    root: Path, task: Contest, recipe: Contender, records: Records, targets: Mapping[int, float | None]
+) -> RecipeSummary:
+    runs = tuple(_row(task, recipe, seed, records[task.name, recipe.name, seed], targets[seed]) for seed in task.seeds)
+    complete = [run for run in runs if run.complete]
+    timed = [run for run in runs if run.time_to_target is not None]
+    rates = {run.lr for run in runs if run.lr is not None}
+    record = next((r for seed in task.seeds if (r := records[task.name, recipe.name, seed]) is not None), None)
+    return RecipeSummary(
+        recipe.name,
+        recipe.label,
+        "" if record is None else str(record.run.get("spec", "")),
+        next((run.planned for run in runs if run.planned is not None), None),
+        runs,
+        rates.pop() if len(rates) == 1 else None,
+        tuple(_tried(root / tuning_folder(task, recipe, rate), rate) for rate in recipe.rates),
+        _mean(run.val_loss for run in complete),
+        _mean(run.metric for run in complete),
+        _mean(run.train_loss for run in complete),
+        _mean(run.seconds for run in complete),
+        restricted_mean([run.time_to_target or 0 for run in timed], [bool(run.censored) for run in timed])
+        if timed
+        else None,
+        None,
+        "baseline" if recipe.name == task.baseline else _untested(runs),
+    )
+
+
+def _row(task: Contest, recipe: Contender, seed: int, record: Record | None, target: float | None) -> RunRow:
+    folder = run_folder(task, recipe, seed).as_posix()
+    name = None if task.metric is None else task.metric.name
+    if record is None:
+        return RunRow(task.name, recipe.name, seed, "missing", *[None] * 5, name, None, None, None, folder)
+    result: Mapping[str, Any] = record.result or {}
+    loss = _final_loss(record)
+    status = "diverged" if record.status in COMPLETE and loss is None else record.status or "unfinished"
+    planned = (record.run.get("horizon") or {}).get("total")
+    updates = result.get("updates")
+    time, censored = _time_to_target(record, target, status, planned if status == "diverged" else updates)
+    final: Mapping[str, Any] = result.get("final") or {}
+    return RunRow(
+        task.name,
+        recipe.name,
+        seed,
+        status,
+        _base_rate(record),
+        updates,
+        _train_loss(record),
+        loss,
+        None if task.metric is None or status not in COMPLETE else _number(final.get(task.metric.key)),
+        name,
+        time,
+        censored,
+        _number(result.get("seconds")),
+        folder,
+        planned,
+        str(result.get("sentence") or ""),
+    )
+
+
+def _time_to_target(
+    record: Record, target: float | None, status: str, length: int | None
+) -> tuple[int | None, bool | None]:
+    """Updates until the target, or the length of the run and True; (None, None) where nothing is known.
+
+    A diverged run can never reach the target, so its planned length counts; what a failed or unfinished one would have
+    done, nobody knows.
+    """
+    if target is None or status not in COMPLETE | {"diverged"}:
+        return None, None
+    evaluations = record.evaluations
+    reached = first_reach(_column(evaluations, "t"), _column(evaluations, "val_loss"), target)
+    if reached is not None:
+        return reached, False
+    return (None, None) if length is None else (int(length), True)
+
+
+def _untested(runs: Sequence[RunRow]) -> Verdict:
+    """Why there can be no test of these runs; "no_difference" if there can."""
+    statuses = {run.status for run in runs}
+    for status in ("diverged", "failed"):
+        if status in statuses:
+            return status
+    if not statuses <= COMPLETE:
+        return "unfinished"
+    return "one_seed" if len(runs) < 2 else "no_difference"
+
+
+def _judged(recipes: Sequence[RecipeSummary], baseline: RecipeSummary) -> tuple[RecipeSummary, ...]:
+    """The same recipes with tests and verdicts; all comparisons of a task are corrected together."""
+    comparisons = len(recipes) - 1
+    losses = [run.val_loss for run in baseline.runs if run.complete and run.val_loss is not None]
+    if len(losses) < len(baseline.runs):
+        return tuple(replace(r, verdict="baseline_incomplete") if _open(r) else r for r in recipes)
+    tested = [recipe for recipe in recipes if _open(recipe)]
+    tests = [
+        paired_test([run.val_loss or 0.0 for run in recipe.runs], losses, comparisons=comparisons) for recipe in tested
+    ]
+    corrected = holm([test.p for test in tests], comparisons=comparisons)
+    made = {
+        recipe.name: Test(test, p) for recipe, test, p in zip(tested, tests, corrected, strict=True)
+    }
+    return tuple(
+        replace(recipe, test=made[recipe.name], verdict=_verdict(made[recipe.name])) if recipe.name in made else recipe
+        for recipe in recipes
+    )
+
+
+def _open(recipe: RecipeSummary) -> bool:
+    """Whether nothing of its own stands against a test."""
+    return recipe.verdict == "no_difference"
+
+
+def _verdict(test: Test) -> Verdict:
+    difference = test.paired.difference
+    if difference.mean == 0.0 and difference.sd == 0.0:
+        return "identical"
+    if test.p_holm < LEVEL:
+        return "better" if difference.mean < 0 else "worse"
+    return "not_significant_after_correction" if test.paired.p < LEVEL else "no_difference"
+
+
+# ---- one record ------------------------------------------------------------------------------------------------------
+
+
+def _load(folder: Path) -> Record | None:
+    """The record of a run; None where there is none that can be read, as of a run that has hardly begun."""
+    if not folder.is_dir():
+        return None
+    try:
+        return load_record(folder)
+    except RecordError:
+        return None
+
+
+def _tried(folder: Path, rate: float) -> TriedRate:
+    record = _load(folder)
+    if record is None:
+        return TriedRate(rate, "missing", None)
+    final: Mapping[str, Any] = (record.result or {}).get("final") or {}
+    loss = _number(final.get("tune_loss", final.get("val_loss")))
+    diverged = record.status in COMPLETE and loss is None
+    return TriedRate(rate, "diverged" if diverged else record.status or "unfinished", loss)
+
+
+def _final_loss(record: Record | None) -> float | None:
+    """Validation loss at the end of a run that came to its end; None where it is no finite number."""
+    if record is None or record.status not in COMPLETE:
+        return None
+    return _number(((record.result or {}).get("final") or {}).get("val_loss"))
+
+
+def _train_loss(record: Record) -> float | None:
+    losses = _column(record.updates, "loss")
+    if not losses or record.status not in COMPLETE:
+        return None
+    last = losses[-max(1, round(TRAIN_SHARE * len(losses))) :]
+    return _number(math.fsum(last) / len(last)) if all(map(math.isfinite, last)) else None
+
+
+def _base_rate(record: Record) -> float | None:
+    """The largest base rate of any group: the recipe's own, where others are given a share of it."""
+    bases: Sequence[float | None] = (record.run.get("bases") or {}).get("lr") or ()
+    return max((float(base) for base in bases if base is not None), default=None)
+
+
+def _column(table: Mapping[str, Any], name: str) -> list[float]:
+    """A column as floats, nan where a row lacks it; empty where no row has it."""
+    values = table[name] if name in table else ()
+    return [math.nan if value is None else float(value) for value in values]
+
+
+def _number(value: Any) -> float | None:
+    """A finite number, or None."""
+    if value is None or isinstance(value, bool | str):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def _mean(values: Iterable[float | None]) -> Estimate | None:
+    known = [value for value in values if value is not None]
+    return estimate(known) if known else None
+
+
+def _spacing(t: Sequence[int]) -> int | None:
+    """The usual distance between evaluations."""
+    gaps = Counter(b - a for a, b in zip(t, t[1:], strict=False) if b > a)
+    return gaps.most_common(1)[0][0] if gaps else None
+
+
+def _differences(environments: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Dotted names of what is not the same everywhere, time and command apart."""
+    flat = [dict(_flat(environment)) for environment in environments]
+    names = {name: None for one in flat for name in one}
+    return tuple(name for name in names if any(one.get(name) != flat[0].get(name) for one in flat[1:]))
+
+
+def _flat(environment: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in environment.items():
+        if not prefix and key in {"started", "command"}:
+            continue
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all, so that a reader never sees half a table."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)

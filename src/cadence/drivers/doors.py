@@ -1,0 +1,146 @@
+"""The way in: `drive` takes an optimizer of any framework and gives the driver."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cadence._errors import DriverError, SpecError
+from cadence._lazy import need
+from cadence.curve.curve import named_groups
+from cadence.curve.horizon import horizon
+from cadence.curve.place import Bases, as_plan, lay_out
+from cadence.drivers.driver import Driver, Reduce
+from cadence.drivers.writer import Writer
+from cadence.spec.nodes import Schedule
+from cadence.spec.plan import Plan, split_key
+from cadence.spec.span import SpanLike
+from cadence.spec.value import number_of
+
+if TYPE_CHECKING:
+    from cadence.record.writer import RunWriter
+
+
+def drive(
+    optimizer: Any,
+    schedule: Schedule | Plan | str | Mapping[str, Any],
+    *,
+    total: SpanLike | None = None,
+    steps_per_epoch: int | None = None,
+    batch_size: int | None = None,
+    tokens_per_step: int | None = None,
+    base: Bases | None = None,
+    scaler: Any = None,
+    reduce: Reduce | None = None,
+    record: str | Path | RunWriter | None = None,
+) -> Driver:
+    """Make an optimizer obey a schedule; its first values are written at once.
+
+    Call `driver.step()` after each `optimizer.step()`, and `driver.observe({"val_loss": ...})` after each evaluation.
+
+    Args:
+        optimizer: a torch optimizer, or a list of them under one plan; the updates of the first are the clock.
+        schedule: a schedule, a plan, or the text form of either.
+        total: length of the run in updates, or text with a unit.
+        steps_per_epoch: updates in one epoch.
+        batch_size: samples in one update.
+        tokens_per_step: tokens in one update.
+        base: what relative values are multiples of, as for `place`; each group's own value where it is left out
+            (`initial_lr` where an earlier driver or scheduler left one, else `lr`).
+        scaler: the loss scaler, where there is one: then an update that nobody saw was skipped from the very first on.
+        reduce: makes metrics the same on every rank; where it is left out and `torch.distributed` is initialised, they
+            are averaged over all ranks.
+        record: folder of a record to write, or a writer; see `docs/formats.md`.
+
+    Returns:
+        The driver.
+
+    Raises:
+        DriverError: something that is no optimizer.
+        HorizonError: a schedule that does not fit the run, or a unit that the run cannot resolve.
+        SpecError: a value or a pattern that no group has, or a schedule that gives values no optimizer can use.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+        >>> driver = drive(optimizer, "warmup(2) >> cosine()", total=10)
+        >>> optimizer.param_groups[0]["lr"]
+        0.001
+        >>> for _ in range(2):
+        ...     optimizer.step()
+        ...     driver.step()
+        >>> driver.t, optimizer.param_groups[0]["lr"]
+        (2, 0.1)
+    """
+    plan = as_plan(schedule)
+    run = horizon(total, steps_per_epoch, batch_size, tokens_per_step)
+    writer = _writer(optimizer, plan.values())
+    names = named_groups(writer.groups())
+    curve = lay_out(plan, run, names, _bases(writer, plan, names, base))
+    driver = Driver(curve, writer, reduce=reduce or _ranks(), record=_recorder(record), strict=scaler is not None)
+    on_regroup = getattr(writer, "on_regroup", None)
+    if on_regroup is not None:
+        on_regroup(driver.regroup)
+    return driver
+
+
+def _recorder(record: str | Path | RunWriter | None) -> RunWriter | None:
+    if not isinstance(record, (str, Path)):
+        return record
+    from cadence.record.writer import RunWriter
+
+    return RunWriter(Path(record))
+
+
+def _writer(optimizer: Any, values: list[str]) -> Writer:
+    optimizers = list(optimizer) if isinstance(optimizer, (list, tuple)) else [optimizer]
+    if not optimizers:
+        raise DriverError("drive got an empty list of optimizers; give it at least one")
+    modules = {cls.__module__.partition(".")[0] for cls in type(optimizers[0]).__mro__}
+    if "torch" in modules or "torch" in sys.modules and "paddle" not in modules:
+        need("torch", extra="torch")
+        from cadence.drivers.torch_writer import TorchWriter, check_optimizers
+
+        check_optimizers(optimizers, values)
+        return TorchWriter(optimizers)
+    raise DriverError(f"drive takes a torch optimizer (or a list of them), not a {type(optimizers[0]).__name__}")
+
+
+def _bases(writer: Writer, plan: Plan, names: tuple[str, ...], given: Bases | None) -> dict[str, tuple[float | None, ...]]:
+    table: dict[str, tuple[float | None, ...]] = {}
+    for value in plan.values():
+        own = [writer.base(g, value) for g in range(len(names))]
+        table[value] = tuple(_given(given, value, own))
+    for key, _ in plan.entries:
+        pattern, value = split_key(key)
+        governed = [g for g, name in enumerate(names) if plan.governing(name, value) is not None]
+        if governed and all(table[value][g] is None for g in governed):
+            where = f" that {pattern!r} matches" if pattern else ""
+            raise SpecError(f"the plan governs {value!r}, and no parameter group{where} has it; take it out of the plan")
+    return table
+
+
+def _given(given: Any, value: str, own: list[float | None]) -> list[float | None]:
+    """The base of each group: what the call says, else the group's own."""
+    if isinstance(given, Mapping):
+        given = given.get(value)
+    elif given is not None and value != "lr":
+        given = None
+    if given is None:
+        return own
+    numbers = list(given) if isinstance(given, Sequence) else [given] * len(own)
+    if len(numbers) != len(own):
+        raise SpecError(f"base has {len(numbers)} numbers for {value!r}, and the optimizer has {len(own)} parameter groups; write one for each")
+    return [None if o is None else number_of(x, f"the base of {value}") for x, o in zip(numbers, own, strict=True)]
+
+
+def _ranks() -> Reduce | None:
+    """The mean over all ranks, where a process group of torch is initialised."""
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is None or not distributed.is_available() or not distributed.is_initialized():
+        return None
+    from cadence.drivers.torch_ranks import mean_over_ranks
+
+    return mean_over_ranks

@@ -1,0 +1,244 @@
+"""The keys of a recipe: what each takes, what it means, what it is when it is left out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
+
+from cadence._errors import RecipeError
+from cadence.recipe import checks
+from cadence.recipe.checks import Text
+from cadence.recipe.faults import Wanted, plain, sentence
+from cadence.recipe.parts import STRICT, CheckpointRecipe, GroupRecipe, OptimizerRecipe, TuneRecipe
+from cadence.recipe.writing import to_yaml
+from cadence.spec.nodes import EarlyStop, Schedule
+from cadence.spec.parse import parse
+from cadence.spec.plan import Plan
+
+NOT_CONTENT = ("name", "tune", "tags", "notes")
+"""Keys that change nothing about the training, and so are not part of its hash."""
+
+
+class Recipe(BaseModel):
+    """One training as data. Frozen; equal by content; every fault is one sentence.
+
+    Args:
+        keys: as in `docs/formats.md`; `task`, `optimizer`, `schedule` where it is not constant, and `total`.
+
+    Raises:
+        RecipeError: an unknown key, a missing one, or a value that it cannot take.
+
+    Example:
+        >>> recipe = Recipe(task="digits", optimizer={"name": "adamw", "lr": 0.003}, total="20 epochs")
+        >>> recipe.schedule, recipe.accumulate, recipe.folder_name
+        ('constant()', 1, 'recipe-d57e19bb')
+        >>> Recipe(task="digits", optimizer={"name": "adamw", "lr": 0.003}, totl="20 epochs")
+        Traceback (most recent call last):
+        cadence._errors.RecipeError: there is no key 'totl' in a recipe; did you mean 'total'?
+    """
+
+    model_config = STRICT
+
+    name: Annotated[
+        Text, Field(description="how tables and folders call it; default: the file's name"), Wanted("text", "baseline")
+    ] = "recipe"
+    task: Annotated[
+        str,
+        Field(description="digits, bytes, or package.module:function that returns a cadence.tasks.Task"),
+        AfterValidator(checks.task),
+        Wanted("the name of a task, or package.module:function", "digits"),
+    ]
+    task_args: Annotated[
+        dict[str, Any], Field(description="keyword arguments of that function"), Wanted("a mapping", "{folder: data}")
+    ] = {}
+    model: Annotated[
+        str | None,
+        Field(description="package.module:function that returns a model; null: the task's own"),
+        AfterValidator(checks.importable),
+        Wanted("package.module:function, or null", "torchvision.models:resnet18"),
+    ] = None
+    model_args: Annotated[
+        dict[str, Any], Field(description="keyword arguments of that function"), Wanted("a mapping", "{width: 64}")
+    ] = {}
+    engine: Annotated[
+        Text, Field(description="the framework that trains"), Wanted("the name of an engine", "torch")
+    ] = "torch"
+    device: Annotated[
+        Text,
+        Field(description="where to compute: cpu, cuda, cuda:1, mps; auto: an accelerator where there is one"),
+        Wanted("the name of a device, or auto", "cpu"),
+    ] = "auto"
+    optimizer: Annotated[
+        OptimizerRecipe,
+        Field(description="name, lr (the base rate), and the method's own arguments"),
+        Wanted("a mapping with name and lr", "{name: adamw, lr: 0.001, weight_decay: 0.01}"),
+    ]
+    groups: Annotated[
+        dict[Text, GroupRecipe],
+        Field(
+            description="parameter groups by name; a parameter goes to the first whose pattern matches, else to 'rest'"
+        ),
+        Wanted("a mapping from name to patterns and values", "{no_decay: {parameters: '*.bias', weight_decay: 0}}"),
+    ] = {}
+    schedule: Annotated[
+        str | dict[str, str | int | float],
+        Field(description="a schedule as text, or one for each of several values: {lr: ..., weight_decay: ...}"),
+        AfterValidator(checks.schedule),
+        Wanted("a schedule as text, or a mapping from value to schedule", "warmup('5%') >> cosine(to=0.01)"),
+    ] = "constant()"
+    total: Annotated[
+        int | str,
+        Field(description="length of the run: updates, or text such as '20 epochs', '2e6 tokens'"),
+        AfterValidator(checks.total),
+        Wanted("a number of updates, or text with a unit", "20 epochs"),
+    ]
+    batch_size: Annotated[
+        int | None,
+        Field(description="examples of one micro-batch; null: the task's own", ge=1),
+        Wanted("a whole number of at least 1, or null", "64"),
+    ] = None
+    accumulate: Annotated[
+        int,
+        Field(description="micro-batches per update; a partial last group of an epoch is an update too", ge=1),
+        Wanted("a whole number of at least 1", "4"),
+    ] = 1
+    clip_norm: Annotated[
+        float | None,
+        Field(description="largest global gradient norm; null: not clipped", gt=0),
+        Wanted("a number above 0, or null", "1.0"),
+    ] = None
+    precision: Annotated[
+        Literal["fp32", "bf16", "fp16"],
+        Field(description="arithmetic of forward and backward: fp32, bf16, fp16"),
+        Wanted("fp32, bf16 or fp16", "bf16"),
+    ] = "fp32"
+    seed: Annotated[
+        int,
+        Field(description="of initial weights, data order, augmentation, dropout", ge=0, lt=2**32),
+        Wanted("a whole number from 0 to 4294967295", "0"),
+    ] = 0
+    evaluate: Annotated[
+        int | str,
+        Field(description="distance between evaluations; one more always follows the last update"),
+        AfterValidator(checks.length),
+        Wanted("a number of updates, or a length such as '1 epoch'", "1 epoch"),
+    ] = "1 epoch"
+    stop: Annotated[
+        str | None,
+        Field(description="a rule that ends the run early, or null"),
+        AfterValidator(checks.stop),
+        Wanted("a rule as text, or null", "early_stop('val_loss', patience='5 epochs')"),
+    ] = None
+    checkpoint: Annotated[
+        CheckpointRecipe,
+        Field(description="distance, number of the newest to keep, metric whose best is kept"),
+        Wanted("a mapping with every, keep and best", "{every: '1 epoch', keep: 2, best: val_loss}"),
+    ] = CheckpointRecipe()
+    tune: Annotated[
+        TuneRecipe | None,
+        Field(description="rates that `cadence compare` tries first: factors of optimizer.lr, or lr itself"),
+        Wanted("a mapping with factors or lr, or null", "{factors: [0.333, 1, 3]}"),
+    ] = None
+    threads: Annotated[
+        int,
+        Field(description="threads of one worker process", ge=1, le=4096),
+        Wanted("a whole number of at least 1", "1"),
+    ] = 1
+    tags: Annotated[
+        list[Text], Field(description="words to find the run by"), Wanted("a list of text", "[baseline]")
+    ] = []
+    notes: Annotated[Text, Field(description="free text"), Wanted("text", '"after the fix"')] = ""
+
+    def __init__(self, **keys: Any) -> None:
+        try:
+            super().__init__(**keys)
+        except ValidationError as fault:
+            raise RecipeError(sentence(fault, Recipe)) from None
+
+    @model_validator(mode="after")
+    def _together(self) -> Recipe:
+        plain(self.task_args, "task_args")
+        plain(self.model_args, "model_args")
+        if self.model_args and self.model is None:
+            raise RecipeError("model_args is given without model; write model: package.module:function too, or neither")
+        if not self.name.strip():
+            raise RecipeError("name is empty; write a name, or leave the key out")
+        return self
+
+    @property
+    def spec(self) -> Schedule | Plan:
+        """The schedule or plan, parsed."""
+        return parse(self.schedule)
+
+    @property
+    def stop_rule(self) -> EarlyStop | None:
+        """The rule of `stop`, parsed."""
+        found = None if self.stop is None else parse(self.stop)
+        assert found is None or isinstance(found, EarlyStop)
+        return found
+
+    @property
+    def rates(self) -> list[float]:
+        """The base rates that tuning tries, in the order written; empty where nothing is tuned."""
+        if self.tune is None:
+            return []
+        if self.tune.lr is not None:
+            return list(self.tune.lr)
+        return [self.optimizer.lr * factor for factor in self.tune.factors or []]
+
+    @property
+    def content_hash(self) -> str:
+        """64 hexadecimal digits over everything that shapes the training. Name, tune, tags and notes do not."""
+        content = {key: value for key, value in self.model_dump().items() if key not in NOT_CONTENT}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def folder_name(self) -> str:
+        """Name of the run's folder: the recipe's name in letters that every file system takes, and its hash."""
+        return f"{folder_safe(self.name)}-{self.content_hash[:8]}"
+
+    def changed(self, **keys: Any) -> Recipe:
+        """The same recipe with other values for some keys, checked anew.
+
+        Args:
+            keys: as in a recipe; a mapping replaces the whole of its key.
+
+        Raises:
+            RecipeError: see `Recipe`.
+        """
+        return Recipe(**{**self.model_dump(), **keys})
+
+    def at_rate(self, lr: float) -> Recipe:
+        """The same recipe with another base rate."""
+        return self.changed(optimizer={**self.optimizer.model_dump(), "lr": lr})
+
+    def to_yaml(self) -> str:
+        """The recipe as YAML, all defaults written out. Reading it gives an equal recipe."""
+        return to_yaml(self.model_dump())
+
+
+def folder_safe(name: str) -> str:
+    """A name in letters, digits, `.`, `_` and `-`, at most 60 of them.
+
+    Example:
+        >>> folder_safe("AdamW + cosine (3e-3)"), folder_safe("学习率")
+        ('AdamW-cosine-3e-3', 'recipe')
+    """
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:60] or "recipe"
+
+
+def make_recipe(keys: Mapping[str, Any]) -> Recipe:
+    """A recipe from a mapping that came from outside.
+
+    Raises:
+        RecipeError: a key that is not text, or see `Recipe`.
+    """
+    for key in keys:
+        if not isinstance(key, str):
+            raise RecipeError(f"{key!r:.60} is no key of a recipe; keys are words such as task, optimizer, total")
+    return Recipe(**keys)
