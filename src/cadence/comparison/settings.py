@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from cadence._errors import CadenceError, RecordError, UnknownNameError, neighbours
+from cadence.record.files import read_json
 
 VERSION = 1
 
@@ -170,12 +170,9 @@ def read_settings(folder: Path) -> Settings:
         RecordError: there are none, or they cannot be read.
     """
     path = folder / FILE
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RecordError(f"{folder} is no comparison folder: it has no {FILE}; name the folder given as --out") from None
-    except (OSError, ValueError) as wrong:
-        raise RecordError(f"{path} cannot be read: {wrong}; compare again into another folder") from None
+    if not path.is_file():
+        raise RecordError(f"{folder} is no comparison folder: it has no {FILE}; name the folder given as --out")
+    data = read_json(path)
     if not isinstance(data, dict):
         raise RecordError(f"{path} holds {type(data).__name__}, not an object; compare again into another folder")
     return Settings.from_json(cast("dict[str, Any]", data))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections import Counter
@@ -40,6 +39,7 @@ from cadence.comparison.statistics import (
     paired_test,
     restricted_mean,
 )
+from cadence.record.files import write_atomically, write_json
 from cadence.record.reader import Record, load_record
 
 TRAIN_SHARE = 0.05
@@ -61,8 +61,8 @@ def summarise(folder: str | os.PathLike[str]) -> Summary:
         RecordError: the folder is no comparison folder, or its settings cannot be read.
     """
     summary = read_summary(folder)
-    _write(summary.folder / "results.csv", results_csv(summary))
-    _write(summary.folder / "summary.json", json.dumps(summary.to_json(), indent=1, ensure_ascii=False) + "\n")
+    write_atomically(summary.folder / "results.csv", results_csv(summary))
+    write_json(summary.folder / "summary.json", summary.to_json())
     return summary
 
 
@@ -322,10 +322,3 @@ def _flat(environment: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
             yield from _flat(value, f"{prefix}{key}.")  # pyright: ignore[reportUnknownArgumentType]
         else:
             yield f"{prefix}{key}", value
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all, so that a reader never sees half a table."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)

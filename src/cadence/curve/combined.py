@@ -70,8 +70,8 @@ class PlacedRule:
     end: int | None
 
     def hears(self, done: int) -> bool:
-        """Whether an observation after `done` updates counts: it belongs to the last of them."""
-        return done > self.begin and (self.end is None or done <= self.end)
+        """Whether an observation after `done` updates counts: it belongs to the last of them, or to the run's beginning."""
+        return (done > self.begin or self.begin == 0) and (self.end is None or done <= self.end)
 
 
 @dataclass(frozen=True)

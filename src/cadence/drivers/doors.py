@@ -14,7 +14,7 @@ from cadence.curve.horizon import horizon
 from cadence.curve.place import Bases, as_plan, lay_out
 from cadence.drivers.driver import Driver, Reduce
 from cadence.drivers.writer import Writer
-from cadence.spec.nodes import Schedule
+from cadence.spec.nodes import EarlyStop, Plateau, Schedule, walk
 from cadence.spec.plan import Plan, split_key
 from cadence.spec.span import SpanLike
 from cadence.spec.value import number_of
@@ -78,7 +78,7 @@ def drive(
     run = horizon(total, steps_per_epoch, batch_size, tokens_per_step)
     writer = _writer(optimizer, plan.values())
     names = named_groups(writer.groups())
-    curve = lay_out(plan, run, names, _bases(writer, plan, names, base))
+    curve = lay_out(plan, run, names, bases_of(writer, plan, names, base))
     driver = Driver(curve, writer, reduce=reduce or _ranks(), record=_recorder(record), strict=scaler is not None)
     on_regroup = getattr(writer, "on_regroup", None)
     if on_regroup is not None:
@@ -108,7 +108,19 @@ def _writer(optimizer: Any, values: list[str]) -> Writer:
     raise DriverError(f"drive takes a torch optimizer (or a list of them), not a {type(optimizers[0]).__name__}")
 
 
-def _bases(writer: Writer, plan: Plan, names: tuple[str, ...], given: Bases | None) -> dict[str, tuple[float | None, ...]]:
+def has_feedback(plan: Plan) -> bool:
+    """Whether a metric governs any part of a plan."""
+    return any(isinstance(node, (Plateau, EarlyStop)) for _, schedule in plan.entries for node in walk(schedule))
+
+
+def bases_of(
+    writer: Writer, plan: Plan, names: tuple[str, ...], given: Bases | None
+) -> dict[str, tuple[float | None, ...]]:
+    """The base of every value of every group: what the call says, else what the groups hold.
+
+    Raises:
+        SpecError: a value that no group the plan means has, or a wrong number of bases.
+    """
     table: dict[str, tuple[float | None, ...]] = {}
     for value in plan.values():
         own = [writer.base(g, value) for g in range(len(names))]

@@ -52,7 +52,7 @@ def restored(state: Mapping[str, Any], here: Control, *, change: str | None) -> 
     if change is not None and change not in CHANGES:
         raise UnknownNameError(f"change cannot be {change!r}; {neighbours(change, CHANGES)}")
     then, t = read_state(state, here.curve)
-    _check_same(then.curve, here.curve, change)
+    checked_same(then.curve, here.curve, change)
     if change is None:
         return then, t
     return _changed(then, here, t, change), t
@@ -88,7 +88,12 @@ def _parsed(spec: Any) -> Any:
     return parse(spec)
 
 
-def _check_same(then: Curve, now: Curve, change: str | None) -> None:
+def checked_same(then: Curve, now: Curve, change: str | None) -> None:
+    """Refuse a state of another schedule or another length, unless `change` says what is wanted.
+
+    Raises:
+        StateError: naming both.
+    """
     if then.plan != now.plan and change != "new":
         raise StateError(
             f"the state belongs to {then.spec}, and this driver was made with {now.spec}; make it with the same schedule, or say "

@@ -21,11 +21,11 @@ class TorchWriter(Writer):
     rate is filled in place: compiled steps hold a reference to it.
     """
 
-    def __init__(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
-        """Hook the clock to the first optimizer; further ones step with it."""
+    def __init__(self, optimizers: Sequence[torch.optim.Optimizer], *, count: bool = True) -> None:
+        """Hook the clock to the first optimizer (further ones step with it), unless somebody else counts."""
         self._optimizers = list(optimizers)
         self._optimizer = self._optimizers[0]
-        self._clock = Clock(hooked=True)
+        self._clock = Clock(hooked=count)
         self._pairs: list[tuple[int, str]] = []
         self._known: list[Any] = []
         self._lists: list[Any] = []
@@ -33,7 +33,8 @@ class TorchWriter(Writer):
         self._plain: str | None = None
         self._only: str | None = None
         self._regroup: Callable[[], None] = _nothing
-        self._hook()
+        if count:
+            self._hook()
 
     @property
     def clock(self) -> Clock:

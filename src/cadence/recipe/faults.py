@@ -110,6 +110,7 @@ def plain(x: object, key: str, depth: int = 0) -> None:
         for name, value in cast("Mapping[object, object]", x).items():
             if not isinstance(name, str):
                 raise RecipeError(f"{key} has the key {shown(name)}, which is not text; put it in quotes")
+            plain(name, key, depth)
             plain(value, f"{key}.{name}", depth + 1)
     elif isinstance(x, (list, tuple)):
         for value in cast("Sequence[object]", x):
@@ -117,5 +118,8 @@ def plain(x: object, key: str, depth: int = 0) -> None:
     elif isinstance(x, float):
         if x != x or x in (float("inf"), float("-inf")):
             raise RecipeError(f"{key} is {x}; write a finite number")
-    elif not (x is None or isinstance(x, (bool, int, str))):
+    elif isinstance(x, str):
+        if any("\ud800" <= letter <= "\udfff" for letter in x):
+            raise RecipeError(f"{key} holds half a character (a lone surrogate); write the text again")
+    elif not (x is None or isinstance(x, (bool, int))):
         raise RecipeError(f"{key} is {shown(x)}; write a number, text, true, false, null, or a list or mapping of them")

@@ -99,13 +99,13 @@ class Recipe(BaseModel):
     ]
     batch_size: Annotated[
         int | None,
-        Field(description="examples of one micro-batch; null: the task's own", ge=1),
+        Field(description="examples of one micro-batch; null: the task's own", ge=1, le=10**9),
         Wanted("a whole number of at least 1, or null", "64"),
     ] = None
     accumulate: Annotated[
         int,
-        Field(description="micro-batches per update; a partial last group of an epoch is an update too", ge=1),
-        Wanted("a whole number of at least 1", "4"),
+        Field(description="micro-batches per update; a partial last group of an epoch is an update too", ge=1, le=10**6),
+        Wanted("a whole number from 1 to a million", "4"),
     ] = 1
     clip_norm: Annotated[
         float | None,

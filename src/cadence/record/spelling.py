@@ -125,21 +125,19 @@ _SPELLING: Mapping[type, Callable[[Any], str]] = {**_NUMBER, list: _list, tuple:
 
 
 def _odd(name: object, value: Any) -> str:
-    """A value of a row, whatever its type: a subclass of float, a numpy scalar, a tensor, or a mistake."""
-    plain = _plain(value)
-    if isinstance(plain, str) and plain in NON_FINITE and not isinstance(value, str):
-        return f'"{plain}"'
-    try:
-        return _SPELLING[type(plain)](
-            [NON_FINITE.get(item, item) if isinstance(item, str) else item for item in plain]
-            if isinstance(plain, list)
-            else plain
-        )
-    except KeyError:
+    """A value of a row of any type: a numpy scalar, an array, a tensor, a subclass of float, or a mistake."""
+    single = _number_of(value)
+    items: list[Any] = [_number_of(item) for item in single] if isinstance(single, list | tuple) else [single]  # pyright: ignore[reportUnknownVariableType]
+    if not all(item is None or isinstance(item, int | float) for item in items):
         raise RecordError(
             f"{name!r} is {value!r:.60}, which is no number; rows of updates and evaluations hold numbers, None and "
             "lists of them, and text belongs into an event"
-        ) from None
+        )
+    return spell(items if isinstance(single, list | tuple) else single)
+
+
+def _number_of(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _template(names: tuple[str, ...]) -> str:

@@ -34,7 +34,7 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     "tuned_rate": {"en": "Tuned rate", "zh": "调得的学习率"},
     "against_baseline": {"en": "Against baseline", "zh": "与基线相比"},
     "difference": {"en": "Difference", "zh": "差值"},
-    "interval": {"en": "95 % interval", "zh": "95 % 置信区间"},
+    "interval": {"en": "95% interval", "zh": "95% 置信区间"},
     "p": {"en": "p", "zh": "p 值"},
     "p_holm": {"en": "p, corrected", "zh": "校正后 p 值"},
     "smallest_gap": {"en": "Smallest gap", "zh": "可检出的最小差距"},
@@ -81,12 +81,12 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     },
     "say_baseline_bad": {"en": "the baseline; {status}.", "zh": "基线；{status}。"},
     "say_better": {
-        "en": "better by {gap} (95 % interval {low} to {high}; corrected p {p}).",
-        "zh": "更好，损失低 {gap}（95 % 置信区间 {low} 至 {high}；校正后 p {p}）。",
+        "en": "better by {gap} (95% interval {low} to {high}; corrected p {p}).",
+        "zh": "更好，损失低 {gap}（95% 置信区间 {low} 至 {high}；校正后 p {p}）。",
     },
     "say_worse": {
-        "en": "worse by {gap} (95 % interval {low} to {high}; corrected p {p}).",
-        "zh": "更差，损失高 {gap}（95 % 置信区间 {low} 至 {high}；校正后 p {p}）。",
+        "en": "worse by {gap} (95% interval {low} to {high}; corrected p {p}).",
+        "zh": "更差，损失高 {gap}（95% 置信区间 {low} 至 {high}；校正后 p {p}）。",
     },
     "say_better_exactly": {"en": "better by exactly {gap} with every seed.", "zh": "更好，每个种子的损失都恰好低 {gap}。"},
     "say_worse_exactly": {"en": "worse by exactly {gap} with every seed.", "zh": "更差，每个种子的损失都恰好高 {gap}。"},
@@ -95,15 +95,15 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
         "zh": "未见差异；这 {n} 个种子能检出 {gap} 或更大的差距。",
     },
     "say_lower_uncorrected": {
-        "en": "no difference shown: {gap} lower on average, but p = {p} becomes {corrected} when corrected for {count} "
+        "en": "no difference shown: {gap} lower on average, but p {p} becomes {corrected} when corrected for {count} "
         "comparisons; these {n} seeds could have shown a gap of {smallest} or more.",
-        "zh": "差异未获证实：平均低 {gap}，但 p = {p} 按 {count} 次比较校正后为 {corrected}；"
+        "zh": "差异未获证实：平均低 {gap}，但 p {p} 按 {count} 次比较校正后为 {corrected}；"
         "这 {n} 个种子能检出 {smallest} 或更大的差距。",
     },
     "say_higher_uncorrected": {
-        "en": "no difference shown: {gap} higher on average, but p = {p} becomes {corrected} when corrected for {count} "
+        "en": "no difference shown: {gap} higher on average, but p {p} becomes {corrected} when corrected for {count} "
         "comparisons; these {n} seeds could have shown a gap of {smallest} or more.",
-        "zh": "差异未获证实：平均高 {gap}，但 p = {p} 按 {count} 次比较校正后为 {corrected}；"
+        "zh": "差异未获证实：平均高 {gap}，但 p {p} 按 {count} 次比较校正后为 {corrected}；"
         "这 {n} 个种子能检出 {smallest} 或更大的差距。",
     },
     "say_identical": {
@@ -177,28 +177,28 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     },
     # ---- method ----
     "how_seeds": {
-        "en": "Each recipe was trained with the same seeds ({seeds}). The seed fixes the initial weights and the order of "
-        "the data. A number after ± is half of the 95 % interval of the mean over seeds (Student's t): it covers the "
+        "en": "Every recipe was trained with the same seeds ({seeds}). The seed fixes the initial weights and the order of "
+        "the data. A number after ± is half of the 95% interval of the mean over seeds (Student's t): it covers the "
         "chance of the seed, not other data or other models.",
-        "zh": "每个配方都用相同的种子训练（{seeds}）。种子决定初始权重和数据顺序。± 之后的数是各种子均值的 95 % "
+        "zh": "每个配方都用相同的种子训练（{seeds}）。种子决定初始权重和数据顺序。± 之后的数是各种子均值的 95% "
         "置信区间（学生 t 分布）的一半：它只反映种子带来的偶然性，不涉及别的数据或模型。",
     },
-    "how_seeds_task": {"en": "{task}: {seeds}", "zh": "{task}：{seeds}"},
+    "how_seeds_task": {"en": "{task}: {text}", "zh": "{task}：{text}"},
     "how_baseline": {"en": "The baseline is {list}.", "zh": "基线是 {list}。"},
-    "how_baseline_task": {"en": "{recipe} on {task}", "zh": "{task} 上的 {recipe}"},
+    "how_baseline_task": {"en": "{text} on {task}", "zh": "{task} 上的 {text}"},
     "how_test": {
         "en": "Better and worse are said of the validation loss at the end: paired t-test by seed against the baseline, "
-        "two-sided, with Holm's correction for {count} per data set, at a level of 5 %. Each interval stands for "
+        "two-sided, with Holm's correction for {count} per data set, at a level of 5%. Each interval stands for "
         "itself. The recipes were not tested against each other.",
         "zh": "“更好”和“更差”指最终验证损失：按种子与基线做双侧配对 t 检验，每个数据集按 {count}做 Holm 校正，"
-        "显著性水平 5 %。各区间单独成立。配方之间没有相互检验。",
+        "显著性水平 5%。各区间单独成立。配方之间没有相互检验。",
     },
     "comparisons": {"en": "{n} comparisons", "zh": "{n} 次比较"},
     "comparisons.one": {"en": "{n} comparison", "zh": "{n} 次比较"},
     "how_gap": {
-        "en": "The smallest gap is the true difference that these seeds would have shown with a probability of 80 % at the "
+        "en": "The smallest gap is the true difference that these seeds would have shown with a probability of 80% at the "
         "corrected level, given the spread that was seen. With so few seeds that spread is itself uncertain.",
-        "zh": "“可检出的最小差距”指在校正后的水平下、按所见的离散程度，这些种子有 80 % 的概率能显示出来的真实差值。"
+        "zh": "“可检出的最小差距”指在校正后的水平下、按所见的离散程度，这些种子有 80% 的概率能显示出来的真实差值。"
         "种子这么少时，离散程度本身也不确定。",
     },
     "how_target": {
@@ -273,8 +273,8 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     "cpus.one": {"en": "{n} CPU", "zh": "{n} 个 CPU"},
     # ---- tables and pictures ----
     "caption_results": {
-        "en": "{task}: mean over {seeds}, ± half of the 95 % interval",
-        "zh": "{task}：{seeds}的均值，± 为 95 % 置信区间的一半",
+        "en": "{task}: mean over {seeds}, ± half of the 95% interval",
+        "zh": "{task}：{seeds}的均值，± 为 95% 置信区间的一半",
     },
     "caption_one": {"en": "{task}: one seed, no interval", "zh": "{task}：一个种子，没有区间"},
     "seeds": {"en": "{n} seeds", "zh": "{n} 个种子"},

@@ -51,7 +51,7 @@ def _tested(task: TaskSummary, recipe: RecipeSummary, say: Phrases) -> str:
         return say("say_no_difference", n=n, gap=smallest)
     if recipe.verdict == "not_significant_after_correction":
         way = "lower" if paired.difference.mean < 0 else "higher"
-        p = probability(paired.p)
+        p = equals(paired.p)
         return say(
             f"say_{way}_uncorrected",
             gap=gap, p=p, corrected=probability(corrected), count=task.comparisons, n=n, smallest=smallest,
@@ -122,15 +122,10 @@ def _found(task: TaskSummary, tested: Sequence[RecipeSummary], baseline: str, sa
     rest = [r for r in tested if r.verdict not in by]
     gaps = [r.test.paired.smallest_gap for r in rest if r.test is not None]
     if rest and len(rest) == len(tested):
-        return [
-            say(
-                "end_none", n=len(task.seeds), count=len(rest), baseline=baseline,
-                gap=significant(max(gaps), 2), name=said(rest[0].label, say.lang),
-            )
-            if len(rest) > 1
-            else say("end_none_one", seeds=len(task.seeds), baseline=baseline,
-                     gap=significant(max(gaps), 2), name=said(rest[0].label, say.lang))
-        ]  # fmt: skip
+        seeds, gap = len(task.seeds), significant(max(gaps), 2)
+        if len(rest) == 1:
+            return [say("end_none_one", seeds=seeds, baseline=baseline, gap=gap, name=said(rest[0].label, say.lang))]
+        return [say("end_none", n=seeds, count=len(rest), baseline=baseline, gap=gap)]
     parts: list[str] = []
     for kind, recipes in by.items():
         # Largest gap first.
@@ -179,26 +174,21 @@ def method(summary: Summary, lang: str = "en") -> list[str]:
         Paragraphs.
     """
     say = Phrases(lang)
-    label = {task.name: said(task.label, lang) for task in summary.tasks}
-    seeds = [say("how_seeds_task", task=label[t.name], seeds=say.list([str(s) for s in t.seeds])) for t in summary.tasks]
-    baselines = [
-        say("how_baseline_task", recipe=said(t.baseline_recipe.label, lang), task=label[t.name]) for t in summary.tasks
-    ]
+    seeds = {task.name: say.list([str(seed) for seed in task.seeds]) for task in summary.tasks}
+    baselines = {task.name: said(task.baseline_recipe.label, lang) for task in summary.tasks}
     paragraphs = [
-        say("how_seeds", seeds=say("clause_join").join(seeds)),
-        say("how_baseline", list=say.list(baselines)),
+        say("how_seeds", seeds=_shared(seeds, "how_seeds_task", say, "clause_join")),
+        say("how_baseline", list=_shared(baselines, "how_baseline_task", say, "list_join")),
     ]
     tests = [recipe.test for task in summary.tasks for recipe in task.recipes if recipe.test is not None]
     if tests:
         counts = sorted({task.comparisons for task in summary.tasks})
         count = say("comparisons", n=counts[0]) if len(counts) == 1 else say("comparisons", n=_range(counts))
         paragraphs += [say("how_test", count=count), say("how_gap")]
-    every = [
-        say("how_target_task", n=t.evaluated_every, task=label[t.name]) for t in summary.tasks if t.evaluated_every
-    ]
+    every = [say("how_target_task", n=t.evaluated_every, task=t.name) for t in summary.tasks if t.evaluated_every]
     paragraphs += [
         say("how_target", every=say.list(every) or say("none")),
-        *_tuning(summary, label, say),
+        *_tuning(summary, say),
         say("how_incomplete"),
         *(said(note, lang) for note in summary.notes),
     ]
@@ -209,12 +199,19 @@ def _range(numbers: Sequence[int]) -> str:
     return f"{numbers[0]}–{numbers[-1]}"
 
 
-def _tuning(summary: Summary, label: Mapping[str, str], say: Phrases) -> list[str]:
+def _shared(texts: Mapping[str, str], key: str, say: Phrases, join: str) -> str:
+    """What is said of each task: once where it is the same of all, else task by task."""
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return say(join).join(say(key, task=task, text=text) for task, text in texts.items())
+
+
+def _tuning(summary: Summary, say: Phrases) -> list[str]:
     """One sentence where all tasks were tuned alike, else one for each."""
     sentences = {task.name: _tuning_of(task, say) for task in summary.tasks}
     if len(set(sentences.values())) == 1:
         return [next(iter(sentences.values()))]
-    return [say("how_on", task=label[name], text=text) for name, text in sentences.items()]
+    return [say("how_on", task=name, text=text) for name, text in sentences.items()]
 
 
 def _tuning_of(task: TaskSummary, say: Phrases) -> str:
@@ -255,13 +252,13 @@ def warnings(summary: Summary, lang: str = "en") -> list[str]:
     say = Phrases(lang)
     found: list[str] = []
     for task in summary.tasks:
-        name = said(task.label, lang)
+        name = task.name
         for recipe in task.recipes:
             trouble, label = statuses(recipe, lang), said(recipe.label, lang)
             if trouble:
                 found.append(say("mind_runs", task=name, recipe=label, status=trouble))
             if recipe.at_edge is not None and recipe.lr is not None:
-                found.append(say(f"mind_edge_{recipe.at_edge}", task=name, recipe=label, rate=short(recipe.lr)))
+                found.append(say(f"mind_edge_{recipe.at_edge}", task=name, recipe=label, rate=short(recipe.lr) + "*"))
         if len({len(recipe.tuning) for recipe in task.recipes}) > 1:
             found.append(say("mind_budget", task=name))
         lengths = sorted({r.planned_updates for r in task.recipes if r.planned_updates is not None})

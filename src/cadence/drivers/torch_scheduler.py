@@ -1,0 +1,289 @@
+"""A schedule as a torch scheduler, for programs that want one: Lightning, Hugging Face, Accelerate, Ignite.
+
+Without feedback it is an `LRScheduler` whose values are a closed form of `last_epoch`; with feedback a
+`ReduceLROnPlateau`, because those programs decide by isinstance when to step and with what.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from cadence._errors import DriverError, StateError
+from cadence.curve.curve import Curve, named_groups
+from cadence.curve.horizon import Horizon, horizon
+from cadence.curve.place import Bases, as_plan, lay_out
+from cadence.drivers.doors import bases_of, drive, has_feedback
+from cadence.drivers.driver import Driver, Reduce
+from cadence.drivers.state import checked_same, read_state, saved
+from cadence.drivers.torch_writer import TorchWriter, check_optimizers
+from cadence.feedback.control import Control
+from cadence.spec.nodes import Schedule
+from cadence.spec.plan import Plan
+from cadence.spec.span import SpanLike
+
+BLOCK = 512
+
+
+def torch_scheduler(
+    optimizer: Optimizer,
+    schedule: Schedule | Plan | str | Mapping[str, Any],
+    *,
+    total: SpanLike | None = None,
+    steps_per_epoch: int | None = None,
+    batch_size: int | None = None,
+    tokens_per_step: int | None = None,
+    base: Bases | None = None,
+    last_epoch: int = -1,
+    steps_per_update: int = 1,
+    reduce: Reduce | None = None,
+) -> CadenceLR | CadenceOnPlateau:
+    """A real torch scheduler that follows a schedule.
+
+    Args:
+        optimizer: a torch optimizer.
+        schedule: a schedule, a plan, or the text form of either. Without feedback each `step()` is one update (or one
+            epoch, if that is what lengths are written in: a bare number is one call). With feedback the optimizer's own
+            updates are counted, and `step(metric)` is an observation.
+        total, steps_per_epoch, batch_size, tokens_per_step, base: as for `drive`.
+        last_epoch: as torch's own: the last update that was done, -1 for none.
+        steps_per_update: how often a tool calls `step()` for one update; Accelerate does it once for each process.
+        reduce: with feedback, as for `drive`.
+
+    Returns:
+        A `torch.optim.lr_scheduler.LRScheduler`; a `ReduceLROnPlateau` where the schedule has feedback.
+
+    Raises:
+        DriverError: no torch optimizer, or an argument that the kind of schedule has no use for.
+        HorizonError, SpecError: as for `drive`.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+        >>> scheduler = torch_scheduler(optimizer, "warmup(2) >> cosine()", total=10)
+        >>> for _ in range(2):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.1]
+    """
+    plan = as_plan(schedule)
+    check_optimizers([optimizer], plan.values())
+    run = horizon(total, steps_per_epoch, batch_size, tokens_per_step)
+    if not has_feedback(plan):
+        if reduce is not None:
+            raise DriverError(f"reduce= makes metrics the same on every rank, and {schedule} follows none; leave it out")
+        return CadenceLR(optimizer, plan, run, base=base, last_epoch=last_epoch, steps_per_update=steps_per_update)
+    if last_epoch != -1 or steps_per_update != 1:
+        raise DriverError(
+            "a schedule with feedback counts the optimizer's own updates, so last_epoch= and steps_per_update= say nothing "
+            "to it; leave them out, and load its state to go on"
+        )
+    driver = drive(
+        optimizer, plan, total=total, steps_per_epoch=steps_per_epoch, batch_size=batch_size,
+        tokens_per_step=tokens_per_step, base=base, reduce=reduce,
+    )  # fmt: skip
+    return CadenceOnPlateau(optimizer, driver)
+
+
+class CadenceLR(LRScheduler):
+    """A schedule without feedback as torch's `LRScheduler`. Made by `torch_scheduler`.
+
+    `last_epoch` is its only counter and all values are closed in it, so any order of loading states is right, inside
+    `SequentialLR` and `ChainedScheduler` it behaves as `LambdaLR` does, and parameter groups may be added at any time.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, plan: Plan, run: Horizon, *, base: Bases | None, last_epoch: int, steps_per_update: int
+    ) -> None:
+        """See `torch_scheduler`."""
+        if isinstance(steps_per_update, bool) or not isinstance(steps_per_update, int) or steps_per_update < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise DriverError(f"steps_per_update is {steps_per_update!r}; it is how often step() is called for one update, at least 1")
+        self.steps_per_update = steps_per_update
+        self._writer = TorchWriter([optimizer], count=False)
+        names = named_groups(self._writer.groups())
+        self._curve = lay_out(plan, run, names, bases_of(self._writer, plan, names, base))
+        self._first, self._columns = 0, list[list[float]]()
+        self._leave_bases(optimizer)
+        super().__init__(optimizer, last_epoch)
+
+    @property
+    def curve(self) -> Curve:
+        """The curve that is followed."""
+        return self._curve
+
+    def step(self, *unexpected: object, epoch: int | None = None) -> None:  # type: ignore[override]
+        """Go on to the next update; with `epoch`, to that one.
+
+        Raises:
+            DriverError: a positional argument, which torch would take for an epoch number.
+        """
+        if unexpected:
+            raise DriverError(
+                f"step() of a schedule without feedback takes no metric, and got {unexpected[0]!r:.60}; leave it out, or write "
+                f"{self._curve.spec} * plateau('val_loss') if a metric shall govern"
+            )
+        if epoch is None:
+            super().step()
+        else:
+            self._step_count += 1
+            self._update_lr(epoch)
+
+    def get_lr(self) -> list[Any]:
+        """The learning rate of each group at `last_epoch`, closed form."""
+        table = dict(zip(self._curve.pairs, self._row(), strict=True))
+        return [table.get((g, "lr"), group["lr"]) for g, group in enumerate(self.optimizer.param_groups)]
+
+    def _update_lr(self, epoch: int | None = None) -> None:
+        self._match_groups()
+        super()._update_lr(epoch)
+        if self._curve.plan.values() != ["lr"]:
+            self._writer.aim(self._curve.pairs)
+            self._writer.write(self._row())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain JSON data, enough by itself."""
+        state = saved(Control.over(self._curve), max(self.last_epoch, 0) // self.steps_per_update)
+        return {**state, "last_epoch": self.last_epoch, "_step_count": self._step_count, "_last_lr": [float(x) for x in self._last_lr]}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from a saved state, before or after the optimizer's own is loaded; writes the values at once.
+
+        Raises:
+            StateError: not such a state, or one of another schedule or length.
+        """
+        if "last_epoch" not in state_dict:
+            raise StateError("this is no state of a cadence scheduler (last_epoch missing); load what its state_dict() returned")
+        self._match_groups()
+        then, _ = read_state(state_dict, self._curve)
+        checked_same(then.curve, self._curve, None)
+        self._curve, self._columns = then.curve, []
+        self.base_lrs = self._bases()
+        self.last_epoch = int(state_dict["last_epoch"])
+        self._step_count = int(state_dict.get("_step_count", self.last_epoch + 1))
+        self._leave_bases(self.optimizer)
+        if self.last_epoch >= 0:
+            self._update_lr(self.last_epoch)
+
+    # ---- inside --------------------------------------------------------------------------------------------------
+
+    def _row(self) -> list[float]:
+        """The values at `last_epoch`, out of a block computed ahead."""
+        # A scheduler that torch's SequentialLR has "undone" stands at -1 and is asked for nothing.
+        t = max(int(self.last_epoch), 0) // self.steps_per_update if self.last_epoch == int(self.last_epoch) else -1
+        if t < 0:
+            raise DriverError(f"epoch={self.last_epoch} is no update number; give a whole one")
+        if not self._columns or not self._first <= t < self._first + len(self._columns[0]):
+            self._first, self._columns = t, self._curve.columns(t, t + BLOCK)
+        return [column[t - self._first] for column in self._columns]
+
+    def _match_groups(self) -> None:
+        """Take over groups that were added, and base rates that somebody wrote into `base_lrs`."""
+        groups = self.optimizer.param_groups
+        for group in groups[len(self.base_lrs) :]:
+            group.setdefault("initial_lr", float(group["lr"]))
+            self.base_lrs.append(float(group["initial_lr"]))
+        if len(groups) == len(self._curve.groups) and self.base_lrs == self._bases():
+            return
+        plan, names = self._curve.plan, named_groups(self._writer.groups())
+        bases = dict(self._curve.bases)
+        for value in plan.values():
+            added = range(len(self._curve.groups), len(groups))
+            bases[value] = (*bases[value], *(self._writer.base(g, value) for g in added))
+        if "lr" in bases:
+            bases["lr"] = tuple(float(x) for x in self.base_lrs)
+        self._curve, self._columns = lay_out(plan, self._curve.horizon, names, bases), []
+
+    def _bases(self) -> list[float | torch.Tensor]:
+        known = self._curve.bases.get("lr")
+        return list(self.base_lrs) if known is None else [float(x or 0.0) for x in known]
+
+    def _leave_bases(self, optimizer: Optimizer) -> None:
+        for value, numbers in self._curve.bases.items():
+            for group, number in zip(optimizer.param_groups, numbers, strict=False):
+                if number is not None:
+                    group[f"initial_{value}"] = number
+
+
+class CadenceOnPlateau(ReduceLROnPlateau):
+    """A schedule with feedback as torch's `ReduceLROnPlateau`. Made by `torch_scheduler`.
+
+    The programs that know this class step it after an evaluation only; so updates are counted by the optimizer itself,
+    and `step(metric)` is an observation.
+    """
+
+    def __init__(self, optimizer: Optimizer, driver: Driver) -> None:
+        """Hook the driver to the optimizer's updates."""
+        # Not torch's constructor: what it would set (best, num_bad_epochs, ...) lives in the driver's rules.
+        self.optimizer = optimizer
+        self._driver = driver
+        here = weakref.ref(driver)
+
+        @torch.compiler.disable
+        def follow(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+            del optimizer, args, kwargs
+            known = here()
+            if known is not None:
+                known.step()
+
+        self._hook = optimizer.register_step_post_hook(follow)
+
+    @property
+    def curve(self) -> Curve:
+        """The curve with all decisions so far."""
+        return self._driver.curve
+
+    @property
+    def driver(self) -> Driver:
+        """The driver inside: for `set`, `hold`, `rewarm`, the journal."""
+        return self._driver
+
+    @property
+    def last_epoch(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Updates done."""
+        return self._driver.t
+
+    @property
+    def _last_lr(self) -> list[float]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return [float(group["lr"]) for group in self.optimizer.param_groups]
+
+    def get_last_lr(self) -> list[Any]:
+        """The rate of each group now."""
+        return self._last_lr
+
+    def step(self, metrics: Any = None, epoch: None = None) -> None:  # type: ignore[override]
+        """Report an evaluation.
+
+        Args:
+            metrics: a number (where the rules watch one metric), or a mapping from name to number. Without it nothing
+                happens: updates are counted by the optimizer.
+            epoch: has no meaning here.
+
+        Raises:
+            DriverError: one number where several metrics are watched, or an `epoch`.
+            FeedbackError: as for `Driver.observe`.
+        """
+        if epoch is not None:
+            raise DriverError("step(metric, epoch=...) cannot move a schedule with feedback; leave epoch out")
+        if metrics is None:
+            return
+        self._driver.observe(metrics if isinstance(metrics, Mapping) else {self._metric(): metrics})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain JSON data, enough by itself."""
+        return self._driver.state_dict()
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from a saved state; see `Driver.load_state_dict`."""
+        self._driver.load_state_dict(state_dict)
+
+    def _metric(self) -> str:
+        names = list(dict.fromkeys(r.rule.metric for r in self.curve.rules))
+        if len(names) != 1:
+            raise DriverError(f"the schedule watches {', '.join(names)}; report them by name: step({{{names[0]!r}: ..., ...}})")
+        return names[0]

@@ -1,0 +1,22 @@
+"""The names that docs/formats.md fixes for a run folder."""
+
+from __future__ import annotations
+
+VERSION = 1
+
+RUN = "run.json"
+RECIPE = "recipe.yaml"
+ENVIRONMENT = "environment.json"
+UPDATES = "updates.jsonl"
+EVALUATIONS = "evaluations.jsonl"
+JOURNAL = "journal.jsonl"
+RESULT = "result.json"
+CHECKPOINTS = "checkpoints"
+
+RUN_KEYS = ("name", "spec", "horizon", "groups", "values", "bases")
+
+STATUSES = ("finished", "stopped", "diverged", "failed")
+"""How a run ends."""
+
+ENDED = ("finished", "stopped", "diverged")
+"""Ends that the same run would come to again. One that failed (no memory, no disk, a fault in the code) may go on."""

@@ -1,0 +1,156 @@
+"""The comparison in the terminal: a table per task, what it comes to, and what to mind."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cadence.comparison.results import Summary, TaskSummary
+from cadence.comparison.settings import said
+from cadence.report import rows, text
+from cadence.report.messages import Phrases
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+WIDTH = 100
+"""Columns that everything fits into."""
+
+STYLES = {"better": "bold green", "worse": "bold red", "baseline": "dim"}
+
+
+def print_summary(summary: Summary, *, lang: str = "en", console: Console | None = None) -> None:
+    """Print the tables and the sentences; in colour on a terminal, as plain text into a file or a pipe.
+
+    Args:
+        summary: of a comparison.
+        lang: ``"en"`` or ``"zh"``.
+        console: where to; None: standard output.
+    """
+    from rich.console import Console
+
+    console = console or Console()
+    # Into a pipe there is no width to ask for: rich would take 80 and break the cells.
+    width = min(console.width, WIDTH) if console.is_terminal else WIDTH
+    for part in parts(summary, lang, width):
+        console.print(part, width=width, highlight=False, crop=False)
+
+
+def table_text(summary: Summary, *, lang: str = "en", width: int = WIDTH) -> str:
+    """The same as plain text without colours, for logs and files.
+
+    Args:
+        summary: of a comparison.
+        lang: ``"en"`` or ``"zh"``.
+        width: columns to fit into.
+    """
+    from rich.console import Console
+
+    file = io.StringIO()
+    console = Console(file=file, width=width, color_system=None, force_terminal=False)
+    for part in parts(summary, lang, width):
+        console.print(part, width=width, highlight=False, crop=False)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def parts(summary: Summary, lang: str = "en", width: int = WIDTH) -> list[RenderableType]:
+    """What is printed, from top to bottom, for a console of one's own.
+
+    Args:
+        summary: of a comparison.
+        lang: ``"en"`` or ``"zh"``.
+        width: columns of that console.
+    """
+    from rich.text import Text
+
+    say = Phrases(lang)
+    made: list[RenderableType] = [Text(say("about"), style="bold dim")]
+    made += [_item(paragraph, "dim") for paragraph in text.method(summary, lang)]
+    # What matters comes last, because that is what a terminal shows in the end.
+    for task in summary.tasks:
+        made += ["", Text(rows.results(task, lang).caption, style="bold")]
+        made += _table_that_fits(task, lang, width)
+        made += _sentences(task, lang)
+    minded = text.warnings(summary, lang)
+    if minded:
+        made += ["", Text(say("attention"), style="bold yellow"), *(_item(warning) for warning in minded)]
+    return made
+
+
+def _table_that_fits(task: TaskSummary, lang: str, width: int) -> list[RenderableType]:
+    """The table, without seconds and rate if the terminal is narrow, or else as a list: broken numbers are no use."""
+    data = rows.results(task, lang)
+    last = len(data.head) - 1
+    for left_out in (set[int](), {last - 2}, {last - 2, last - 1}):
+        shown = [column for column in range(len(data.head)) if column not in left_out]
+        if sum(_least(data, column) + 1 for column in shown) + 1 <= width:
+            return [_table(task, data, shown)]
+    return _stacked(task, lang)
+
+
+def _least(data: rows.Table, column: int) -> int:
+    """Terminal columns that a column needs: its numbers and the words of its name in one piece."""
+    from rich.cells import cell_len
+
+    texts = [line for row in data.rows for line in row[column].splitlines()]
+    if not data.numeric[column]:
+        longest = max(map(cell_len, texts), default=1)
+        words = [word for text in texts for word in text.split()]
+        texts = ["x" * min(14, longest), *(word[:20] for word in words)]
+    return max(map(cell_len, [*texts, *data.head[column].split()]), default=1)
+
+
+def _table(task: TaskSummary, data: rows.Table, shown: Sequence[int]) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for i in shown:
+        justify = "right" if data.numeric[i] else "left"
+        table.add_column(Text(data.head[i]), justify=justify, overflow="fold", min_width=_least(data, i))
+    for recipe, cells in zip(task.recipes, data.rows, strict=True):
+        # Text, not str: square brackets in the name of a recipe are no markup.
+        last = STYLES.get(recipe.verdict, "")
+        table.add_row(*(Text(cells[i], style=last if i == shown[-1] else "") for i in shown))
+    return table
+
+
+def _stacked(task: TaskSummary, lang: str) -> list[RenderableType]:
+    """The table as one short list per recipe."""
+    from rich.text import Text
+
+    say = Phrases(lang)
+    data = rows.results(task, lang)
+    made: list[RenderableType] = [""]
+    for recipe, cells in zip(task.recipes, data.rows, strict=True):
+        made.append(Text(cells[0], style=STYLES.get(recipe.verdict, "")))
+        for name, cell in zip(data.head[1:], cells[1:], strict=True):
+            made.append(Text("  " + say("labelled", label=name, text=cell.replace("\n", say("list_join")))))
+    return [*made, ""]
+
+
+def _sentences(task: TaskSummary, lang: str) -> list[RenderableType]:
+    from rich.text import Text
+
+    say = Phrases(lang)
+    made: list[RenderableType] = [Text(text.conclusion(task, lang), style="bold"), ""]
+    for recipe in task.recipes:
+        if recipe.name != task.baseline:
+            sentence = say("labelled", label=said(recipe.label, lang), text=text.verdict(task, recipe, lang))
+            made.append(_item(sentence))
+    return made
+
+
+def _item(sentence: str, style: str = "") -> RenderableType:
+    """A sentence with a hanging indent."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text("•", style), Text(sentence, style))
+    return grid

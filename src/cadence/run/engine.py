@@ -1,0 +1,119 @@
+"""What the loop needs of a framework. One engine per framework, each in a file `<name>_engine.py` beside this one."""
+
+from __future__ import annotations
+
+import abc
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+from cadence._errors import RecipeError, neighbours
+from cadence._lazy import need
+from cadence.recipe.recipe import Recipe
+from cadence.tasks import Batch, Task
+
+
+class Update(NamedTuple):
+    """What one update tells of itself.
+
+    Attributes:
+        loss: mean over all targets of the update, before the weights were changed.
+        examples: rows.
+        grad_norm: global norm of the gradients before clipping; None where nothing is clipped.
+    """
+
+    loss: float
+    examples: int
+    grad_norm: float | None
+
+
+class Engine(abc.ABC):
+    """Model, optimizer and arithmetic of one framework. Counts nothing, decides nothing, writes no record."""
+
+    @property
+    @abc.abstractmethod
+    def optimizer(self) -> Any:
+        """The optimizer, as `drive` takes it."""
+
+    @property
+    @abc.abstractmethod
+    def scaler(self) -> Any:
+        """The loss scaler, as `drive` takes it; None where there is none."""
+
+    @property
+    @abc.abstractmethod
+    def device(self) -> dict[str, Any]:
+        """Where it computes, in plain data, for the record: ``{"type": "cpu", "threads": 1}``."""
+
+    @abc.abstractmethod
+    def update(self, batches: Sequence[Batch]) -> Update:
+        """One update from one or more micro-batches.
+
+        The gradient is that of the mean over all their targets, so that micro-batches of different size count as
+        they should. Nothing is raised where the loss is not finite: that is the loop's matter.
+        """
+
+    @abc.abstractmethod
+    def evaluate(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """Means over all targets: ``"loss"`` and the task's metric by its name. Draws no random numbers."""
+
+    @abc.abstractmethod
+    def save(self, tensors: Path) -> dict[str, Any]:
+        """Save weights, optimizer, loss scaler and random numbers.
+
+        Args:
+            tensors: file to write the arrays to, atomically.
+
+        Returns:
+            The rest, as plain JSON data.
+
+        Raises:
+            StateError: something cannot be saved as arrays and plain data.
+            RecordError: the file cannot be written.
+        """
+
+    @abc.abstractmethod
+    def load(self, tensors: Path, rest: dict[str, Any]) -> None:
+        """Go on from what `save` wrote, to the bit on a CPU.
+
+        Raises:
+            StateError: it belongs to another model or optimizer.
+        """
+
+    @abc.abstractmethod
+    def reduce(self, metrics: dict[str, float]) -> dict[str, float]:
+        """The mean of each metric over all processes that train together; as it is where there is one."""
+
+
+OpenEngine: TypeAlias = Callable[[Recipe, Task], AbstractContextManager[Engine]]
+"""Builds an engine for one training: seeds, sets threads, builds model and optimizer; puts back what it changed in the
+process when the block ends. In each `<name>_engine.py` it is called `open_engine`."""
+
+_SUFFIX = "_engine"
+
+
+def engine_names() -> list[str]:
+    """Names of all engines, sorted. Loads no framework.
+
+    Example:
+        >>> "torch" in engine_names()
+        True
+    """
+    modules = pkgutil.iter_modules(importlib.import_module("cadence.run").__path__)
+    return sorted(m.name.removesuffix(_SUFFIX) for m in modules if m.name.endswith(_SUFFIX))
+
+
+def find_engine(name: str) -> OpenEngine:
+    """The engine of a framework.
+
+    Raises:
+        RecipeError: there is none of that name.
+        MissingExtraError: the framework is not installed.
+    """
+    if name not in engine_names():
+        raise RecipeError(f"there is no engine called {name!r}; {neighbours(name, engine_names())}")
+    need(name, extra=name)
+    return importlib.import_module(f"cadence.run.{name}{_SUFFIX}").open_engine

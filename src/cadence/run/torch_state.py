@@ -1,0 +1,144 @@
+"""State of torch objects as arrays and plain data: what safetensors and JSON can hold, and nothing that runs code."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+
+from cadence._errors import StateError
+from cadence.record.files import write_atomically
+
+Tensors = dict[str, torch.Tensor]
+
+
+def write_tensors(path: Path, tensors: Tensors) -> None:
+    """Write tensors to a safetensors file, atomically.
+
+    Raises:
+        RecordError: it cannot be written.
+    """
+    write_atomically(path, safetensors.torch.save(tensors))
+
+
+def read_tensors(path: Path) -> Tensors:
+    """What `write_tensors` wrote, on the CPU.
+
+    Raises:
+        StateError: no safetensors file.
+    """
+    try:
+        return safetensors.torch.load_file(path)
+    except (OSError, safetensors.SafetensorError) as fault:
+        raise StateError(f"{path} holds no tensors ({fault}); use an earlier checkpoint") from None
+
+
+def take_apart(state: Any, name: str, tensors: Tensors) -> Any:
+    """Put every tensor of a nested state into `tensors`, and return the rest as JSON data that says where they were.
+
+    Args:
+        state: of mappings, lists, tuples, tensors, numbers, text, None.
+        name: what the tensors' names begin with.
+        tensors: is added to. Tensors that share memory (tied weights) are entered once.
+
+    Raises:
+        StateError: another kind of object.
+
+    Example:
+        >>> tensors = {}
+        >>> take_apart({0: {"step": 3, "mean": torch.zeros(2)}, "betas": (0.9, 0.99)}, "o", tensors)
+        {'items': [[0, {'map': {'step': 3, 'mean': {'tensor': 'o.0.mean'}}}], ['betas', {'tuple': [0.9, 0.99]}]]}
+        >>> list(tensors)
+        ['o.0.mean']
+    """
+    match state:
+        case torch.Tensor():
+            return {"tensor": _entered(state, name, tensors)}
+        case Mapping():
+            inside = [(key, take_apart(value, f"{name}.{key}", tensors)) for key, value in state.items()]
+            if all(isinstance(key, str) for key, _ in inside):
+                return {"map": dict(inside)}
+            if all(isinstance(key, (int, str)) for key, _ in inside):
+                return {"items": [[key, value] for key, value in inside]}
+        case tuple() | list():
+            parts = [take_apart(value, f"{name}.{i}", tensors) for i, value in enumerate(state)]
+            return {"tuple": parts} if isinstance(state, tuple) else parts
+        case None | bool() | int() | float() | str():
+            return state
+        case np.generic():
+            return state.item()
+        case _:
+            pass
+    raise StateError(
+        f"{name} is {state!r:.60}, a {type(state).__name__}, which a checkpoint cannot hold: it takes tensors, numbers, "
+        f"text, lists and mappings; train with checkpoint: {{every: <more than the run>}} only after removing it"
+    )
+
+
+def put_together(rest: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
+    """The state that `take_apart` took apart; tuples come back as tuples."""
+    if isinstance(rest, list):
+        return [put_together(value, tensors) for value in rest]
+    if not isinstance(rest, dict):
+        return rest
+    match rest:
+        case {"tensor": name}:
+            if name not in tensors:
+                raise StateError(f"the checkpoint has no tensor {name!r}; use an earlier checkpoint")
+            return tensors[name]
+        case {"map": inside}:
+            return {key: put_together(value, tensors) for key, value in inside.items()}
+        case {"items": inside}:
+            return {key: put_together(value, tensors) for key, value in inside}
+        case {"tuple": inside}:
+            return tuple(put_together(value, tensors) for value in inside)
+        case _:
+            raise StateError(f"the checkpoint holds {str(rest)!r:.60}, which means nothing; use an earlier checkpoint")
+
+
+def _entered(tensor: torch.Tensor, name: str, tensors: Tensors) -> str:
+    tensor = tensor.detach()
+    if tensor.layout is not torch.strided:
+        raise StateError(f"{name} is a tensor of layout {tensor.layout}; a checkpoint takes dense ones")
+    for known, other in tensors.items():
+        if _same(tensor, other):
+            return known
+    tensors[name] = tensor if tensor.is_contiguous() else tensor.contiguous()
+    return name
+
+
+def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """Whether both are one piece of memory, seen alike: the file format refuses to hold it twice."""
+    return (
+        a.data_ptr() == b.data_ptr() != 0 and a.shape == b.shape and a.stride() == b.stride() and a.dtype == b.dtype
+    )
+
+
+def random_state() -> dict[str, Any]:
+    """The state of every generator that a model, a loss or a task may draw from: python's, numpy's, torch's."""
+    version, words, gauss = random.getstate()
+    kind, keys, *counters = np.random.get_state()
+    state: dict[str, Any] = {
+        "python": [version, torch.tensor(words, dtype=torch.int64), gauss],
+        "numpy": [kind, torch.from_numpy(np.asarray(keys, dtype=np.int64)), *counters],
+        "torch": torch.get_rng_state(),
+    }
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        state["cuda"] = torch.cuda.get_rng_state_all()
+    return state
+
+
+def set_random_state(state: Mapping[str, Any]) -> None:
+    """Go on drawing as from the moment of `random_state`."""
+    version, words, gauss = state["python"]
+    random.setstate((version, tuple(words.tolist()), gauss))
+    kind, keys, *counters = state["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), *counters))
+    torch.set_rng_state(state["torch"])
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda"])
