@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cadence._errors import HorizonError
-from cadence.curve.placed import Event, Placed, Scene, Times, Values, boundary, powers, whole_cycles
+from cadence.curve.placed import Event, Placed, Scene, Times, Values, boundary, clamp, powers, whole_cycles
 from cadence.spec.nodes import Plateau
 from cadence.spec.value import Value
 
@@ -196,15 +196,21 @@ class PlacedPastEnd(Placed):
 
 @dataclass(frozen=True)
 class PlacedStaircase(Placed):
-    """The inner value at the beginning of each stair, the stairs counted on the clock."""
+    """The inner value at the beginning of each stair, the stairs counted on the clock.
+
+    Past its end it stays on the stair it ends on, unless the inner schedule was told to go on (`holds` False).
+    """
 
     begin: int
     end: int | None
     inner: Placed
     every: tuple[int, int]
     origin: int
+    holds: bool
 
     def at(self, t: Times, scene: Scene) -> Values:
+        if self.holds:
+            t = clamp(t, self.begin, self.end, scene.xp)
         stair = self.origin + boundary(whole_cycles(t - self.origin, *self.every), *self.every)
         # A stair that began before the phase has the phase's first value.
         return self.inner.at(scene.xp.maximum(stair, self.begin), scene)

@@ -58,7 +58,8 @@ class Curve:
     @property
     def total(self) -> int | None:
         """Length of the run in updates; None where it is not known."""
-        return self.horizon.total
+        stretched = [e["total"] for e in self.journal if e["kind"] == "stretch"]
+        return int(stretched[-1]) if stretched else self.horizon.total
 
     @property
     def end(self) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,15 +40,23 @@ class PlacedRepeat(Placed):
         if self.n is not None:
             k = xp.minimum(k, self.n - 1)
         begins = boundary(k, p, q)
-        local = x - begins
-        if q == 1:
-            values = self._cycle(p).at(local, scene)
-        else:
-            # Cycles of p/q updates are rounded: some are one update longer than others.
-            short = p // q
-            is_long = boundary(k + 1, p, q) - begins > short
-            values = xp.where(is_long, self._cycle(short + 1).at(local, scene), self._cycle(max(short, 1)).at(local, scene))
+        values = self._inside(x - begins, boundary(k + 1, p, q) - begins, scene)
         return values if self.decay == 1 else values * self.decay ** (k * 1.0)
+
+    def _inside(self, local: Times, length: Times, scene: Scene) -> Values:
+        """Values by the time inside a cycle and its length: of p/q updates, some are one longer than others."""
+        p, q = self.period
+        short = p // q
+        if q == 1:
+            return self._cycle(short).at(local, scene)
+        if scene.xp is not np:
+            return scene.xp.where(length > short, self._cycle(short + 1).at(local, scene), self._cycle(short).at(local, scene))
+        # Each only where it is asked for: with both everywhere, cycles nested n deep would be computed 2 ** n times.
+        values = np.empty(local.shape)
+        for n in np.unique(length).tolist():
+            chosen = length == n
+            values[chosen] = self._cycle(n).at(local[chosen], scene)
+        return values
 
     def _cycle(self, length: int) -> Placed:
         if length not in self.made:
@@ -97,8 +106,8 @@ class PlacedGrowing(Placed):
                 return
             if k > MOST_CYCLES:
                 raise HorizonError(f"more than {MOST_CYCLES} cycles before update {x}; write a longer cycle or a larger grow")
-            # Summed first, then rounded; a cycle is at least one update.
-            exact = self.first_length * k if self.grow == 1 else self.first_length * (self.grow**k - 1) / (self.grow - 1)
+            # Summed first, then rounded; a cycle is at least one update, and one that no run outlasts is long enough.
+            exact = min(self.first_length * power_sum(self.grow, k), 4.0 * LONGEST)
             begins.append(max(int(np.floor(exact + 0.5)), begins[-1] + 1))
 
     def _cycle(self, k: int, length: int) -> Placed:
@@ -115,6 +124,16 @@ class PlacedGrowing(Placed):
             return self.begins[min(k, len(self.begins) - 1)]
 
         return _restarts(self.begin, self.end, self.n, begin_of, self._cycle)
+
+
+def power_sum(x: float, n: int) -> float:
+    """1 + x + ... + x ** (n - 1); inf where that is too large for a float."""
+    if x == 1:
+        return float(n)
+    try:
+        return (x**n - 1) / (x - 1)
+    except OverflowError:
+        return math.inf
 
 
 def _restarts(begin: int, end: int | None, n: int | None, begin_of: Any, cycle: Any) -> Iterator[Event]:

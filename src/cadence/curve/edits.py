@@ -8,6 +8,7 @@ An entry is plain JSON data with `t`, the first update it governs. Those that mo
   curve goes on from there, multiplied so that it does not jump.
 - ``release``: ends a hold that had no `until`.
 - ``change``: another spec or another horizon from `t` on; `factors` as for ``set`` keep the values from jumping.
+- ``stretch``: from `t` on the rest of the curve, up to `was` updates, takes until update `total`.
 - ``rewarm``: from `t` on, over `updates`, all values are multiplied by a line from `start` to 1.
 """
 
@@ -22,7 +23,7 @@ Entry: TypeAlias = Mapping[str, Any]
 Plain: TypeAlias = Callable[[Any], Any]
 """Update numbers (int64 array, rising) -> values before the edit."""
 
-MOVING = ("set", "change", "hold", "rewarm")
+MOVING = ("set", "change", "stretch", "hold", "rewarm")
 
 
 def cuts_of(journal: Sequence[Entry]) -> dict[int, tuple[int, ...]]:
@@ -84,9 +85,18 @@ def _rewarm(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, grou
     return values
 
 
+def _stretch(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, group: int) -> Plain:
+    del later, value, group
+    begin, was, total = int(entry["t"]), int(entry["was"]), int(entry["total"])
+    # Between two updates of the old clock lies a time like any other: the formulas take it as it is.
+    slower = (was - begin) / (total - begin)
+    return lambda t: plain(np.where(t < begin, t, begin + (t - begin) * slower))
+
+
 _EDITS: Mapping[str, Callable[[Plain, Entry, Sequence[Entry], str, int], Plain]] = {
     "set": _set,
     "change": _set,
+    "stretch": _stretch,
     "hold": _hold,
     "rewarm": _rewarm,
 }

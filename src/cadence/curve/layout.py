@@ -17,7 +17,7 @@ from cadence.curve.combined import (
     PlacedStaircase,
     PlacedSum,
 )
-from cadence.curve.cycles import PlacedGrowing, PlacedRepeat
+from cadence.curve.cycles import PlacedGrowing, PlacedRepeat, power_sum
 from cadence.curve.horizon import Horizon, round_half_up
 from cadence.curve.placed import (
     Joint,
@@ -71,7 +71,8 @@ class Frame:
 
     Attributes:
         horizon: the run.
-        container: what `%` is of, in updates; None where it is not known.
+        container: what the `%` of a length is of, in updates; None where it is not known.
+        whole: what the `%` of a position is of: all that this clock runs over, in updates; None where it is not known.
         scale: how many updates one tick of this clock takes (`stretch`, growing cycles).
         origin: the update at which this clock showed 0.
         limit: the update at which the run (or the cycle) is over; None where it is not known.
@@ -79,21 +80,25 @@ class Frame:
 
     horizon: Horizon
     container: Fraction | None
+    whole: Fraction | None
     scale: Fraction
     origin: int
     limit: Fraction | None
 
     def updates(self, length: Span, of: Schedule) -> Fraction:
         """A length in updates of the run."""
+        return self._resolved(length, self.container, of)
+
+    def position(self, where: Span, of: Schedule, origin: int) -> int:
+        """A position as an update of the run, counted from `origin`."""
+        return origin + round_half_up(self._resolved(where, self.whole, of))
+
+    def _resolved(self, length: Span, container: Fraction | None, of: Schedule) -> Fraction:
         if length.unit != "%":
             return self.horizon.updates(length) * self.scale
-        if self.container is None:
+        if container is None:
             raise HorizonError(f"'{length}' in {of} cannot be placed in a run of unknown length; give total=, e.g. total='90 epochs'")
-        return length.amount * self.container / 100
-
-    def position(self, where: Span, of: Schedule, begin: int | None) -> int:
-        """A position as an update of the run; with `begin` it counts from there."""
-        return (self.origin if begin is None else begin) + round_half_up(self.updates(where, of))
+        return length.amount * container / 100
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,7 @@ class Layout:
         """The whole run given to one schedule."""
         total = self._horizon.total
         whole = None if total is None else Fraction(total)
-        frame = Frame(self._horizon, whole, Fraction(1), 0, whole)
+        frame = Frame(self._horizon, whole, whole, Fraction(1), 0, whole)
         if isinstance(node, RULES):
             raise SpecError(f"a rule stands in a product: write constant() * {node}")
         _check_units(node)
@@ -166,11 +171,14 @@ class Layout:
             case Clip(inner=inner) | PastEnd(inner=inner) | Staircase(inner=inner):
                 return self._measure(inner, frame)
             case Stretch(inner, factor):
-                inside = self._inside_length(inner, _slower(frame, factor))
-                return None if inside is None else (inside, Fraction(0))
+                inside = self._inside(inner, _slower(frame, factor))
+                return None if inside is None else (inside[0], inside[1] * Fraction(factor))
             case Repeat(inner, n, grow, _):
-                one = self._inside_length(inner, frame)
-                return None if one is None or n is None else (_bounded(one * _cycles_sum(n, grow), node), Fraction(0))
+                one = self._inside(inner, frame)
+                if one is None or n is None:
+                    return None
+                cycles = _cycles_sum(n, grow)
+                return _bounded(one[0] * cycles, node), one[1] * cycles
             case Plateau() | EarlyStop():
                 return None
             case Constant() | Phase() | Steps() | Geometric() | Inverse() | Piecewise() | Formula():
@@ -203,15 +211,28 @@ class Layout:
                 )
         return measures[0][1] if measures else None
 
-    def _inside_length(self, inner: Schedule, frame: Frame) -> Fraction | None:
-        """Length of a schedule whose `%` are of itself: fixed lengths a and shares p make L = a + p L."""
+    def _inside(self, inner: Schedule, frame: Frame) -> Measure | None:
+        """Length of what stands in `stretch` or `repeat`, whose `%` are of itself: L = a + p L.
+
+        Shares alone have no length to be of; unless they make up the whole of it, they are of what contains them.
+        """
         measure = self._measure(inner, replace(frame, container=None))
-        if measure is None or measure[0] == 0:
+        if measure is None:
             return None
         fixed, share = measure
+        if not fixed:
+            return None if share == 1 else measure
         if share >= 1:
-            raise HorizonError(f"the shares in {inner} add up to {float(share) * 100:g}%, and there are fixed lengths besides")
-        return _bounded(fixed / (1 - share), inner)
+            raise HorizonError(
+                f"the shares in {inner} add up to {float(share) * 100:g}%, and there are fixed lengths besides; write shares "
+                f"that leave room for those"
+            )
+        return _bounded(fixed / (1 - share), inner), Fraction(0)
+
+    def _inside_container(self, inner: Schedule, frame: Frame, length: Fraction | None) -> Fraction | None:
+        """What `%` is of inside `stretch` or `repeat` where the inside is placed with this length."""
+        inside = self._inside(inner, frame)
+        return length / inside[1] if length is not None and inside is not None and inside[1] else length
 
     # ---- placing -------------------------------------------------------------------------------------------------
 
@@ -228,14 +249,16 @@ class Layout:
                 return PlacedClip(where.begin, where.end, self._build(inner, where, frame, near), lo, hi)
             case PastEnd(inner, then):
                 own = self._length(inner, frame)
-                here = where if own is None else _extent(where.exact_begin, own, where.begin)
+                here = where if own is None else _extent(where.exact_begin, own, where.begin, where)
                 return PlacedPastEnd(where.begin, where.end, self._build(inner, here, frame, near), then)
             case Staircase(inner, every):
-                step = ratio(_positive(frame.updates(every, node), node))
-                return PlacedStaircase(where.begin, where.end, self._build(inner, where, frame, near), step, frame.origin)
+                step = ratio(_positive(frame.updates(every, node), node), where.end)
+                built = self._build(inner, where, frame, near)
+                return PlacedStaircase(where.begin, where.end, built, step, frame.origin, not _goes_on(inner))
             case Stretch(inner, factor):
-                slower = replace(_slower(frame, factor), container=where.room, origin=where.begin)
-                return self._build(inner, where, slower, near)
+                slower = _slower(frame, factor)
+                container = self._inside_container(inner, slower, where.room)
+                return self._build(inner, where, replace(slower, container=container, whole=container, origin=where.begin), near)
             case Repeat():
                 return self._repeat(node, where, frame)
             case _:
@@ -252,12 +275,13 @@ class Layout:
         # 2. Boundaries are summed first, then rounded; what is longer than zero is at least one update.
         extents: list[Extent] = []
         at, begin = where.exact_begin, where.begin
-        for _, length in sized:
-            extents.append(_extent(at, length, begin) if length is not None else Extent(at, None, begin, None))
+        for part, length in sized:
             if frame.limit is not None and at >= frame.limit:
-                raise HorizonError(_never(sized[len(extents) - 1][0], at, frame.limit))
-            if length is not None:
-                at, begin = at + length, max(round_half_up(at + length), begin + (length > 0))
+                raise HorizonError(_never(part, at, frame.limit))
+            extent = Extent(at, None, begin, None) if length is None else _extent(at, length, begin, where)
+            extents.append(extent)
+            if length is not None and extent.end is not None:
+                at, begin = at + length, extent.end
         # 3. A phase may begin where the one before ended, or end where the next begins.
         built: list[Placed] = []
         for i, ((part, _), extent) in enumerate(zip(sized, extents, strict=True)):
@@ -315,29 +339,39 @@ class Layout:
         return self.rules[-1]
 
     def _repeat(self, node: Repeat, where: Extent, frame: Frame) -> Placed:
-        one = self._inside_length(node.inner, frame)
-        if one is None:
-            if node.n is None:
-                raise SpecError(f"{node} repeats a schedule without a length; give it one, e.g. cosine('10 epochs').repeat()")
-            if where.room is None:
-                raise HorizonError(f"how long a cycle of {node} is depends on the length of the run; give total=")
-            one = where.room / _cycles_sum(node.n, node.grow)
-        if one <= 0:
-            raise SpecError(f"{node} repeats a schedule of no length; give it at least one update")
-        one = max(one, Fraction(1))
+        one = self._cycle_length(node, where, frame)
 
         def make(k: int, length: int) -> Placed:
-            scale = frame.scale * Fraction(node.grow**k) if node.grow != 1 else frame.scale
-            inside = Frame(frame.horizon, Fraction(length), scale, 0, Fraction(length))
-            return self._build(node.inner, Extent(Fraction(0), Fraction(length), 0, length), inside, ALONE)
+            grown = Fraction(node.grow**k)
+            exact, clock = one * grown, replace(frame, scale=frame.scale * grown, origin=0)
+            container = self._inside_container(node.inner, clock, exact)
+            inside = replace(clock, container=container, whole=exact, limit=exact)
+            return self._build(node.inner, Extent(Fraction(0), exact, 0, length), inside, ALONE)
 
         # The first is made at once, so that what is wrong inside is said before the run starts.
         if node.grow == 1:
-            period = ratio(one)
+            period = ratio(one, where.end)
             length = max(period[0] // period[1], 1)
             return PlacedRepeat(where.begin, where.end, node.n, period, node.decay, make, {length: make(0, length)})
         made = {0: make(0, max(round_half_up(one), 1))}
         return PlacedGrowing(where.begin, where.end, node.n, float(one), node.grow, node.decay, make, [0], made)
+
+    def _cycle_length(self, node: Repeat, where: Extent, frame: Frame) -> Fraction:
+        """Length of the first cycle in updates, at least one."""
+        inside = self._inside(node.inner, frame)
+        if inside is not None:
+            if inside[1] and frame.container is None:
+                raise HorizonError(f"a percentage in {node} cannot be placed in a run of unknown length; give total=")
+            one = inside[0] + inside[1] * (frame.container or 0)
+        elif node.n is None:
+            raise SpecError(f"{node} repeats a schedule without a length; give it one, e.g. cosine('10 epochs').repeat()")
+        elif where.room is None:
+            raise HorizonError(f"how long a cycle of {node} is depends on the length of the run; give total=, e.g. total='90 epochs'")
+        else:
+            one = where.room / _cycles_sum(node.n, node.grow)
+        if one <= 0:
+            raise SpecError(f"{node} repeats a schedule of no length; give it at least one update")
+        return max(one, Fraction(1))
 
     def _leaf(self, node: Schedule, where: Extent, frame: Frame, near: Neighbours) -> Placed:
         begin, end = where.begin, where.end
@@ -351,10 +385,11 @@ class Layout:
             case Steps(at=at, every=every, gamma=gamma, start=start, local=local):
                 origin = begin if local else frame.origin
                 places = None if at is None else tuple(sorted(frame.position(x, node, origin) for x in at))
-                period = None if every is None else ratio(_positive(frame.updates(every, node), node))
+                period = None if every is None else ratio(_positive(frame.updates(every, node), node), end)
                 return PlacedSteps(begin, end, places, period, origin, gamma, start)
             case Geometric(gamma=gamma, every=every, start=start):
-                return PlacedGeometric(begin, end, gamma, ratio(_positive(frame.updates(every, node), node)), start)
+                stretch = ratio(_positive(frame.updates(every, node), node), end)
+                return PlacedGeometric(begin, end, gamma, stretch, start)
             case Inverse(timescale=timescale, power=power, start=start):
                 return PlacedInverse(begin, end, float(_positive(frame.updates(timescale, node), node)), power, start)
             case Piecewise(points=points, shape=along, local=local):
@@ -384,9 +419,11 @@ class Layout:
 # ---- small parts ---------------------------------------------------------------------------------------------------
 
 
-def _extent(exact_begin: Fraction, length: Fraction, begin: int) -> Extent:
+def _extent(exact_begin: Fraction, length: Fraction, begin: int, container: Extent) -> Extent:
     exact_end = exact_begin + length
-    return Extent(exact_begin, exact_end, begin, max(round_half_up(exact_end), begin + (length > 0)))
+    # Where the container ends is rounded already (cycles of 12.5 updates have 12 or 13), and binds what fills it.
+    rounded = container.end if exact_end == container.exact_end and container.end is not None else round_half_up(exact_end)
+    return Extent(exact_begin, exact_end, begin, max(rounded, begin + (length > 0)))
 
 
 def _last_of(built: list[Placed], i: int) -> Joint:
@@ -412,6 +449,11 @@ def _leans_back(node: Schedule) -> bool:
             return _leans_back(inner)
         case _:
             return False
+
+
+def _goes_on(node: Schedule) -> bool:
+    """Whether a node was told to go on past its end."""
+    return any(isinstance(inner, PastEnd) and inner.then in ("repeat", "mirror") for inner in walk(node))
 
 
 def _has_absolute(node: Schedule) -> bool:
@@ -491,13 +533,8 @@ def _slower(frame: Frame, factor: float) -> Frame:
 
 
 def _cycles_sum(n: int, grow: float) -> Fraction:
-    """1 + grow + ... + grow ** (n - 1)."""
-    if grow == 1:
-        return Fraction(n)
-    try:
-        total = (grow**n - 1) / (grow - 1)
-    except OverflowError:
-        total = float("inf")
+    """Length of n cycles in lengths of the first."""
+    total = power_sum(grow, n)
     if total > LONGEST:
         raise HorizonError(f"{n} cycles that each grow {grow:g} times are longer than any run; write fewer")
     return Fraction(total)
@@ -520,7 +557,7 @@ def _formula(node: Schedule, text: str, origin: int, begin: int, end: int | None
         raise HorizonError(f"{node} speaks of epochs, and steps_per_epoch is not known; write steps_per_epoch=len(loader)")
     if end is None and "u" in expression.names:
         raise HorizonError(f"{node} uses u, its share done, and needs to know when it ends; give it a length, or give total=")
-    if frame.container is None and "total" in expression.names:
+    if frame.whole is None and "total" in expression.names:
         raise HorizonError(f"{node} uses total, and the length of the run is not known; give total=, e.g. total='90 epochs'")
-    total = None if frame.container is None else float(frame.container / frame.scale)
+    total = None if frame.whole is None else float(frame.whole / frame.scale)
     return PlacedFormula(begin, end, expression, text, origin, frame.scale, per_epoch, total)

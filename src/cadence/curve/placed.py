@@ -7,17 +7,20 @@ beginning a phase has its first value, past its end its last; so composites need
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from cadence._errors import SpecError
 from cadence._xp import scalars
 from cadence.spec.formula import Expression
 from cadence.spec.shape import Shape
+from cadence.spec.span import LONGEST
 from cadence.spec.value import Absolute, Value
 
 MOST_EVENTS = 10_000
@@ -95,7 +98,8 @@ class Placed(abc.ABC):
 
     def events_before(self, end: int | None) -> list[Event]:
         """The first 10,000 of the events before `end`."""
-        return list(islice((e for e in self.events() if end is None or e.t < end), MOST_EVENTS))
+        # They come in order; what lies behind the end may go on for ever and is not looked at.
+        return list(islice(takewhile(lambda e: end is None or e.t < end, self.events()), MOST_EVENTS))
 
     def first(self, scene: Scene) -> float:
         """The value at the beginning."""
@@ -137,9 +141,10 @@ def boundary(k: Times, p: int, q: int) -> Times:
     return k * p if q == 1 else (2 * k * p + q) // (2 * q)
 
 
-def ratio(length: Fraction) -> tuple[int, int]:
-    """A length as p/q, small enough that products with update numbers stay within 64 bits."""
-    exact = length if length.denominator <= 1000 else length.limit_denominator(1000)
+def ratio(length: Fraction, end: int | None) -> tuple[int, int]:
+    """A length as p/q; exact, unless products with update numbers up to `end` would then not fit 64 bits."""
+    largest = (LONGEST if end is None else end) + math.ceil(length) + 1
+    exact = length.limit_denominator(max(2**61 // largest, 1))
     return exact.numerator, exact.denominator
 
 
@@ -193,6 +198,11 @@ class PlacedPhase(Placed):
     def _mix(self, done: Times, left: Times, n: int, start: float, to: float, xp: Any) -> Values:
         u, v = done / n, left / n
         if self.shape.mixes == "geometric":
+            if min(start, to) <= 0:
+                raise SpecError(
+                    f"a phase along {self.shape.name!r} goes from {start:g} to {to:g}, and a constant ratio never reaches 0; "
+                    f"let it begin and end above 0, or choose another shape"
+                )
             return start * (to / start) ** self.shape.climb(u, v, xp, self.parameters)
         if abs(to) <= abs(start):
             w = self.shape.fall(u, v, xp, self.parameters)

@@ -256,8 +256,9 @@ class Driver:
 
         Args:
             state: from `state_dict`. Its bases win over those that this driver was made with.
-            change: ``"extend"``: the same schedule over this driver's length; ``"new"``: this driver's schedule and
-                length. Either goes on from the saved values without a jump, and into the journal.
+            change: ``"extend"``: the same schedule over this driver's length, scaled to go on from the saved values;
+                ``"stretch"``: what is left of the saved curve takes until the end of this driver's length; ``"new"``:
+                this driver's schedule and length, scaled likewise. None of them jumps; all go into the journal.
 
         Raises:
             StateError: no such state, or one of another schedule or length where `change` does not say what is wanted.

@@ -16,7 +16,7 @@ from cadence.spec.parse import parse
 
 VERSION = 1
 KEYS = ("version", "t", "spec", "horizon", "groups", "bases", "rules", "begun", "journal")
-CHANGES = ("extend", "new")
+CHANGES = ("extend", "stretch", "new")
 
 
 def saved(control: Control, t: int) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def restored(state: Mapping[str, Any], here: Control, *, change: str | None) -> 
     Args:
         state: from `saved`.
         here: the control it is loaded into: says which groups there are now, and what is wanted if `change` is given.
-        change: None, ``"extend"`` or ``"new"``.
+        change: None, ``"extend"``, ``"stretch"`` or ``"new"``.
 
     Returns:
         The control to go on with, and the update number.
@@ -55,6 +55,8 @@ def restored(state: Mapping[str, Any], here: Control, *, change: str | None) -> 
     checked_same(then.curve, here.curve, change)
     if change is None:
         return then, t
+    if change == "stretch":
+        return _stretched(then, here.curve.total, t), t
     return _changed(then, here, t, change), t
 
 
@@ -108,6 +110,19 @@ def checked_same(then: Curve, now: Curve, change: str | None) -> None:
 
 def _run(curve: Curve) -> str:
     return "unknown length" if curve.total is None else f"{curve.total} updates"
+
+
+def _stretched(then: Control, total: int | None, t: int) -> Control:
+    """The rest of the saved curve over the rest of the wanted length: nothing jumps, every phase takes its share."""
+    was = then.curve.total
+    if was is None or total is None or min(was, total) <= t:
+        raise StateError(
+            f"what is left of a run of {_run(then.curve)} at update {t} cannot be stretched to {total or 'an unknown number of'} "
+            f"updates; both must be known and lie ahead"
+        )
+    told = f"From update {t} on the rest of the schedule is stretched: it ends at update {total} instead of {was}."
+    entry = {"t": t, "kind": "stretch", "was": was, "total": total, "sentence": told}
+    return replace(then, curve=then.curve.with_entry(entry))
 
 
 def _changed(then: Control, here: Control, t: int, change: str) -> Control:

@@ -27,7 +27,7 @@ _NOT_OPTIMIZERS = frozenset({"make"})
 """Files of this package that hold no optimizer."""
 
 
-def optimizer(name: str, params: Parameters, *, lr: float | Tensor, **arguments: Any) -> Optimizer:
+def optimizer(name: str, params: Parameters, /, *, lr: float | Tensor, **arguments: Any) -> Optimizer:
     """Make an optimizer for torch.
 
     Some of torch's are for special uses: ``"lbfgs"`` steps only with a closure, ``"sparseadam"`` takes only sparse

@@ -42,6 +42,7 @@ class Lines:
         self._begin: int | None = None
         self._due = 0.0
         self._writing = False
+        self._closed = ""
         # Events may come from other threads, and from signal handlers, which a plain lock would block for ever.
         self._lock = threading.RLock()
         try:
@@ -53,9 +54,12 @@ class Lines:
         """Add a line, which ends with a newline. It is in the file after `flush`, or when enough of them wait.
 
         Raises:
-            RecordError: writing was due and failed; the line waits, and the next call tries again.
+            RecordError: the file is closed; or writing was due and failed: then the line waits, and the next call tries
+                again.
         """
         with self._lock:
+            if self._closed:
+                raise RecordError(f"{self.path} takes no more lines: {self._closed}")
             self._waiting.append(line)
             if len(self._waiting) >= MOST_LINES or time.monotonic() >= self._due:
                 self.flush()
@@ -70,6 +74,8 @@ class Lines:
             RecordError: the disk is full, or will not be written to. What could not be written waits for the next
                 call, which goes on at the very byte.
         """
+        if self._fd is None:
+            return
         with self._lock:
             if self._fd is None or self._writing:
                 return
@@ -111,7 +117,8 @@ class Lines:
         """
         with self._lock:
             self.flush()
-            assert self._fd is not None
+            if self._fd is None:
+                raise RecordError(f"{self.path} cannot be cut: {self._closed}")
             try:
                 with open(self.path, "rb") as file:
                     end, row, ended = _last(file, keep)
@@ -124,24 +131,18 @@ class Lines:
                 raise trouble(error, self.path, "written") from error
         return row
 
-    def drop(self) -> None:
-        """Close this process's handle and forget what waits; without the lock, for use after a fork."""
+    def drop(self, why: str) -> None:
+        """Close this process's handle and forget what waits; a second call does nothing.
+
+        Args:
+            why: end of the sentence for whoever appends from now on.
+        """
+        # Without the lock: after a fork, a thread that is not in this process may hold it for ever.
         fd, self._fd = self._fd, None
+        self._closed = self._closed or why
         self._waiting = []
         if fd is not None:
             os.close(fd)
-
-    def close(self) -> None:
-        """Write all that waits, make it durable, and close; a second call does nothing.
-
-        Raises:
-            RecordError: the last lines cannot be written; the file is closed nevertheless.
-        """
-        with self._lock:
-            try:
-                self.flush(sync=True)
-            finally:
-                self.drop()
 
 
 def _last(file: BinaryIO, keep: Callable[[Row], bool]) -> tuple[int, Row | None, bool]:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 WIDTH = 100
 """Columns that everything fits into."""
 
+GAP = 2
+"""Terminal columns between two columns of a table: its padding and its (invisible) rule."""
+
 STYLES = {"better": "bold green", "worse": "bold red", "baseline": "dim"}
 
 
@@ -85,7 +88,7 @@ def _table_that_fits(task: TaskSummary, lang: str, width: int) -> list[Renderabl
     last = len(data.head) - 1
     for left_out in (set[int](), {last - 2}, {last - 2, last - 1}):
         shown = [column for column in range(len(data.head)) if column not in left_out]
-        if sum(_least(data, column) + 1 for column in shown) + 1 <= width:
+        if sum(_least(data, column) + GAP for column in shown) < width:
             return [_table(task, data, shown)]
     return _stacked(task, lang)
 
@@ -104,13 +107,18 @@ def _least(data: rows.Table, column: int) -> int:
 
 def _table(task: TaskSummary, data: rows.Table, shown: Sequence[int]) -> Table:
     from rich import box
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for i in shown:
-        justify = "right" if data.numeric[i] else "left"
-        table.add_column(Text(data.head[i]), justify=justify, overflow="fold", min_width=_least(data, i))
+        # Rich narrows every column that may wrap, also below its least width: so numbers may not, and their heads are
+        # wrapped here.
+        numeric, least = data.numeric[i], _least(data, i)
+        head = "\n".join(line.plain for line in Text(data.head[i]).wrap(Console(), least)) if numeric else data.head[i]
+        justify = "right" if numeric else "left"
+        table.add_column(Text(head), justify=justify, overflow="fold", no_wrap=numeric)
     for recipe, cells in zip(task.recipes, data.rows, strict=True):
         # Text, not str: square brackets in the name of a recipe are no markup.
         last = STYLES.get(recipe.verdict, "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import safetensors.torch
@@ -38,36 +38,65 @@ def read_tensors(path: Path) -> Tensors:
         raise StateError(f"{path} holds no tensors ({fault}); use an earlier checkpoint") from None
 
 
-def take_apart(state: Any, name: str, tensors: Tensors) -> Any:
-    """Put every tensor of a nested state into `tensors`, and return the rest as JSON data that says where they were.
+@final
+class Parts:
+    """Tensors by name, each piece of memory once.
+
+    Attributes:
+        tensors: what `write_tensors` takes.
+    """
+
+    def __init__(self) -> None:
+        self.tensors: Tensors = {}
+        self._names: dict[tuple[Any, ...], str] = {}
+        self._storages: set[int] = set()
+
+    def enter(self, name: str, tensor: torch.Tensor) -> str:
+        """Enter a tensor; returns the name it is found under, which is another's where both are one (tied weights)."""
+        if tensor.layout is not torch.strided:
+            raise StateError(f"{name} is a tensor of layout {tensor.layout}; a checkpoint takes dense ones")
+        tensor = tensor.detach()
+        key = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
+        if tensor.numel() and key in self._names:
+            return self._names[key]
+        self._names[key] = name
+        storage = tensor.untyped_storage().data_ptr()
+        # The file format refuses overlapping memory; parts of one buffer are copied out of it.
+        self.tensors[name] = tensor.clone() if storage in self._storages else tensor.contiguous()
+        self._storages.add(storage)
+        return name
+
+
+def take_apart(state: Any, name: str, parts: Parts) -> Any:
+    """Put every tensor of a nested state into `parts`, and return the rest as JSON data that says where they were.
 
     Args:
         state: of mappings, lists, tuples, tensors, numbers, text, None.
         name: what the tensors' names begin with.
-        tensors: is added to. Tensors that share memory (tied weights) are entered once.
+        parts: is added to.
 
     Raises:
         StateError: another kind of object.
 
     Example:
-        >>> tensors = {}
-        >>> take_apart({0: {"step": 3, "mean": torch.zeros(2)}, "betas": (0.9, 0.99)}, "o", tensors)
+        >>> parts = Parts()
+        >>> take_apart({0: {"step": 3, "mean": torch.zeros(2)}, "betas": (0.9, 0.99)}, "o", parts)
         {'items': [[0, {'map': {'step': 3, 'mean': {'tensor': 'o.0.mean'}}}], ['betas', {'tuple': [0.9, 0.99]}]]}
-        >>> list(tensors)
+        >>> list(parts.tensors)
         ['o.0.mean']
     """
     match state:
         case torch.Tensor():
-            return {"tensor": _entered(state, name, tensors)}
+            return {"tensor": parts.enter(name, state)}
         case Mapping():
-            inside = [(key, take_apart(value, f"{name}.{key}", tensors)) for key, value in state.items()]
+            inside = [(key, take_apart(value, f"{name}.{key}", parts)) for key, value in state.items()]
             if all(isinstance(key, str) for key, _ in inside):
                 return {"map": dict(inside)}
             if all(isinstance(key, (int, str)) for key, _ in inside):
                 return {"items": [[key, value] for key, value in inside]}
         case tuple() | list():
-            parts = [take_apart(value, f"{name}.{i}", tensors) for i, value in enumerate(state)]
-            return {"tuple": parts} if isinstance(state, tuple) else parts
+            items = [take_apart(value, f"{name}.{i}", parts) for i, value in enumerate(state)]
+            return {"tuple": items} if isinstance(state, tuple) else items
         case None | bool() | int() | float() | str():
             return state
         case np.generic():
@@ -75,8 +104,8 @@ def take_apart(state: Any, name: str, tensors: Tensors) -> Any:
         case _:
             pass
     raise StateError(
-        f"{name} is {state!r:.60}, a {type(state).__name__}, which a checkpoint cannot hold: it takes tensors, numbers, "
-        f"text, lists and mappings; train with checkpoint: {{every: <more than the run>}} only after removing it"
+        f"{name} is {state!r:.60}, a {type(state).__name__}, which a checkpoint cannot hold; let its state_dict give "
+        f"tensors, numbers, text, lists and mappings"
     )
 
 
@@ -99,24 +128,6 @@ def put_together(rest: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
             return tuple(put_together(value, tensors) for value in inside)
         case _:
             raise StateError(f"the checkpoint holds {str(rest)!r:.60}, which means nothing; use an earlier checkpoint")
-
-
-def _entered(tensor: torch.Tensor, name: str, tensors: Tensors) -> str:
-    tensor = tensor.detach()
-    if tensor.layout is not torch.strided:
-        raise StateError(f"{name} is a tensor of layout {tensor.layout}; a checkpoint takes dense ones")
-    for known, other in tensors.items():
-        if _same(tensor, other):
-            return known
-    tensors[name] = tensor if tensor.is_contiguous() else tensor.contiguous()
-    return name
-
-
-def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
-    """Whether both are one piece of memory, seen alike: the file format refuses to hold it twice."""
-    return (
-        a.data_ptr() == b.data_ptr() != 0 and a.shape == b.shape and a.stride() == b.stride() and a.dtype == b.dtype
-    )
 
 
 def random_state() -> dict[str, Any]:

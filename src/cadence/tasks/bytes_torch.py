@@ -69,5 +69,5 @@ class ByteModel(nn.Module):
 
 
 def small_gpt() -> nn.Module:
-    """The model of the task `bytes`, sized so that an update of 16 windows takes about 13 ms on one core."""
+    """A GPT of 71,136 parameters: (rows, tokens) int64 -> (rows, tokens, 128) logits; hundreds of updates take seconds."""
     return ByteModel(width=48, layers=2, heads=3, hidden=192)

@@ -85,7 +85,7 @@ def one_cycle(
     source="Smith 2017, arXiv:1506.01186, section 3",
     when="Exploring a range of rates; several minima for an ensemble.",
     avoid="As the last word: it ends wherever the run is cut.",
-    example="triangular(up='10%', low=0.1)",
+    example="triangular(up='10 epochs', low=0.1)",
 )
 def triangular(*, up: SpanLike, down: SpanLike | None = None, low: float = 0.0, decay: float = 1.0) -> Schedule:
     """Up and down in straight lines, again and again.
@@ -116,7 +116,7 @@ def triangular(*, up: SpanLike, down: SpanLike | None = None, low: float = 0.0, 
     source="Loshchilov & Hutter 2017, arXiv:1608.03983, section 3",
     when="Anytime results: each cycle ends in a model; snapshots for an ensemble.",
     avoid="When only the end counts: one cosine over the whole run ends lower.",
-    example="restarts('10%', grow=2)",
+    example="restarts('10 epochs', grow=2)",
 )
 def restarts(
     length: SpanLike, *, grow: float = 1.0, decay: float = 1.0, to: Value = 0.0, shape: str = "cosine"

@@ -1,0 +1,153 @@
+"""Checkpoints of a run: `<t>.safetensors` and `<t>.json`, where t is the number of updates done.
+
+The JSON file is written last and holds a checksum of both, so a checkpoint is whole or it does not count. Nothing here
+runs code from a file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, final
+
+from cadence._errors import RecordError, StateError
+from cadence.record.files import make_folder, read_json, sync_folder, trouble, write_json
+from cadence.record.names import CHECKPOINTS
+from cadence.run.engine import Engine
+
+VERSION = 1
+
+
+@final
+class Checkpoints:
+    """The checkpoints of one run folder.
+
+    Args:
+        folder: of the run.
+        keep: how many of the newest are kept, at least 1.
+        best: metric and ``"min"`` or ``"max"``: the best by it is kept as well. None: none is.
+    """
+
+    def __init__(self, folder: Path, *, keep: int, best: tuple[str, str] | None) -> None:
+        self._folder = folder / CHECKPOINTS
+        self._keep = keep
+        self._best = best
+
+    def save(self, t: int, engine: Engine, state: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+        """Write a checkpoint, then remove those that need not be kept.
+
+        Args:
+            t: updates done.
+            engine: gives weights, optimizer, random numbers.
+            state: everything else, as plain data.
+            metrics: of the evaluation at `t`; empty where there was none.
+
+        Raises:
+            RecordError: the disk will not take it; those before are untouched.
+            StateError: see `Engine.save`.
+        """
+        make_folder(self._folder)
+        tensors = self._path(t, "safetensors")
+        content = {
+            "version": VERSION,
+            "t": t,
+            "metrics": dict(metrics),
+            "state": dict(state),
+            "engine": engine.save(tensors),
+            "tensors": {"name": tensors.name, "sha256": _file_sum(tensors)},
+        }
+        write_json(self._path(t, "json"), {**content, "sha256": _sum(content)})
+        self._remove_old()
+
+    def newest(self) -> tuple[int, dict[str, Any]] | None:
+        """The newest checkpoint that is whole: its t and content. None where there is none."""
+        for t in reversed(self.numbers()):
+            content = self._read(t)
+            if content is not None:
+                return t, content
+        return None
+
+    def load(self, t: int, content: Mapping[str, Any], engine: Engine) -> None:
+        """Put a checkpoint's weights, optimizer and random numbers into an engine.
+
+        Raises:
+            StateError: it belongs to another model or optimizer.
+        """
+        engine.load(self._path(t, "safetensors"), content["engine"])
+
+    def numbers(self) -> list[int]:
+        """The t of every checkpoint, rising, whole or not."""
+        names = [p.stem for p in self._folder.glob("*.json")] if self._folder.is_dir() else []
+        return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+
+    def drop_after(self, t: int) -> None:
+        """Remove what is newer than checkpoint `t`, and what a killed writer has left."""
+        if not self._folder.is_dir():
+            return
+        try:
+            for path in self._folder.iterdir():
+                number = int(path.stem) if path.stem.isascii() and path.stem.isdecimal() else None
+                if (number is not None and number > t) or path.suffix == ".tmp":
+                    path.unlink()
+        except OSError as fault:
+            raise trouble(fault, self._folder, "written") from fault
+
+    # ---- inside --------------------------------------------------------------------------------------------------
+
+    def _path(self, t: int, suffix: str) -> Path:
+        return self._folder / f"{t}.{suffix}"
+
+    def _read(self, t: int) -> dict[str, Any] | None:
+        """A checkpoint's content; None where a file is missing, cut short or changed."""
+        try:
+            content = read_json(self._path(t, "json"))
+            if not isinstance(content, dict):
+                return None
+            told = content.pop("sha256", None)
+            whole = told == _sum(content) and content["tensors"]["sha256"] == _file_sum(self._path(t, "safetensors"))
+        except (RecordError, KeyError, TypeError):
+            return None
+        if whole and content["version"] != VERSION:
+            raise StateError(
+                f"checkpoint {t} in {self._folder} has version {content['version']}, and this cadence reads {VERSION}; go "
+                f"on with the cadence that wrote it, or train anew with fresh=True"
+            )
+        return content if whole else None
+
+    def _remove_old(self) -> None:
+        numbers = self.numbers()
+        kept = {*numbers[-self._keep :], *self._best_of(numbers)}
+        for t in set(numbers) - kept:
+            # The JSON file first: without it the tensors do not count, and a crash in between leaves nothing half.
+            for suffix in ("json", "safetensors"):
+                with contextlib.suppress(OSError):
+                    self._path(t, suffix).unlink()
+        sync_folder(self._folder)
+
+    def _best_of(self, numbers: list[int]) -> list[int]:
+        if self._best is None:
+            return []
+        metric, better = self._best
+        scores: dict[int, float] = {}
+        for t in numbers:
+            with contextlib.suppress(RecordError):
+                value = read_json(self._path(t, "json"))["metrics"].get(metric)
+                if value is not None and value == value:
+                    scores[t] = value
+        # Of equals the first, as a rule that watches for an improvement sees it.
+        return [min(scores, key=lambda t: (scores[t] if better == "min" else -scores[t], t))] if scores else []
+
+
+def _sum(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _file_sum(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as fault:
+        raise trouble(fault, path, "read") from fault

@@ -1,0 +1,41 @@
+"""Micro-batches in groups of one update each, from any place of any epoch on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from cadence._errors import TaskError
+from cadence.run.course import Course
+from cadence.tasks import Batch, Data
+
+
+def groups(data: Data, course: Course, seed: int, position: int) -> Iterator[list[Batch]]:
+    """The micro-batches of one update after the other, epoch after epoch, without end.
+
+    Args:
+        data: to train on.
+        course: of the run.
+        seed: of the data's order.
+        position: groups that were used before.
+
+    Yields:
+        `course.accumulate` micro-batches; at the end of an epoch what is left of them.
+
+    Raises:
+        TaskError: data that end before the number of batches they promise.
+    """
+    per_epoch = course.horizon.steps_per_epoch
+    assert per_epoch is not None
+    epoch, done = divmod(position, per_epoch)
+    while True:
+        batches = data.batches(seed, epoch, course.batch_size, start=done * course.accumulate)
+        for _ in range(done, per_epoch):
+            group = list(islice(batches, course.accumulate))
+            if not group:
+                raise TaskError(
+                    f"epoch {epoch} has fewer batches of {course.batch_size} than the {course.horizon.steps_per_epoch * course.accumulate} that "
+                    f"batches_per_epoch promises; correct the task's data"
+                )
+            yield group
+        epoch, done = epoch + 1, 0

@@ -1,0 +1,245 @@
+"""Training in torch, in one process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+from collections.abc import Callable, Generator, Iterable, Sequence
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+
+from cadence._errors import RecipeError, StateError
+from cadence.optim.make import optimizer as make_optimizer
+from cadence.recipe.recipe import Recipe
+from cadence.run.engine import Engine, Update
+from cadence.run.imports import called
+from cadence.run.torch_arithmetic import Arithmetic, arithmetic
+from cadence.run.torch_groups import parameter_groups
+from cadence.run.torch_state import (
+    Parts,
+    put_together,
+    random_state,
+    read_tensors,
+    set_random_state,
+    take_apart,
+    write_tensors,
+)
+from cadence.tasks import Batch, Task
+
+Compare = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+@contextlib.contextmanager
+def open_engine(recipe: Recipe, task: Task) -> Generator[Engine, None, None]:
+    """The torch engine of one training; see `cadence.run.engine.OpenEngine`.
+
+    Raises:
+        RecipeError: a device, a precision, a model or a group of parameters that there is not.
+        OptimizerError: see `cadence.optimizer`.
+        TaskError: the task has no model for torch.
+    """
+    _check_alone()
+    device = _device(recipe.device)
+    means = arithmetic(recipe.precision, device)
+    loss, metric = task.loss("torch"), task.metric("torch")
+    with _own_randomness(recipe.seed, recipe.threads, device):
+        model = _model(recipe, task).to(device)
+        model.train()
+        optimizer = make_optimizer(
+            recipe.optimizer.name,
+            parameter_groups(model, recipe.groups),
+            lr=recipe.optimizer.lr,
+            **recipe.optimizer.arguments,
+        )
+        yield TorchEngine(model, optimizer, loss, {task.metric_name: metric}, means, device, recipe.clip_norm)
+
+
+@final
+class TorchEngine(Engine):
+    """One model and one optimizer on one device.
+
+    Args:
+        model: in training mode, on the device.
+        optimizer: over its parameters.
+        loss: mean over the targets.
+        metrics: name -> mean over the targets.
+        means: how forward and backward are computed.
+        device: where.
+        clip_norm: largest global norm of the gradients; None: they are left as they are.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        optimizer: torch.optim.Optimizer,
+        loss: Compare,
+        metrics: dict[str, Compare],
+        means: Arithmetic,
+        device: torch.device,
+        clip_norm: float | None,
+    ) -> None:
+        self._model = model
+        self._optimizer = optimizer
+        self._loss = loss
+        self._metrics = metrics
+        self._means = means
+        self._device = device
+        self._clip_norm = clip_norm
+        self._weights = [p for group in optimizer.param_groups for p in group["params"]]
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        return self._optimizer
+
+    @property
+    def scaler(self) -> torch.amp.GradScaler | None:
+        return self._means.scaler
+
+    @property
+    def device(self) -> dict[str, Any]:
+        if self._device.type == "cuda":
+            return {"type": "cuda", "name": torch.cuda.get_device_name(self._device), "threads": torch.get_num_threads()}
+        return {"type": self._device.type, "threads": torch.get_num_threads()}
+
+    def update(self, batches: Sequence[Batch]) -> Update:
+        means = self._means
+        self._optimizer.zero_grad()
+        if len(batches) == 1:
+            examples = batches[0].examples
+            loss = self._forward(batches[0])
+            means.backward(loss)
+        else:
+            examples, loss = self._accumulate(batches)
+        norm = None
+        if self._clip_norm is not None:
+            norm = means.clip(self._optimizer, self._weights, self._clip_norm)
+        means.step(self._optimizer)
+        # Read last: on an accelerator this is where the processor waits for it.
+        return Update(loss.item(), examples, None if norm is None else norm.item())
+
+    def _accumulate(self, batches: Sequence[Batch]) -> tuple[int, torch.Tensor]:
+        """Gradients of the mean over all targets, from means over the targets of each micro-batch."""
+        targets = sum(batch.tokens for batch in batches)
+        total = torch.zeros((), device=self._device)
+        for batch in batches:
+            share = self._forward(batch) * (batch.tokens / targets)
+            self._means.backward(share)
+            total += share.detach()
+        return sum(batch.examples for batch in batches), total
+
+    def _forward(self, batch: Batch) -> torch.Tensor:
+        inputs, targets = self._tensor(batch.inputs), self._tensor(batch.targets)
+        with self._means.forward():
+            return self._loss(self._model(inputs), targets)
+
+    def _tensor(self, array: Any) -> torch.Tensor:
+        tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
+        return tensor if self._device.type == "cpu" else tensor.to(self._device, non_blocking=True)
+
+    def evaluate(self, batches: Iterable[Batch]) -> dict[str, float]:
+        sums, targets = dict.fromkeys(["loss", *self._metrics], 0.0), 0
+        with self._judging(), torch.inference_mode(), self._means.forward():
+            for batch in batches:
+                right = self._tensor(batch.targets)
+                outputs = self._model(self._tensor(batch.inputs))
+                sums["loss"] += float(self._loss(outputs, right)) * batch.tokens
+                for name, metric in self._metrics.items():
+                    sums[name] += float(metric(outputs, right)) * batch.tokens
+                targets += batch.tokens
+        return {name: total / targets for name, total in sums.items()}
+
+    @contextlib.contextmanager
+    def _judging(self) -> Generator[None, None, None]:
+        """Model, and optimizers that average weights, in the mode they are judged in; random numbers as they were."""
+        modes = [m for m in (self._model, self._optimizer) if callable(getattr(m, "eval", None))]
+        before = random_state()
+        for one in modes:
+            one.eval()
+        try:
+            yield
+        finally:
+            for one in modes:
+                one.train()
+            set_random_state(before)
+
+    def save(self, tensors: Path) -> dict[str, Any]:
+        parts, scaler = Parts(), self._means.scaler
+        rest = {
+            "model": take_apart(self._model.state_dict(), "model", parts),
+            "optimizer": take_apart(self._optimizer.state_dict(), "optimizer", parts),
+            "scaler": take_apart(scaler.state_dict() if scaler is not None else {}, "scaler", parts),
+            "random": take_apart(random_state(), "random", parts),
+        }
+        write_tensors(tensors, parts.tensors)
+        return rest
+
+    def load(self, tensors: Path, rest: dict[str, Any]) -> None:
+        state = put_together(rest, read_tensors(tensors))
+        try:
+            self._model.load_state_dict(state["model"])
+            self._optimizer.load_state_dict(state["optimizer"])
+            if self._means.scaler is not None:
+                self._means.scaler.load_state_dict(state["scaler"])
+        except (RuntimeError, ValueError, KeyError) as fault:
+            raise StateError(
+                f"the checkpoint {tensors} does not fit this recipe's model or optimizer "
+                f"({str(fault).splitlines()[0]}); train anew into another folder, or with fresh=True"
+            ) from fault
+        set_random_state(state["random"])
+
+    def reduce(self, metrics: dict[str, float]) -> dict[str, float]:
+        return metrics
+
+
+def _model(recipe: Recipe, task: Task) -> torch.nn.Module:
+    model = task.model("torch")() if recipe.model is None else called(recipe.model, "model", recipe.model_args)
+    if not isinstance(model, torch.nn.Module):
+        where = f"model {recipe.model!r}" if recipe.model else f"the task {task.name!r}"
+        raise RecipeError(f"{where} gives a {type(model).__name__}; it must return a torch.nn.Module")
+    return model
+
+
+def _device(name: str) -> torch.device:
+    """The device of a recipe; `auto` is an accelerator where there is one."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        # Only an attempt tells: a device may be known to torch and yet not be in this machine.
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as fault:
+        said = str(fault).splitlines()[0].rstrip(".")
+        raise RecipeError(f"device {name!r} cannot be used here ({said}); write device: auto or cpu") from None
+    if device.type == "meta":
+        raise RecipeError("device 'meta' computes nothing; write device: auto or cpu")
+    return device
+
+
+def _check_alone() -> None:
+    world = os.environ.get("WORLD_SIZE", "1")
+    if world not in ("", "1"):
+        raise RecipeError(
+            f"this run was started as one of {world} processes, and trains in one; start it without torchrun, or drive "
+            f"a loop of your own with cadence.drive(..., reduce=...)"
+        )
+
+
+@contextlib.contextmanager
+def _own_randomness(seed: int, threads: int, device: torch.device) -> Generator[None, None, None]:
+    """Seeds and threads of a run; the process gets its own back afterwards."""
+    before, threads_before = random_state(), torch.get_num_threads()
+    try:
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+        torch.set_num_threads(threads)
+        yield
+    finally:
+        torch.set_num_threads(threads_before)
+        set_random_state(before)
