@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cadence._errors import HorizonError
+from cadence._errors import HorizonError, SpecError
 from cadence.curve.placed import Event, Placed, Scene, Times, Values, boundary, clamp, powers, whole_cycles
 from cadence.spec.nodes import Plateau
 from cadence.spec.value import Value
@@ -151,11 +151,13 @@ class PlacedClip(Placed):
 
     def at(self, t: Times, scene: Scene) -> Values:
         values = self.inner.at(t, scene)
-        if self.lo is not None:
-            values = scene.xp.maximum(values, scene.resolve(self.lo))
-        if self.hi is not None:
-            values = scene.xp.minimum(values, scene.resolve(self.hi))
-        return values
+        lo = None if self.lo is None else scene.resolve(self.lo)
+        hi = None if self.hi is None else scene.resolve(self.hi)
+        if lo is not None and hi is not None and lo > hi:
+            raise SpecError(f"clip has its lower limit {lo:g} above its upper limit {hi:g} at a base of {scene.base:g}; exchange them")
+        if lo is not None:
+            values = scene.xp.maximum(values, lo)
+        return values if hi is None else scene.xp.minimum(values, hi)
 
     def events(self) -> Iterator[Event]:
         return self.inner.events()

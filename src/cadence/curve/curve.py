@@ -19,6 +19,7 @@ from cadence.curve.placed import MOST_EVENTS, Event, Placed, Scene
 from cadence.curve.combined import PlacedRule
 from cadence.spec.nodes import Schedule
 from cadence.spec.plan import Plan
+from cadence.spec.shown import shown
 from cadence.spec.span import LONGEST
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -104,15 +105,8 @@ class Curve:
         Raises:
             HorizonError: a negative or fractional update number.
         """
-        times = np.asarray(t)
-        if times.dtype.kind not in "iu":
-            if times.size and not bool((times == np.floor(times)).all()):
-                raise HorizonError(f"update numbers are whole, not {times.ravel()[0]}; for times between updates there is no value")
-        if times.size and abs(float(np.max(times))) > LONGEST:
-            raise HorizonError(f"update {np.max(times):.6g} lies beyond any run; the most is 1e15")
-        whole = times.astype(np.int64).ravel()
-        if whole.size and int(whole.min()) < 0:
-            raise HorizonError(f"update {int(whole.min())} lies before the run; updates count from 0")
+        times = _times(t)
+        whole = times.ravel()
         order = np.argsort(whole, kind="stable")
         values = np.empty(whole.shape)
         values[order] = self._compute(whole[order], *self._pair(group, value))
@@ -130,6 +124,8 @@ class Curve:
             HorizonError: the run has no known length and `stop` is left out.
         """
         end = self._stop(stop)
+        if start < 0:
+            raise HorizonError(f"update {start} lies before the run; updates count from 0")
         pair = self._pair(group, value)
         result = np.empty(max(end - start, 0))
         for a in range(start, end, BLOCK):
@@ -237,6 +233,22 @@ class Curve:
         return self.end
 
 
+def _times(t: Any) -> Any:
+    """Update numbers as int64, checked."""
+    try:
+        given = np.asarray(t)
+        # Beyond 64 bits numpy keeps python's integers, which compare and round as floats do.
+        fractional = given.dtype.kind not in "iu" and bool((given.astype(float) % 1 != 0).any())
+        beyond = given.size and (given.max() > LONGEST or given.min() < 0)
+    except (TypeError, ValueError, OverflowError):
+        raise HorizonError(f"update numbers are whole numbers from 0, not {shown(t)}") from None
+    if fractional:
+        raise HorizonError(f"update numbers are whole, not {shown(t)}; for times between updates there is no value")
+    if beyond:
+        raise HorizonError(f"update numbers run from 0 to 1e15, and {shown(t)} lies outside; a run begins at update 0")
+    return given.astype(np.int64)
+
+
 def check_values(curve: Curve) -> None:
     """Refuse a curve with values that no optimizer can use, before a run meets them.
 
@@ -283,6 +295,8 @@ def named_groups(names: Sequence[str | None]) -> tuple[str, ...]:
         SpecError: two groups of one name.
     """
     result = tuple(str(i) if name is None else str(name) for i, name in enumerate(names))
+    if not result:
+        raise SpecError("there is no parameter group; a schedule governs at least one")
     for name in result:
         if result.count(name) > 1:
             raise SpecError(f"two parameter groups are called {name!r}; give each a name of its own")

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from cadence._errors import HorizonError
+from cadence.spec.shown import shown
 from cadence.spec.span import LONGEST, Span, SpanLike, span
 
 _NEEDS = {
@@ -108,8 +109,8 @@ def _whole(x: object, name: str) -> int | None:
     if isinstance(x, float) and x.is_integer():
         x = int(x)
     if isinstance(x, bool) or not hasattr(x, "__index__"):
-        raise HorizonError(f"{name} is a whole number of at least 1, not {x!r:.60}")
+        raise HorizonError(f"{name} is a whole number of at least 1, not {shown(x)}")
     whole = int(x)  # type: ignore[call-overload]
     if not 1 <= whole <= LONGEST:
-        raise HorizonError(f"{name} is {whole}; it must be at least 1 (a loader without batches trains nothing)")
+        raise HorizonError(f"{name} is {shown(whole)}; it must be at least 1 (a loader without batches trains nothing)")
     return whole

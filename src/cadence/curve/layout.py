@@ -62,7 +62,6 @@ Measure: TypeAlias = tuple[Fraction, Fraction]
 """A length as (updates, share of whatever contains it)."""
 
 RULES = (Plateau, EarlyStop)
-LEAVES = (Constant, Phase, Steps, Geometric, Inverse, Piecewise, Formula)
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from cadence._errors import SpecError
-from cadence.curve.curve import Curve, check_values
+from cadence.curve.curve import Curve, check_values, named_groups
 from cadence.curve.edits import Entry
 from cadence.curve.horizon import Horizon, horizon
 from cadence.curve.layout import Layout
 from cadence.spec.nodes import Schedule
 from cadence.spec.parse import parse
 from cadence.spec.plan import Plan, split_key
+from cadence.spec.shown import shown
 from cadence.spec.span import SpanLike
 from cadence.spec.value import number_of
 
@@ -60,7 +61,7 @@ def place(
     plan = as_plan(schedule)
     values = plan.values()
     table = _bases(base, values, None if groups is None else len(groups))
-    names = tuple(groups) if groups is not None else tuple(str(i) for i in range(len(table[values[0]])))
+    names = named_groups(groups) if groups is not None else tuple(str(i) for i in range(len(table[values[0]])))
     return lay_out(plan, run, names, table)
 
 
@@ -71,7 +72,7 @@ def as_plan(schedule: Schedule | Plan | str | Mapping[str, Any]) -> Plan:
     if isinstance(schedule, Plan):
         return schedule
     if not isinstance(schedule, Schedule):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise SpecError(f"a schedule is made with cadence's constructors or written as text, not {schedule!r:.80}")
+        raise SpecError(f"a schedule is made with cadence's constructors or written as text, not {shown(schedule)}")
     return Plan((("lr", schedule),))
 
 

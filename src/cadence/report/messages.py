@@ -28,7 +28,7 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     "val_loss": {"en": "Validation loss", "zh": "验证损失"},
     "val_loss_low": {"en": "validation loss", "zh": "验证损失"},
     "train_loss": {"en": "Training loss", "zh": "训练损失"},
-    "time_to_target": {"en": "Updates to baseline's loss", "zh": "达到基线损失所需更新数"},
+    "time_to_target": {"en": "Updates to baseline's loss", "zh": "达标更新数"},
     "seconds": {"en": "Seconds", "zh": "用时（秒）"},
     "learning_rate": {"en": "Learning rate", "zh": "学习率"},
     "tuned_rate": {"en": "Tuned rate", "zh": "调得的学习率"},
@@ -206,7 +206,7 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
         "evaluation is first at or below the final validation loss of the baseline with the same seed. Evaluations: {every}. "
         "A seed that never gets there is not left out: it counts as the length of its run, so that the mean, then "
         "marked ≥, is a lower bound (restricted mean); how many seeds did get there stands beside it.",
-        "zh": "“达到基线损失所需更新数”（即达标时间，也就是文章里所说的“收敛”）：某次评估的验证损失首次不高于同一种子基线的"
+        "zh": "“达标更新数”（达到基线最终损失所需的更新数，也就是文章里所说的“收敛”）：某次评估的验证损失首次不高于同一种子基线的"
         "最终验证损失时，已完成的更新数。评估间隔：{every}。始终没有达到的种子并不剔除，而是按其运行长度计入，"
         "因此均值（此时标 ≥）是下界（限制均值）；旁边注明有几个种子达到。",
     },

@@ -102,7 +102,9 @@ def _least(data: rows.Table, column: int) -> int:
         longest = max(map(cell_len, texts), default=1)
         words = [word for text in texts for word in text.split()]
         texts = ["x" * min(14, longest), *(word[:20] for word in words)]
-    return max(map(cell_len, [*texts, *data.head[column].split()]), default=1)
+    # Words without spaces, as in Chinese, may be broken anywhere.
+    words = [word if cell_len(word) == len(word) else word[:5] for word in data.head[column].split()]
+    return max(map(cell_len, [*texts, *words]), default=1)
 
 
 def _table(task: TaskSummary, data: rows.Table, shown: Sequence[int]) -> Table:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cadence._errors import SpecError, UnknownNameError, neighbours
+from cadence.spec.shown import shown
 
 LONGEST_TEXT = 20_000
 DEEPEST = 60
@@ -60,7 +61,7 @@ def read_formula(text: str) -> Expression:
         0.6
     """
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise SpecError(f"a formula is text, e.g. formula('1 / (1 + t)'), not {text!r:.60}")
+        raise SpecError(f"a formula is text, e.g. formula('1 / (1 + t)'), not {shown(text)}")
     tree = syntax_tree(text, "the formula")
     used: set[str] = set()
     _check(tree, text, used, 0)
@@ -80,6 +81,11 @@ def syntax_tree(text: str, what: str) -> ast.expr:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as fault:
         place = f" near column {fault.offset}" if isinstance(fault, SyntaxError) and fault.offset else ""
         raise SpecError(f"{what} {_short(text)!r} cannot be read{place}: {_reason(fault)}") from None
+
+
+def segment(text: str, node: ast.expr) -> str:
+    """The part of a text that `syntax_tree` read as this node, however deeply it nests."""
+    return ast.get_source_segment(text.strip(), node) or text
 
 
 def _reason(fault: BaseException) -> str:
@@ -119,7 +125,7 @@ def _check(node: ast.expr, text: str, used: set[str], depth: int) -> None:
             inside = args
         case _:
             raise SpecError(
-                f"the formula {_short(text)!r} contains {_short(ast.unparse(node))!r}, which is not allowed; write numbers, "
+                f"the formula {_short(text)!r} contains {_short(segment(text, node))!r}, which is not allowed; write numbers, "
                 f"{', '.join(NAMES)}, arithmetic, comparisons and {', '.join(FUNCTIONS)}"
             )
     for child in inside:
@@ -152,7 +158,7 @@ def _compute(node: ast.expr, values: Mapping[str, Any], xp: Any) -> Any:
         case ast.Name(id=name):
             return values[name]
         case ast.UnaryOp(op=ast.Not(), operand=operand):
-            return go(operand) == 0
+            return (go(operand) == 0) * 1.0
         case ast.UnaryOp(op=op, operand=operand):
             return -go(operand) if isinstance(op, ast.USub) else +go(operand)
         case ast.BinOp(left=left, op=op, right=right):

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from cadence._errors import SpecError, UnknownNameError, neighbours
 from cadence.spec.shape import shape as shapes
+from cadence.spec.shown import shown
 from cadence.spec.span import Span, SpanLike, evaluations, span
 from cadence.spec.value import Absolute, Value, number_of, number_text, value_of
 
@@ -45,7 +46,7 @@ class Schedule(abc.ABC):
 
     def __rshift__(self, after: Schedule) -> Schedule:
         if not isinstance(after, Schedule):
-            raise SpecError(f"after >> stands a schedule, not {after!r}; for a constant write constant(start={after!r})")
+            raise SpecError(f"after >> stands a schedule, not {shown(after)}; write a constant as constant(start=0.1)")
         return Sequence(_flat(Sequence, (self, after)))
 
     def __mul__(self, other: Operand) -> Schedule:
@@ -85,7 +86,7 @@ class Schedule(abc.ABC):
     def past_end(self, then: str) -> Schedule:
         """What happens after its last update: ``"hold"`` (the end value), ``"repeat"``, ``"mirror"``, ``"raise"``."""
         if then not in PAST_END:
-            raise UnknownNameError(f"past_end cannot be {then!r}; {neighbours(str(then), PAST_END)}")
+            raise UnknownNameError(f"past_end cannot be {shown(then)}; {neighbours(shown(then), PAST_END)}")
         return PastEnd(self, then)
 
     def staircase(self, every: SpanLike) -> Schedule:
@@ -305,6 +306,9 @@ class EarlyStop(Schedule):
 
 Rule: TypeAlias = Plateau | EarlyStop
 
+LEAVES = (Constant, Phase, Steps, Geometric, Inverse, Piecewise, Formula)
+"""What has a length of its own."""
+
 
 @dataclass(frozen=True, repr=False)
 class Sequence(Schedule):
@@ -313,7 +317,7 @@ class Sequence(Schedule):
     parts: tuple[Schedule, ...]
 
     def __post_init__(self) -> None:
-        unlengthed = [p for p in self.parts if isinstance(p, (Constant, Phase, Steps, Geometric, Inverse)) and p.length is None]
+        unlengthed = [p for p in self.parts if isinstance(p, LEAVES) and p.length is None]
         if len(unlengthed) > 1:
             raise SpecError(two_unlengthed(unlengthed[0], unlengthed[1]))
         _check_depth(self)
@@ -561,10 +565,10 @@ def _count(n: object) -> int | None:
     if n is None:
         return None
     if isinstance(n, bool) or not hasattr(n, "__index__"):
-        raise SpecError(f"repeat takes a whole number of times, not {n!r:.60}; leave it out to repeat until the end")
+        raise SpecError(f"repeat takes a whole number of times, not {shown(n)}; leave it out to repeat until the end")
     times = int(n)  # type: ignore[call-overload]
     if not 1 <= times <= 10**9:
-        raise SpecError(f"repeat cannot be done {str(times)[:30]} times; write 1 to 1e9, or leave it out")
+        raise SpecError(f"repeat cannot be done {shown(times)} times; write 1 to 1e9, or leave it out")
     return times
 
 

@@ -10,10 +10,11 @@ from typing import Any
 from cadence._errors import CadenceError, SpecError, UnknownNameError, neighbours
 from cadence.spec.constructors.shaped import named
 from cadence.spec.catalogue import constructor
-from cadence.spec.formula import syntax_tree
+from cadence.spec.formula import segment, syntax_tree
 from cadence.spec.nodes import Schedule, as_schedule
 from cadence.spec.plan import Plan, plan
 from cadence.spec.shape import shape as shapes
+from cadence.spec.shown import shown
 from cadence.spec.value import Absolute, absolute
 
 METHODS = ("clip", "repeat", "stretch", "past_end", "staircase")
@@ -46,10 +47,10 @@ def parse(text: str | Mapping[str, Any]) -> Schedule | Plan:
 
 
 def _operand(text: object) -> Any:
-    if isinstance(text, (int, float, Schedule)) and not isinstance(text, bool):
+    if isinstance(text, (int, float, Schedule, Absolute)) and not isinstance(text, bool):
         return text
     if not isinstance(text, str):
-        raise SpecError(f"a schedule is written as text, e.g. \"warmup('5%') >> cosine(to=0.01)\", not {text!r:.60}")
+        raise SpecError(f"a schedule is written as text, e.g. \"warmup('5%') >> cosine(to=0.01)\", not {shown(text)}")
     if not text.strip():
         raise SpecError("the schedule is empty; write e.g. \"warmup('5%') >> cosine(to=0.01)\"")
     try:
@@ -89,7 +90,7 @@ class _Reader:
                 raise SpecError(f"{name} is called with brackets: write {name}(...)")
             case _:
                 raise SpecError(
-                    f"the schedule {_short(self._text)!r} contains {_short(ast.unparse(node))!r}, which is not allowed; write "
+                    f"the schedule {_short(self._text)!r} contains {_short(segment(self._text, node))!r}, which is not allowed; write "
                     f"constructors such as warmup(...), joined by >>, * and +"
                 )
 
@@ -110,7 +111,7 @@ class _Reader:
         for side in (a, b):
             if not isinstance(side, (Schedule, Absolute, int, float)) or isinstance(side, bool):
                 sign = {ast.RShift: ">>", ast.Mult: "*", ast.Add: "+"}[operation]
-                raise SpecError(f"{sign} joins schedules, not {side!r:.60}, in {_short(self._text)!r}")
+                raise SpecError(f"{sign} joins schedules, not {shown(side)}, in {_short(self._text)!r}")
         if operation is ast.RShift:
             if isinstance(a, Schedule) and isinstance(b, Schedule):
                 return a >> b
@@ -141,7 +142,7 @@ class _Reader:
             raise UnknownNameError(f"a schedule has no method {method!r}; {neighbours(method, METHODS)}")
         base = self.read(inner, depth + 1)
         if not isinstance(base, Schedule):
-            raise SpecError(f".{method}() belongs to a schedule, not to {base!r:.60}; put brackets round the schedule")
+            raise SpecError(f".{method}() belongs to a schedule, not to {shown(base)}; put brackets round the schedule")
         return self._called(getattr(base, method), method, node, depth)
 
     def _called(self, make: Any, name: str, node: ast.Call, depth: int) -> Any:

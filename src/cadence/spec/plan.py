@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from cadence._errors import SpecError
 from cadence.spec.nodes import Operand, Schedule, as_schedule
+from cadence.spec.shown import shown
 
 MOMENTA = ("momentum", "beta1", "beta2")
 
@@ -63,7 +64,7 @@ def plan(schedules: Mapping[str, Operand]) -> Plan:
     entries: list[tuple[str, Schedule]] = []
     for key, schedule in schedules.items():
         if not isinstance(key, str) or not all(part.strip() for part in key.split("/")):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise SpecError(f"a key of a plan is 'lr' or 'pattern/lr', not {key!r:.60}")
+            raise SpecError(f"a key of a plan is 'lr' or 'pattern/lr', not {shown(key)}")
         entries.append((key, as_schedule(schedule)))
     return Plan(tuple(entries))
 

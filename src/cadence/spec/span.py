@@ -10,6 +10,7 @@ from operator import index
 from typing import TypeAlias
 
 from cadence._errors import SpecError, neighbours
+from cadence.spec.shown import shown
 
 SpanLike: TypeAlias = "int | str | Span"
 """What a user may write for a length: ``500``, ``"500 steps"``, ``"2.5 epochs"``, ``"1e6 samples"``, ``"5%"``."""
@@ -26,6 +27,9 @@ _TEXT = re.compile(r"\s*([+-]?(?:\d{1,40}(?:[.]\d{0,40})?|[.]\d{1,40})(?:[eE][+-
 
 LONGEST = 10**15
 """No run has more updates, samples or tokens than this; larger numbers are a slip of the pen (and cost memory)."""
+
+FINEST = 40
+"""Decimals of an amount; what is written with more is none that a run could tell from 0."""
 
 
 @dataclass(frozen=True)
@@ -99,23 +103,25 @@ def _read(text: str, what: str) -> Span:
     # Checked before it becomes a fraction: 1e999 is a thousand digits there.
     if decimal > LONGEST:
         raise SpecError(f"{what} of {text!r} is longer than any run; the most is 1e15")
+    if int(decimal.as_tuple().exponent) < -FINEST:
+        raise SpecError(f"{what} of {text!r} is finer than any run can tell; write it with at most {FINEST} decimals")
     return _checked(Fraction(decimal), _UNITS[unit.lower()], what, text)
 
 
 def _checked(amount: Fraction, unit: str, what: str, written: object) -> Span:
     if amount < 0:
-        raise SpecError(f"{what} of {written!r} is negative; write 0 or more")
+        raise SpecError(f"{what} of {shown(written)} is negative; write 0 or more")
     if amount > LONGEST:
-        raise SpecError(f"{what} of {str(written)[:60]!r} is longer than any run; the most is 1e15")
+        raise SpecError(f"{what} of {shown(written)} is longer than any run; the most is 1e15")
     return Span(amount, unit)
 
 
 def _not_whole(x: object, what: str) -> str:
     if isinstance(x, float) and 0 < x < 1:
         return f"{what} of {x} is neither whole nor has a unit; for a share of the run write '{x * 100:g}%'"
-    if isinstance(x, float):
-        return f"{what} of {x} is not a whole number of updates; write e.g. {round(x) if abs(x) < 1e15 else 1000} or '{x:g} epochs'"
-    return f"{what} is a number of updates or text with a unit, not {x!r:.60}"
+    if isinstance(x, float) and 0 < x < LONGEST:
+        return f"{what} of {x} is not a whole number of updates; write e.g. {round(x)} or '{x:g} epochs'"
+    return f"{what} is a whole number of updates, e.g. 500, or text with a unit, e.g. '8 epochs', not {shown(x)}"
 
 
 def _decimal(x: Fraction) -> str:

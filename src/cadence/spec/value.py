@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from cadence._errors import SpecError
+from cadence.spec.shown import shown
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,11 @@ def number_of(x: object, what: str, *, least: float = 0.0) -> float:
     """Check a finite number of at least `least`; `what` names it in the message."""
     # numpy's and torch's scalars are numbers too: whatever converts itself is taken, text is not.
     if isinstance(x, (str, bytes, bool)) or not hasattr(x, "__float__"):
-        raise SpecError(f"{what} is a number, not {x!r}")
+        raise SpecError(f"{what} is a number, not {shown(x)}")
     try:
         value = float(x)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
-        raise SpecError(f"{what} is a number, not {x!r:.60}") from None
+        raise SpecError(f"{what} is a number, not {shown(x)}") from None
     if not math.isfinite(value):
         raise SpecError(f"{what} must be finite, and is {value}; write a number")
     if value < least:

@@ -6,6 +6,7 @@ from cadence._errors import SpecError
 from cadence.spec.catalogue import constructor
 from cadence.spec.constructors.phases import constant, decay, ramp, warmup
 from cadence.spec.nodes import Schedule
+from cadence.spec.shown import shown
 from cadence.spec.span import SpanLike, span
 from cadence.spec.value import Absolute, Value, number_of, value_of
 
@@ -73,7 +74,7 @@ def one_cycle(
         warmup('30%', start=0.04) >> linear('30%', to=0.04) >> decay(to=0.001)
     """
     if phases not in (2, 3):
-        raise SpecError(f"one_cycle has 2 or 3 phases, not {phases!r:.60}")
+        raise SpecError(f"one_cycle has 2 or 3 phases, not {shown(phases)}")
     rise = warmup(up, start=start, shape=shape)
     if phases == 2:
         return rise >> ramp(shape=shape, to=to)

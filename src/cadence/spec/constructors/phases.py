@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from cadence._errors import SpecError
 from cadence.spec.catalogue import constructor
@@ -10,8 +10,9 @@ from cadence.spec.constructors.shaped import phase
 from cadence.spec.formula import read_formula
 from cadence.spec.nodes import Constant, Formula, Geometric, Inverse, Phase, Piecewise, Schedule, Steps
 from cadence.spec.shape import shape as shapes
+from cadence.spec.shown import shown
 from cadence.spec.span import Span, SpanLike, span
-from cadence.spec.value import Value, number_of, value_of
+from cadence.spec.value import Absolute, Value, number_of, value_of
 
 
 @constructor(
@@ -177,14 +178,14 @@ def steps(
     """
     if (at is None) == (every is None):
         raise SpecError("steps needs its positions: write at=['30 epochs', '60 epochs'], or every='30 epochs'")
-    if isinstance(at, (str, int, Span)):
-        raise SpecError(f"at of steps is a list of positions; write at=[{at!r}]")
+    if at is not None and (isinstance(at, str) or not isinstance(at, Iterable)):
+        raise SpecError(f"at of steps is a list of positions; write at=[{shown(at)}]")
     where = None if at is None else tuple(span(x, "a position of steps") for x in at)
     if every is not None and not span(every, "every of steps").amount:
         raise SpecError("every of steps is 0; write a length above 0")
     return Steps(
         _length(length, "steps"), where, None if every is None else span(every, "every of steps"),
-        number_of(gamma, "gamma of steps"), value_of(start, "start of steps"), bool(local),
+        number_of(gamma, "gamma of steps"), value_of(start, "start of steps"), _choice(local, "local of steps"),
     )  # fmt: skip
 
 
@@ -314,19 +315,21 @@ def piecewise(
         >>> curve.at(5), curve.at(20)
         (0.55, 0.5)
     """
+    if isinstance(points, str) or not isinstance(points, Iterable):
+        raise SpecError(f"piecewise takes (position, value) pairs, e.g. [(0, 1), ('30 epochs', 0.1)], not {shown(points)}")
     pairs = list(points.items()) if isinstance(points, Mapping) else list(points)
     if not pairs:
         raise SpecError("piecewise has no points; write e.g. piecewise([(0, 1), ('30 epochs', 0.1)])")
     read: list[tuple[Span, Value]] = []
     for pair in pairs:
         if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
-            raise SpecError(f"a point of piecewise is a pair (position, value), not {pair!r:.60}")
+            raise SpecError(f"a point of piecewise is a pair (position, value), not {shown(pair)}")
         read.append((span(pair[0], "a position of piecewise"), value_of(pair[1], "a value of piecewise")))
     if shape != "hold":
         phase(shape, None, start=1.0, to=0.5, ends="open", parameters={})
-        if shapes[shape].mixes == "geometric" and any(v == 0.0 for _, v in read):
+        if shapes[shape].mixes == "geometric" and any((v.number if isinstance(v, Absolute) else v) == 0 for _, v in read):
             raise SpecError(f"piecewise along {shape!r} never reaches 0; write a value above 0")
-    return Piecewise(_length(length, "piecewise"), tuple(read), shape, bool(local))
+    return Piecewise(_length(length, "piecewise"), tuple(read), shape, _choice(local, "local of piecewise"))
 
 
 @constructor(
@@ -357,11 +360,17 @@ def formula(text: str, length: SpanLike | None = None, *, local: bool = False) -
         (0.055, 0.010000000000000002)
     """
     read_formula(text)
-    return Formula(text, _length(length, "formula"), bool(local))
+    return Formula(text, _length(length, "formula"), _choice(local, "local of formula"))
 
 
 def _length(length: SpanLike | None, of: str) -> Span | None:
     return None if length is None else span(length, f"the length of {of}")
+
+
+def _choice(x: object, what: str) -> bool:
+    if not isinstance(x, bool):
+        raise SpecError(f"{what} is True or False, not {shown(x)}")
+    return x
 
 
 __all__ = ["Phase", "constant", "decay", "exponential", "formula", "inverse", "piecewise", "ramp", "steps", "warmup"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cadence._errors import SpecError, UnknownNameError, neighbours
 from cadence.spec.catalogue import constructor
 from cadence.spec.nodes import EarlyStop, Plateau, Schedule, guess_mode
+from cadence.spec.shown import shown
 from cadence.spec.span import Span, SpanLike, evaluations, span
 from cadence.spec.value import Value, number_of, value_of
 
@@ -107,7 +108,7 @@ def early_stop(
 
 def _metric(metric: object, of: str) -> str:
     if not isinstance(metric, str) or not metric.strip():
-        raise SpecError(f"{of} needs the name of a metric first, e.g. {of}('val_loss'), not {metric!r:.60}")
+        raise SpecError(f"{of} needs the name of a metric first, e.g. {of}('val_loss'), not {shown(metric)}")
     return metric
 
 
@@ -140,5 +141,5 @@ def _level(x: float | None) -> float | None:
 
 def _one_of(x: object, known: tuple[str, ...], what: str) -> str:
     if x not in known:
-        raise UnknownNameError(f"{what} cannot be {x!r:.60}; {neighbours(str(x), known)}")
+        raise UnknownNameError(f"{what} cannot be {shown(x)}; {neighbours(shown(x), known)}")
     return str(x)

@@ -6,6 +6,7 @@ from cadence._errors import SpecError, UnknownNameError, neighbours
 from cadence.spec.catalogue import Entry, constructor
 from cadence.spec.nodes import ENDS, Phase, Schedule
 from cadence.spec.shape import Shape, shape
+from cadence.spec.shown import shown
 from cadence.spec.span import SpanLike, span
 from cadence.spec.value import Absolute, Value, value_of
 
@@ -20,9 +21,11 @@ def phase(
     parameters: dict[str, object],
 ) -> Phase:
     """A checked phase along the shape `called`; None for `start` or `to` means that of the neighbour."""
+    if not isinstance(called, str):
+        raise SpecError(f"a shape is called by its name, e.g. shape='cosine', not {shown(called)}")
     along = shape[called]
     if ends not in ENDS:
-        raise UnknownNameError(f"ends cannot be {ends!r}; {neighbours(str(ends), ENDS)}")
+        raise UnknownNameError(f"ends cannot be {shown(ends)}; {neighbours(shown(ends), ENDS)}")
     begin = None if start is None else value_of(start, f"start of {called}")
     finish = None if to is None else value_of(to, f"to of {called}")
     if along.mixes == "geometric":

@@ -1,0 +1,67 @@
+"""Printing: tables that fit the terminal, and JSON."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PLAIN_WIDTH = 110
+"""Columns where the output is no terminal, so that it does not depend on who reads it."""
+
+
+def print_json(data: Any) -> None:
+    """Strict JSON, the same floats back when read; what is no finite number becomes null."""
+    print(json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def console(*, to_stderr: bool = False) -> Console:
+    """Where text for people goes: as wide as the terminal, and without guessing what is a number to be coloured."""
+    from rich.console import Console
+
+    stream = sys.stderr if to_stderr else sys.stdout
+    return Console(file=stream, highlight=False, width=None if stream.isatty() else PLAIN_WIDTH)
+
+
+def width() -> int:
+    """Columns of the output."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else PLAIN_WIDTH
+
+
+def ascii_only() -> bool:
+    """Whether the output cannot hold more than ASCII, as in a log file of an old system."""
+    try:
+        "⣿┤▁".encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return True
+    return False
+
+
+def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
+    """A table without frames; the last column takes what is left of the line and wraps."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left", show_header=any(head), padding=(0, 2, 0, 0))
+    for name in head[:-1]:
+        table.add_column(name, no_wrap=True)
+    table.add_column(head[-1], overflow="fold")
+    for row in rows:
+        # Text, not markup: a path with brackets in it is a path.
+        table.add_row(*(Text(cell) for cell in row))
+    console().print(table)
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, float):
+        return data if data == data and abs(data) != float("inf") else None
+    if isinstance(data, dict):
+        return {str(k): _finite(v) for k, v in data.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(data, (list, tuple)):
+        return [_finite(x) for x in data]  # pyright: ignore[reportUnknownVariableType]
+    return data

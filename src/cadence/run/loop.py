@@ -1,0 +1,247 @@
+"""The training loop: the same for every framework."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+from cadence._errors import StateError
+from cadence.drivers.driver import Driver
+from cadence.run.checkpoint import Checkpoints
+from cadence.run.course import Course, marks
+from cadence.run.engine import Engine, Update
+from cadence.run.feed import groups
+from cadence.run.recording import Recording, Stopwatch
+from cadence.tasks import Batch, Data
+
+PROGRESS_SECONDS = 0.1
+"""Progress is told no more often than this; evaluations always are."""
+
+MOST_SKIPPED = 100
+"""Updates in a row that a loss scaler may skip. Each halves its scale: after so many it stands at nothing."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        t: updates done.
+        total: updates of the whole run.
+        loss: of the last update.
+        seconds: since the start of training.
+        values: what is in force now: value -> one number per group.
+        metrics: of the last evaluation; empty before the first.
+        evaluated: whether that evaluation was made just now.
+    """
+
+    t: int
+    total: int
+    loss: float
+    seconds: float
+    values: Mapping[str, list[float | None]]
+    metrics: Mapping[str, float]
+    evaluated: bool
+
+
+Tell = Callable[[Progress], object]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a loop works with.
+
+    Attributes:
+        course: the run in numbers.
+        data: to train on and to be judged on.
+        seed: of the data's order.
+        engine: computes.
+        driver: counts and decides.
+        recording: the record.
+        checkpoints: of the run folder.
+        watch: the time.
+        tell: is called with the progress, or None.
+    """
+
+    course: Course
+    data: Data
+    seed: int
+    engine: Engine
+    driver: Driver
+    recording: Recording
+    checkpoints: Checkpoints
+    watch: Stopwatch
+    tell: Tell | None
+
+
+@final
+class Loop:
+    """One training from wherever it stands to its end.
+
+    Args:
+        parts: of the training; the driver stands at update 0, or at what `resume` says.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._position = 0
+        self._skipped = 0
+        self._final: dict[str, float] = {}
+        self._best: dict[str, float] = {}
+        self._told = -math.inf
+        self._last_loss = math.nan
+
+    def state(self) -> dict[str, Any]:
+        """What the loop itself must remember, as plain data."""
+        watch = self._parts.watch
+        return {
+            "position": self._position,
+            "seconds": watch.seconds,
+            "beside": watch.beside,
+            "final": self._final,
+            "best": self._best,
+        }
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave.
+
+        Raises:
+            StateError: it is no such state.
+        """
+        try:
+            self._position = int(state["position"])
+            self._final, self._best = dict(state["final"]), dict(state["best"])
+            self._parts.watch.go_on(float(state["seconds"]), float(state["beside"]))
+        except (KeyError, TypeError, ValueError) as fault:
+            raise StateError(f"the checkpoint's loop state cannot be used ({fault}); train anew with fresh=True") from None
+
+    def run(self) -> dict[str, Any]:
+        """Train to the end.
+
+        Returns:
+            The content of ``result.json``.
+        """
+        parts, driver, total = self._parts, self._parts.driver, self._parts.course.total
+        evaluate, save = self._marks()
+        next_evaluation, next_save = next(evaluate), next(save)
+        feed = groups(parts.data, parts.course, parts.seed, self._position)
+        while driver.t < total and not driver.should_stop:
+            before = driver.t
+            fault = self._update(next(feed))
+            if fault is not None:
+                return self._result("diverged", fault)
+            t = driver.t
+            if t == before:
+                continue
+            if evaluated := t >= next_evaluation or t >= total:
+                fault = self._evaluate(t)
+                if fault is not None:
+                    return self._result("diverged", fault)
+                next_evaluation = _beyond(evaluate, next_evaluation, t)
+            if t >= next_save or (evaluated and parts.course.checkpoint is None) or t >= total or driver.should_stop:
+                self._save(t, evaluated=evaluated)
+                next_save = _beyond(save, next_save, t)
+        return self._result(*self._end())
+
+    # ---- one by one ----------------------------------------------------------------------------------------------
+
+    def _update(self, batches: list[Batch]) -> str | None:
+        """One update; returns what is wrong, if it is the last one for that reason."""
+        driver, t = self._parts.driver, self._parts.driver.t
+        update = self._parts.engine.update(batches)
+        self._position += 1
+        self._log(update)
+        driver.step()
+        if not math.isfinite(update.loss):
+            return f"The loss of update {t} is {update.loss}: the training diverged; lower the learning rate or clip."
+        self._last_loss = update.loss
+        self._skipped = 0 if driver.t > t else self._skipped + 1
+        if self._skipped >= MOST_SKIPPED:
+            return f"The loss scaler skipped {MOST_SKIPPED} updates in a row from update {t} on: the training diverged."
+        if self._parts.tell is not None and time.perf_counter() - self._told >= PROGRESS_SECONDS:
+            self._tell(evaluated=False)
+        return None
+
+    def _log(self, update: Update) -> None:
+        if update.grad_norm is None:
+            self._parts.driver.log(loss=update.loss, samples=update.examples)
+        else:
+            self._parts.driver.log(loss=update.loss, samples=update.examples, grad_norm=update.grad_norm)
+
+    def _evaluate(self, t: int) -> str | None:
+        """One evaluation, and what the rules make of it; returns what is wrong, if the training ends for that reason."""
+        parts, begin = self._parts, time.perf_counter()
+        found = parts.engine.reduce(parts.engine.evaluate(parts.data.held_out(parts.course.split)))
+        parts.watch.beside += time.perf_counter() - begin
+        metrics = {f"val_{name}": value for name, value in found.items()}
+        loss = metrics["val_loss"]
+        if not math.isfinite(loss):
+            per_epoch = parts.course.horizon.steps_per_epoch or 1
+            parts.recording.evaluation({"t": t, "epoch": t / per_epoch, **metrics})
+            return f"val_loss after {t} updates is {loss}: the training diverged; lower the learning rate or clip."
+        parts.driver.observe(metrics)
+        self._final = metrics
+        if not self._best or loss < self._best["val_loss"]:
+            self._best = {**metrics, "t": t}
+        self._tell(evaluated=True)
+        return None
+
+    def _save(self, t: int, *, evaluated: bool) -> None:
+        parts, begin = self._parts, time.perf_counter()
+        # The record first: it must never be behind a checkpoint that a resumed run goes on from.
+        parts.recording.flush(sync=True)
+        state = {"driver": parts.driver.state_dict(), "loop": self.state(), "data": parts.data.fingerprint()}
+        parts.checkpoints.save(t, parts.engine, state, self._final if evaluated else {})
+        parts.watch.beside += time.perf_counter() - begin
+
+    def _tell(self, *, evaluated: bool) -> None:
+        parts = self._parts
+        if parts.tell is None:
+            return
+        self._told = time.perf_counter()
+        driver, seconds = parts.driver, parts.watch.seconds
+        parts.tell(
+            Progress(driver.t, parts.course.total, self._last_loss, seconds, driver.values, self._final, evaluated)
+        )
+
+    # ---- the end -------------------------------------------------------------------------------------------------
+
+    def _end(self) -> tuple[str, str]:
+        driver = self._parts.driver
+        told = ", ".join(f"{name} {value:.4g}" for name, value in self._final.items())
+        if driver.t >= self._parts.course.total:
+            return "finished", f"Finished after {driver.t} updates: {told}."
+        why = next((e["sentence"] for e in reversed(driver.journal) if e["kind"] == "stop"), "")
+        return "stopped", f"Stopped after {driver.t} of {self._parts.course.total} updates: {told}. {why}".rstrip()
+
+    def _result(self, status: str, sentence: str) -> dict[str, Any]:
+        watch = self._parts.watch
+        seconds = watch.seconds
+        return {
+            "status": status,
+            "updates": self._parts.driver.t,
+            "seconds": seconds,
+            "train_seconds": seconds - watch.beside,
+            "final": {} if status == "diverged" else self._final,
+            "best": self._best,
+            "sentence": sentence,
+        }
+
+    def _marks(self) -> tuple[Iterator[int], Iterator[int]]:
+        course, t = self._parts.course, self._parts.driver.t
+        # With checkpoints at evaluations there are no marks of their own before the end.
+        save = iter([course.total]) if course.checkpoint is None else marks(course.checkpoint, t)
+        return marks(course.evaluate, t), save
+
+
+def _beyond(rest: Iterator[int], mark: int, t: int) -> int:
+    """The first mark after `t`; the last one stays where there is none."""
+    while mark <= t:
+        following = next(rest, None)
+        if following is None:
+            return mark
+        mark = following
+    return mark
