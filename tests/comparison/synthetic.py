@@ -95,7 +95,7 @@ def write_run(folder: Path, run: Run) -> None:
             "updates": done,
             "seconds": run.seconds,
             "train_seconds": run.seconds * 0.9,
-            "final": final,
+            "final": _plain(final),
             "best": {} if best is None else {f"{run.split}_loss": run.val_loss[best], "t": best},
             "sentence": run.sentence,
         },
@@ -261,9 +261,10 @@ def _dump(path: Path, data: Any) -> None:
 
 
 def _lines(path: Path, rows: Sequence[Any]) -> None:
-    # Python's NaN and Infinity are read back by python; the format allows null instead.
     path.write_text("".join(json.dumps(_plain(row)) + "\n" for row in rows), encoding="utf-8")
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+    """With the spelling of what JSON has no number for."""
+    spelled = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+    return {k: spelled.get(repr(v), v) if isinstance(v, float) else v for k, v in row.items()}

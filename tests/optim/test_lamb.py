@@ -373,14 +373,12 @@ def test_another_layout_in_memory_changes_nothing() -> None:
     )
 
 
-def test_half_precision_layers_step_by_a_precise_ratio() -> None:
-    torch.manual_seed(0)
-    start = torch.randn(64, 64).to(torch.bfloat16)
-    x = torch.nn.Parameter(start.clone())
-    x.grad = torch.randn(64, 64).to(torch.bfloat16)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_layer_in_half_precision_may_have_a_norm_that_half_precision_cannot_hold(dtype: torch.dtype) -> None:
+    x = torch.nn.Parameter(torch.full((100, 100), 1000.0, dtype=dtype))  # norm 1e5, where float16 ends at 65,504
+    x.grad = torch.ones(100, 100, dtype=dtype)
     Lamb([x], lr=0.25, weight_decay=0.0).step()
-    moved = (x.detach().double() - start.double()).norm() / start.double().norm()
-    assert float(moved) == pytest.approx(0.25, rel=2e-3)  # a bfloat16 norm alone may be off by 4e-3
+    assert x.detach().float().mean().item() == pytest.approx(750.0, rel=4e-3)
 
 
 def test_an_empty_parameter_is_passed_over() -> None:
@@ -398,11 +396,10 @@ def test_a_step_without_gradients_does_nothing() -> None:
 
 def test_it_learns() -> None:
     model, x = model_and_data()
-    optimizer = Lamb(model.parameters(), lr=0.05)
-    run(model, optimizer, x, 1)
-    first = float((model(x) - x.sum(1, keepdim=True)).square().mean())
-    run(model, optimizer, x, 100)
-    assert float((model(x) - x.sum(1, keepdim=True)).square().mean()) < 0.02 * first
+    optimizer = Lamb(model.parameters(), lr=0.02)
+    first = (model(x) - x.sum(1, keepdim=True)).square().mean().item()
+    run(model, optimizer, x, 200)
+    assert (model(x) - x.sum(1, keepdim=True)).square().mean().item() < 0.02 * first
 
 
 BAD = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -241,6 +242,22 @@ def test_an_import_path_that_leads_nowhere_says_so(folder: Path, path: str, word
 def test_an_argument_that_the_imported_class_lacks_is_refused(folder: Path) -> None:
     with pytest.raises(OptimizerError, match="no argument 'momentun'; did you mean 'momentum'"):
         optimizer("methods_of_mine:Plain", model(), lr=0.1, momentun=0.5)
+
+
+@pytest.mark.parametrize("name", ["adamw", "lamb", "package.module:Class"])
+def test_without_torch_the_message_is_how_to_install_it(name: str) -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['torch'] = None\n"  # what python itself does to forbid an import
+        "from cadence._errors import MissingExtraError\n"
+        "from cadence.optim.make import optimizer\n"
+        "try:\n"
+        f"    optimizer({name!r}, [], lr=0.1)\n"
+        "except MissingExtraError as missing:\n"
+        "    print(missing)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "this needs torch, which is not installed; run: pip install 'cadence[torch]'\n", done.stderr
 
 
 @given(

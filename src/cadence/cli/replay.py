@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cadence._errors import FeedbackError
-from cadence.cli.options import AsJson
+from cadence.cli.options import AsJson, Length, StepsPerEpoch
+
+if TYPE_CHECKING:
+    from cadence.feedback.replay import Replay
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,32 +20,65 @@ def add_to(app: typer.Typer) -> None:
 
 def replay(
     schedule: Annotated[str, typer.Argument(help="With at least one rule: \"constant() * plateau('val_loss')\".")],
-    log: Annotated[Path, typer.Option(help="A CSV or JSON Lines file with one row per evaluation, or a run folder.")],
+    log: Annotated[Path, typer.Option(help="CSV or JSON Lines with one row for each evaluation, or a run folder.")],
     metric: Annotated[
         list[str] | None,
         typer.Option(
-            help="The column to read, where it is not called as the rule calls its metric; with several rules "
-            "METRIC=COLUMN, once for each.",
+            help="Column to read where it is not called as the rule calls its metric; METRIC=COLUMN where there are "
+            "several.",
             show_default=False,
         ),
     ] = None,
-    base: Annotated[float, typer.Option(help="Base value that the schedule multiplies.")] = 1.0,
+    base: Annotated[float, typer.Option(help="Base value, which the schedule multiplies.")] = 1.0,
     every: Annotated[int, typer.Option(help="Updates between two evaluations.", min=1)] = 1,
-    total: Annotated[str | None, typer.Option(help="Length of the run; default: that of the log.", show_default=False)] = None,
-    steps_per_epoch: Annotated[int | None, typer.Option(help="Updates in an epoch.", min=1, show_default=False)] = None,
+    total: Length = None,
+    steps_per_epoch: StepsPerEpoch = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show each decision that the rules would have taken, with its reason, and the values that follow."""
-    from cadence.cli.logs import read_log
-    from cadence.cli.plot import length
+    """Show what the rules of a schedule would have decided on a log, and why."""
+    from cadence.cli.lengths import length
+    from cadence.cli.logs import chosen, columns_of, read_log
     from cadence.cli.show import print_json
     from cadence.curve.place import as_plan
-    from cadence.feedback.replay import replay as run_replay
+    from cadence.feedback import replay as feedback
+    from cadence.spec.nodes import EarlyStop, Plateau, walk
 
-    rules = [rule for _, s in as_plan(schedule).entries for rule in s.rules()] if False else None
-    del rules
+    plan = as_plan(schedule)
+    rules = [node for _, part in plan.entries for node in walk(part) if isinstance(node, (Plateau, EarlyStop))]
     rows = read_log(log)
-    seen = run_replay(
-        schedule, rows, base=base, every=every, total=length(total), steps_per_epoch=steps_per_epoch
+    if rules:
+        rows = chosen(rows, columns_of((rule.metric for rule in rules), metric or []), log)
+    seen = feedback.replay(
+        plan, rows, base=base, every=every, total=length(total), steps_per_epoch=steps_per_epoch
     )
-    del print_json, seen, metric, as_json, FeedbackError
+    if as_json:
+        print_json(
+            {
+                "schedule": schedule,
+                "every": every,
+                "values": seen.values.tolist(),
+                "decisions": [decision.to_json() for decision in seen.decisions],
+                "cuts": len(seen.cuts),
+                "stopped": seen.stopped,
+            }
+        )
+    else:
+        _print(seen, len(rows))
+
+
+def _print(seen: Replay, evaluations: int) -> None:
+    from cadence.cli.show import ascii_only, print_table, width
+    from cadence.report.text_plot import text_plot
+
+    print_table(
+        ("update", "", ""),
+        [(str(d.t), "" if d.kind == "keep" else d.kind.upper(), d.sentence) for d in seen.decisions],
+    )
+    last = seen.curve.end
+    if last is not None:
+        print("\n" + text_plot([seen.curve], width=min(width() - 20, 72), ascii_only=ascii_only()))
+    stop = "" if seen.stopped is None else f"; the run would have stopped after evaluation {seen.stopped}"
+    print(
+        f"\n{evaluations} evaluations, {len(seen.cuts)} cut{'' if len(seen.cuts) == 1 else 's'}: "
+        f"{seen.values[0]:.6g} at the beginning, {seen.values[-1]:.6g} after the last{stop}."
+    )

@@ -70,7 +70,7 @@ class TriedRate:
 
 
 @dataclass(frozen=True)
-class Test:
+class BaselineTest:
     """A paired test and its p value after the correction for all comparisons of the task."""
 
     paired: PairedTest
@@ -93,7 +93,7 @@ class RecipeSummary:
     train_loss: Estimate | None
     seconds: Estimate | None
     time_to_target: RestrictedMean | None
-    test: Test | None
+    test: BaselineTest | None
     verdict: Verdict
 
     @property

@@ -17,7 +17,7 @@ from cadence.comparison.results import (
     RunRow,
     Summary,
     TaskSummary,
-    Test,
+    BaselineTest,
     TriedRate,
     Verdict,
     results_csv,
@@ -83,7 +83,7 @@ def read_summary(folder: str | os.PathLike[str]) -> Summary:
         for recipe in task.recipes
         for seed in task.seeds
     }
-    environments = [record.environment for record in records.values() if record is not None and record.environment]
+    environments = [environment for record in records.values() if (environment := _environment(record))]
     return Summary(
         root,
         settings.title,
@@ -111,7 +111,7 @@ def _task_summary(root: Path, settings: Settings, task: Contest, records: Record
         task.baseline,
         task.seeds,
         task.metric,
-        None if first is None else _spacing([int(t) for t in _column(first.evaluations, "t")]),
+        None if first is None else _spacing(first),
         task.tuning_seed,
         _judged(recipes, baseline),
     )
@@ -148,32 +148,36 @@ def _recipe_summary(
 def _row(task: Contest, recipe: Contender, seed: int, record: Record | None, target: float | None) -> RunRow:
     folder = run_folder(task, recipe, seed).as_posix()
     name = None if task.metric is None else task.metric.name
+    empty = RunRow(task.name, recipe.name, seed, "missing", *[None] * 5, name, None, None, None, folder)
     if record is None:
-        return RunRow(task.name, recipe.name, seed, "missing", *[None] * 5, name, None, None, None, folder)
+        return empty
+    try:
+        return _read_row(task, empty, record, target)
+    except RecordError as error:
+        # One damaged file must not hide all the other runs.
+        return replace(empty, status="failed", sentence=str(error))
+
+
+def _read_row(task: Contest, empty: RunRow, record: Record, target: float | None) -> RunRow:
     result: Mapping[str, Any] = record.result or {}
-    loss = _final_loss(record)
-    status = "diverged" if record.status in COMPLETE and loss is None else record.status or "unfinished"
+    loss, status = _final_loss(record), _status(record, "val_loss")
     planned = (record.run.get("horizon") or {}).get("total")
     updates = result.get("updates")
     time, censored = _time_to_target(record, target, status, planned if status == "diverged" else updates)
     final: Mapping[str, Any] = result.get("final") or {}
-    return RunRow(
-        task.name,
-        recipe.name,
-        seed,
-        status,
-        _base_rate(record),
-        updates,
-        _train_loss(record),
-        loss,
-        None if task.metric is None or status not in COMPLETE else _number(final.get(task.metric.key)),
-        name,
-        time,
-        censored,
-        _number(result.get("seconds")),
-        folder,
-        planned,
-        str(result.get("sentence") or ""),
+    return replace(
+        empty,
+        status=status,
+        lr=_base_rate(record),
+        updates=updates,
+        train_loss=_train_loss(record) if status in COMPLETE else None,
+        val_loss=loss,
+        metric=None if task.metric is None or status not in COMPLETE else _number(final.get(task.metric.key)),
+        time_to_target=time,
+        censored=censored,
+        seconds=_number(result.get("seconds")),
+        planned=planned,
+        sentence=str(result.get("sentence") or ""),
     )
 
 
@@ -188,7 +192,9 @@ def _time_to_target(
     if target is None or status not in COMPLETE | {"diverged"}:
         return None, None
     evaluations = record.evaluations
-    reached = first_reach(_column(evaluations, "t"), _column(evaluations, "val_loss"), target)
+    reached = None
+    if "val_loss" in evaluations:
+        reached = first_reach(evaluations["t"].tolist(), evaluations["val_loss"].tolist(), target)
     if reached is not None:
         return reached, False
     return (None, None) if length is None else (int(length), True)
@@ -217,7 +223,7 @@ def _judged(recipes: Sequence[RecipeSummary], baseline: RecipeSummary) -> tuple[
     ]
     corrected = holm([test.p for test in tests], comparisons=comparisons)
     made = {
-        recipe.name: Test(test, p) for recipe, test, p in zip(tested, tests, corrected, strict=True)
+        recipe.name: BaselineTest(test, p) for recipe, test, p in zip(tested, tests, corrected, strict=True)
     }
     return tuple(
         replace(recipe, test=made[recipe.name], verdict=_verdict(made[recipe.name])) if recipe.name in made else recipe
@@ -230,7 +236,7 @@ def _open(recipe: RecipeSummary) -> bool:
     return recipe.verdict == "no_difference"
 
 
-def _verdict(test: Test) -> Verdict:
+def _verdict(test: BaselineTest) -> Verdict:
     difference = test.paired.difference
     if difference.mean == 0.0 and difference.sd == 0.0:
         return "identical"
@@ -256,37 +262,48 @@ def _tried(folder: Path, rate: float) -> TriedRate:
     record = _load(folder)
     if record is None:
         return TriedRate(rate, "missing", None)
-    final: Mapping[str, Any] = (record.result or {}).get("final") or {}
-    loss = _number(final.get("tune_loss", final.get("val_loss")))
-    diverged = record.status in COMPLETE and loss is None
-    return TriedRate(rate, "diverged" if diverged else record.status or "unfinished", loss)
+    try:
+        final: Mapping[str, Any] = (record.result or {}).get("final") or {}
+        key = "tune_loss" if "tune_loss" in final else "val_loss"
+        status = _status(record, key)
+        return TriedRate(rate, status, _number(final.get(key)) if status in COMPLETE else None)
+    except RecordError:
+        return TriedRate(rate, "failed", None)
+
+
+def _status(record: Record, key: str) -> str:
+    """How the run ended; one that ended at a loss that is no finite number has diverged, whatever it says itself."""
+    if record.result is None:
+        return "unfinished"
+    final: Mapping[str, Any] = record.result.get("final") or {}
+    ended = record.status in COMPLETE
+    return "diverged" if ended and _number(final.get(key)) is None else record.status
 
 
 def _final_loss(record: Record | None) -> float | None:
     """Validation loss at the end of a run that came to its end; None where it is no finite number."""
-    if record is None or record.status not in COMPLETE:
+    try:
+        if record is None or record.result is None or record.status not in COMPLETE:
+            return None
+        return _number((record.result.get("final") or {}).get("val_loss"))
+    except RecordError:
         return None
-    return _number(((record.result or {}).get("final") or {}).get("val_loss"))
 
 
 def _train_loss(record: Record) -> float | None:
-    losses = _column(record.updates, "loss")
-    if not losses or record.status not in COMPLETE:
-        return None
+    losses: list[float] = record.updates["loss"].tolist() if "loss" in record.updates else []
     last = losses[-max(1, round(TRAIN_SHARE * len(losses))) :]
-    return _number(math.fsum(last) / len(last)) if all(map(math.isfinite, last)) else None
+    return _number(math.fsum(last) / len(last)) if last and all(map(math.isfinite, last)) else None
 
 
 def _base_rate(record: Record) -> float | None:
-    """The largest base rate of any group: the recipe's own, where others are given a share of it."""
+    """The rate that the recipe names, or else the largest base of any group: others may be given a share of it."""
+    recipe: Any = record.recipe
+    optimizer: Any = recipe.get("optimizer") if isinstance(recipe, Mapping) else None  # pyright: ignore[reportUnknownMemberType]
+    if isinstance(optimizer, Mapping) and _number(optimizer.get("lr")) is not None:  # pyright: ignore[reportUnknownMemberType]
+        return _number(optimizer["lr"])  # pyright: ignore[reportUnknownArgumentType]
     bases: Sequence[float | None] = (record.run.get("bases") or {}).get("lr") or ()
     return max((float(base) for base in bases if base is not None), default=None)
-
-
-def _column(table: Mapping[str, Any], name: str) -> list[float]:
-    """A column as floats, nan where a row lacks it; empty where no row has it."""
-    values = table[name] if name in table else ()
-    return [math.nan if value is None else float(value) for value in values]
 
 
 def _number(value: Any) -> float | None:
@@ -301,10 +318,21 @@ def _mean(values: Iterable[float | None]) -> Estimate | None:
     return estimate(known) if known else None
 
 
-def _spacing(t: Sequence[int]) -> int | None:
+def _spacing(record: Record) -> int | None:
     """The usual distance between evaluations."""
-    gaps = Counter(b - a for a, b in zip(t, t[1:], strict=False) if b > a)
+    try:
+        t: list[int] = record.evaluations["t"].tolist()
+    except RecordError:
+        return None
+    gaps = Counter(b - a for a, b in zip([0, *t], t, strict=False) if b > a)
     return gaps.most_common(1)[0][0] if gaps else None
+
+
+def _environment(record: Record | None) -> Mapping[str, Any]:
+    try:
+        return {} if record is None else record.environment
+    except RecordError:
+        return {}
 
 
 def _differences(environments: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

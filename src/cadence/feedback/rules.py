@@ -2,7 +2,8 @@
 
 Both rules count alike, as torch's ReduceLROnPlateau does: an observation is better than the best so far by more than
 the threshold, or it is a bad one; bad ones beyond the patience lead to the decision, which then starts the count anew.
-One thing differs on purpose: the threshold is a share of the best's size, so that negative metrics work.
+Two things differ on purpose. The threshold is a share of the best's size, so that negative metrics work. And an infinite
+value is never an improvement, not even at the good end: as the best so far it would outlast every later observation.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from cadence.spec.nodes import EarlyStop, Plateau, Rule
 from cadence.spec.span import Span
 
 State: TypeAlias = Mapping[str, Any]
-"""``best``: best so far or None; ``best_t``: where; ``since``: update from which patience counts; ``bad``: the bad
-observations since, in order (the last 200); ``count``: how many they were; ``rest``: observations of cooldown left;
-``rest_until``: update until which the cooldown lasts."""
+"""``best``: best so far or None; ``best_t``: where; ``since``: update from which patience counts; ``count``: bad
+observations since; ``bad``: their finite values in order, the last 200 (only where a trend in them is asked for);
+``rest``: observations of cooldown left; ``rest_until``: update until which the cooldown lasts."""
 
 MOST_KEPT = 200
 
@@ -48,9 +49,10 @@ class Decision:
     sentence: str
 
     def to_json(self) -> dict[str, Any]:
-        """The journal's entry."""
+        """The journal's entry; a value that JSON has no number for is None, and the sentence says what it was."""
+        value = self.value if math.isfinite(self.value) else None
         return {
-            "t": self.t, "kind": self.kind, "rule": self.rule, "metric": self.metric, "value": self.value,
+            "t": self.t, "kind": self.kind, "rule": self.rule, "metric": self.metric, "value": value,
             "sentence": self.sentence,
         }  # fmt: skip
 
@@ -102,7 +104,7 @@ def judge(rule: Rule, index: int, state: State, value: float, t: int, run: Horiz
             return decide("keep", f"{rule.metric} is not a number, which this rule ignores: no {_deed(rule)}.")
     # 2. Better than the best so far?
     best = memory["best"]
-    if not math.isnan(value) and _better(rule, value, best):
+    if math.isfinite(value) and _better(rule, value, best):
         memory.update(best=value, best_t=t, since=t, bad=[], count=0)
         _tick_cooldown(memory, t)
         first = f"{rule.metric} = {value:.6g} is the first observation"
@@ -113,7 +115,8 @@ def judge(rule: Rule, index: int, state: State, value: float, t: int, run: Horiz
         memory.update(bad=[], count=0, since=t)
         return decide("keep", f"{rule.metric} = {value:.6g} is no improvement, but the cooldown is still on: no {_deed(rule)}.")
     memory["count"] = memory["count"] + 1
-    memory["bad"] = [*memory["bad"], None if math.isnan(value) else value][-MOST_KEPT:]
+    if rule.significance is not None and math.isfinite(value):
+        memory["bad"] = [*memory["bad"], value][-MOST_KEPT:]
     if memory["since"] is None:
         memory["since"] = t
     waited = _waited(rule.patience, memory, t, run)
@@ -122,7 +125,7 @@ def judge(rule: Rule, index: int, state: State, value: float, t: int, run: Horiz
         return decide("keep", f"{about}, {waited[1]}: no {_deed(rule)} yet.")
     # 4. Patience is over; is it perhaps still improving, behind the noise?
     if rule.significance is not None:
-        p = improving([x for x in memory["bad"] if x is not None], rule.mode)
+        p = improving(memory["bad"], rule.mode)
         if p < rule.significance:
             trend = f"but since then it improves by a trend with p = {p:.2g} < {rule.significance:g}"
             return decide("keep", f"{about}, {waited[1]}, {trend}: no {_deed(rule)}.")
@@ -136,10 +139,11 @@ def judge(rule: Rule, index: int, state: State, value: float, t: int, run: Horiz
 def _better(rule: Rule, value: float, best: float | None) -> bool:
     if best is None:
         return True
-    margin = rule.threshold * (abs(best) if rule.threshold_mode == "rel" else 1.0)
-    if math.isinf(best):
-        return value < best if rule.mode == "min" else value > best
-    return value < best - margin if rule.mode == "min" else value > best + margin
+    sign = -1.0 if rule.mode == "min" else 1.0
+    # With the sign of the best: for a positive one the bound is torch's to the bit.
+    relative = best * (1.0 + sign * math.copysign(rule.threshold, best))
+    bound = relative if rule.threshold_mode == "rel" else best + sign * rule.threshold
+    return value < bound if rule.mode == "min" else value > bound
 
 
 def _about(rule: Rule, value: float, memory: State) -> str:

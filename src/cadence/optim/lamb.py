@@ -290,7 +290,7 @@ def _check_settings(group: Mapping[str, Any]) -> None:
     lr = group["lr"]
     if isinstance(lr, Tensor) and lr.numel() != 1:
         raise OptimizerError(f"lr is a tensor of shape {tuple(lr.shape)}; give one number, or a tensor of one element")
-    _check_number("lr", float(lr) if isinstance(lr, Tensor) else lr)
+    _check_number("lr", lr.item() if isinstance(lr, Tensor) else lr)
     betas = group["betas"]
     if not isinstance(betas, (tuple, list)) or len(betas) != 2:  # pyright: ignore[reportUnknownArgumentType]
         raise OptimizerError(f"betas={betas!r} must be two numbers; write betas=(0.9, 0.999)")

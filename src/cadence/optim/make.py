@@ -50,6 +50,8 @@ def optimizer(name: str, params: Parameters, /, *, lr: float | Tensor, **argumen
         MissingExtraError: torch is not installed.
 
     Example:
+        >>> "sgd" in optimizer_names()
+        True
         >>> import torch
         >>> optimizer("sgd", torch.nn.Linear(2, 1), lr=0.1, momentum=0.9).defaults["momentum"]
         0.9
@@ -99,6 +101,7 @@ def optimizer_class(name: str) -> Callable[..., Optimizer]:
     """
     if not isinstance(name, str):
         raise OptimizerError(f"an optimizer is named by text, not by {name!r}; write e.g. 'adamw'")
+    need("torch", extra="torch")
     if ":" in name:
         return _imported(name)
     # Ours first: a torch release that brings a class of the same name must not change what a recipe means.
@@ -184,7 +187,7 @@ def _check_rate(name: str, lr: Any) -> None:
             raise OptimizerError(
                 f"lr of the optimizer {name!r} is a tensor of shape {tuple(lr.shape)}; give one number"
             )
-        lr = float(lr)
+        lr = lr.item()
     if not 0 <= lr < math.inf:
         raise OptimizerError(f"lr of the optimizer {name!r} must be a finite number of at least 0, not {lr!r}")
 

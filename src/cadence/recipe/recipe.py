@@ -36,7 +36,7 @@ class Recipe(BaseModel):
     Example:
         >>> recipe = Recipe(task="digits", optimizer={"name": "adamw", "lr": 0.003}, total="20 epochs")
         >>> recipe.schedule, recipe.accumulate, recipe.folder_name
-        ('constant()', 1, 'recipe-d57e19bb')
+        ('constant()', 1, 'recipe-b7866e42')
         >>> Recipe(task="digits", optimizer={"name": "adamw", "lr": 0.003}, totl="20 epochs")
         Traceback (most recent call last):
         cadence._errors.RecipeError: there is no key 'totl' in a recipe; did you mean 'total'?
@@ -104,7 +104,9 @@ class Recipe(BaseModel):
     ] = None
     accumulate: Annotated[
         int,
-        Field(description="micro-batches per update; a partial last group of an epoch is an update too", ge=1, le=10**6),
+        Field(
+            description="micro-batches per update; a partial last group of an epoch is an update too", ge=1, le=10**6
+        ),
         Wanted("a whole number from 1 to a million", "4"),
     ] = 1
     clip_norm: Annotated[
@@ -194,7 +196,8 @@ class Recipe(BaseModel):
     @property
     def content_hash(self) -> str:
         """64 hexadecimal digits over everything that shapes the training. Name, tune, tags and notes do not."""
-        content = {key: value for key, value in self.model_dump().items() if key not in NOT_CONTENT}
+        # Without defaults, so that a key that a later version adds changes no hash, and runs are found again.
+        content = self.model_dump(exclude=set(NOT_CONTENT), exclude_defaults=True)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property

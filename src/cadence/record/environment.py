@@ -15,9 +15,9 @@ from typing import Any
 
 PACKAGES = (
     "numpy", "scipy", "scikit-learn",
-    "torch", "torchvision", "torchaudio", "accelerate", "lightning", "pytorch-lightning", "pytorch-ignite", "transformers",
-    "datasets", "tokenizers", "timm", "safetensors", "deepspeed", "bitsandbytes", "pytorch_optimizer", "schedulefree",
-    "prodigyopt",
+    "torch", "torchvision", "torchaudio", "accelerate", "lightning", "pytorch-lightning", "pytorch-ignite",
+    "transformers", "datasets", "tokenizers", "timm", "safetensors", "deepspeed", "bitsandbytes",
+    "pytorch_optimizer", "schedulefree", "prodigyopt",
     "paddlepaddle", "paddlepaddle-gpu",
     "jax", "jaxlib", "optax", "flax",
     "keras", "tensorflow",
@@ -32,9 +32,7 @@ GPU_SECONDS = 5.0
 _GPU_FIELDS = "name,memory.total,driver_version"
 
 
-def environment(
-    packages: Iterable[str] = PACKAGES, *, data: Mapping[str, str] | None = None
-) -> dict[str, Any]:
+def environment(packages: Iterable[str] = PACKAGES, *, data: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What must be known about the place where a run runs, to compare it with another or to repeat it.
 
     Nothing here fails: what cannot be found out is None, or missing from `packages`.
@@ -128,7 +126,9 @@ def _gpus() -> list[dict[str, Any]]:
     gpus: list[dict[str, Any]] = []
     for line in (listing or "").splitlines():
         name, memory, driver = ([part.strip() for part in line.rsplit(",", 2)] + ["", ""])[:3]
-        gpus.append({"name": name, "memory": int(memory) << 20 if memory.isdecimal() else None, "driver": driver or None})
+        gpus.append(
+            {"name": name, "memory": int(memory) << 20 if memory.isdecimal() else None, "driver": driver or None}
+        )
     return gpus
 
 

@@ -46,7 +46,9 @@ class Lines:
         # Events may come from other threads, and from signal handlers, which a plain lock would block for ever.
         self._lock = threading.RLock()
         try:
-            self._fd: int | None = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+            self._fd: int | None = os.open(
+                path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666
+            )
         except OSError as error:
             raise trouble(error, path, "written") from error
 
@@ -82,7 +84,7 @@ class Lines:
             try:
                 self._writing = True
                 if self._waiting:
-                    self._write("".join(self._waiting).encode(), self._fd)
+                    self._write(self._fd)
                 if sync:
                     os.fsync(self._fd)
             except OSError as error:
@@ -90,7 +92,9 @@ class Lines:
             finally:
                 self._writing = False
 
-    def _write(self, data: bytes, fd: int) -> None:
+    def _write(self, fd: int) -> None:
+        count = len(self._waiting)
+        data = "".join(self._waiting).encode()
         # A full disk, or Ctrl-C, may have ended the last attempt anywhere between its first byte and its bookkeeping.
         # How much of it there is, only the file knows.
         size = os.fstat(fd).st_size
@@ -98,7 +102,7 @@ class Lines:
         self._begin = size - done
         while done < len(data):
             done += os.write(fd, data[done:])
-        self._waiting, self._begin = [], None
+        self._waiting, self._begin = self._waiting[count:], None
         self._due = time.monotonic() + MOST_SECONDS
 
     def cut(self, keep: Callable[[Row], bool]) -> Row | None:
@@ -243,7 +247,7 @@ def _rows(block: bytearray, path: Path, number: int) -> list[Row]:
         try:
             row, stop = _decode(text, start)
         except (ValueError, RecursionError):
-            row, stop = None, start
+            row, stop = None, -1
         if stop != end:
             row = _careful(text[start:end], path, number + len(rows))
         if type(row) is not dict:

@@ -13,7 +13,8 @@ JOURNAL = "journal.jsonl"
 RESULT = "result.json"
 CHECKPOINTS = "checkpoints"
 
-RUN_KEYS = ("name", "spec", "horizon", "groups", "values", "bases")
+RUN_KEYS = ("spec", "horizon", "groups", "values", "bases")
+"""What a run says of itself; its name is the folder's if it has no other."""
 
 STATUSES = ("finished", "stopped", "diverged", "failed")
 """How a run ends."""

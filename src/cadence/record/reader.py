@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 UNFINISHED = "running or killed"
 """Status of a folder without a result."""
 
-_CLOCKS = frozenset({"t", "epoch", "seconds"})
-
 
 @final
 class Record:
@@ -55,8 +52,8 @@ class Record:
         run = self._mapping(RUN)
         if run.get("version") != VERSION:
             raise RecordError(
-                f"{self.folder / RUN} has version {run.get('version')!r:.60}, this cadence reads version {VERSION}; read it "
-                "with the cadence that wrote it"
+                f"{self.folder / RUN} has version {run.get('version')!r:.60}, this cadence reads version {VERSION}; "
+                "read it with the cadence that wrote it"
             )
         return run
 
@@ -191,3 +188,72 @@ class Record:
         if not isinstance(content, dict):
             raise RecordError(f"{self.folder / name} holds no object in braces; put the file back as it was")
         return content  # pyright: ignore[reportUnknownVariableType]
+
+    def _group(self, group: int | str, metric: str, values: Any) -> int:
+        """Index of a parameter group in a column of lists."""
+        count = values.shape[1] if values.ndim == 2 else 0
+        if count == 0:
+            raise RecordError(f"{metric!r} is one number for all parameter groups; leave group= out")
+        names = [str(name) for name in self.run.get("groups", ())]
+        if isinstance(group, str):
+            if group not in names:
+                raise RecordError(f"{self.folder} has no parameter group {group!r}; {neighbours(group, names)}")
+            group = names.index(group)
+        if not 0 <= group < count:
+            raise RecordError(f"group {group} of {metric!r} does not exist; there are {count}, counted from 0")
+        return group
+
+
+def load_record(folder: str | os.PathLike[str]) -> Record:
+    """The record of a run, finished or still going on.
+
+    Args:
+        folder: of the run, the one that holds ``run.json``.
+
+    Returns:
+        The record; its tables are read when they are asked for.
+
+    Raises:
+        RecordError: this is no run folder, or was written by a later version; the message names run folders below it.
+    """
+    record = Record(folder)
+    path = record.folder
+    if not (path / RUN).is_file():
+        if not path.exists():
+            raise RecordError(f"{path} does not exist; check the spelling of the path")
+        if not path.is_dir():
+            raise RecordError(f"{path} is a file; give the run folder, e.g. {str(path.parent)!r}")
+        below = [str(other.folder) for other in records(path)]
+        some = ", ".join(below[:3]) + (f" and {len(below) - 3} more" if len(below) > 3 else "")
+        remedy = f"there are run folders below it: {some}" if below else "give the folder of a run"
+        raise RecordError(f"{path} is no run folder, it has no {RUN}; {remedy}")
+    record.run  # noqa: B018 - a version that cannot be read is said now
+    return record
+
+
+def records(folder: str | os.PathLike[str]) -> list[Record]:
+    """All runs in a folder and below it.
+
+    Args:
+        folder: where to look. Hidden folders and checkpoints are passed over, and links to folders are not followed.
+
+    Returns:
+        One record per run folder, by path, ``seed-2`` before ``seed-10``. Nothing of them has been read yet.
+
+    Raises:
+        RecordError: there is no such folder.
+    """
+    top = Path(folder)
+    if not top.is_dir():
+        raise RecordError(f"{top} is no folder; give the folder that holds the runs")
+    found: list[Path] = []
+    for here, below, files in os.walk(top):
+        below[:] = [name for name in below if name != CHECKPOINTS and not name.startswith(".")]
+        if RUN in files:
+            found.append(Path(here))
+    return [Record(path) for path in sorted(found, key=_in_natural_order)]
+
+
+def _in_natural_order(path: Path) -> list[list[str | int]]:
+    """Runs of digits count as numbers. Text and numbers take turns, so that only like is compared with like."""
+    return [[int(p) if p.isdecimal() else p for p in re.split(r"(\d+)", part)] for part in path.parts]

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast, final
 
 from cadence._errors import RecordError
 
@@ -63,11 +63,9 @@ def read(value: Any) -> Any:
             return NON_FINITE[value]
         return value[1:] if value.startswith("'") and value.lstrip("'") in NON_FINITE else value
     if isinstance(value, list):
-        items: list[Any] = value
-        return [read(item) for item in items]
+        return [read(item) for item in cast("list[Any]", value)]
     if isinstance(value, dict):
-        entries: dict[str, Any] = value
-        return {key: read(item) for key, item in entries.items()}
+        return {key: read(item) for key, item in cast("dict[str, Any]", value).items()}
     return value
 
 
@@ -127,13 +125,14 @@ _SPELLING: Mapping[type, Callable[[Any], str]] = {**_NUMBER, list: _list, tuple:
 def _odd(name: object, value: Any) -> str:
     """A value of a row of any type: a numpy scalar, an array, a tensor, a subclass of float, or a mistake."""
     single = _number_of(value)
-    items: list[Any] = [_number_of(item) for item in single] if isinstance(single, list | tuple) else [single]  # pyright: ignore[reportUnknownVariableType]
+    many = isinstance(single, list | tuple)
+    items = [_number_of(item) for item in cast("Sequence[Any]", single)] if many else [single]
     if not all(item is None or isinstance(item, int | float) for item in items):
         raise RecordError(
             f"{name!r} is {value!r:.60}, which is no number; rows of updates and evaluations hold numbers, None and "
             "lists of them, and text belongs into an event"
         )
-    return spell(items if isinstance(single, list | tuple) else single)
+    return spell(items if many else single)
 
 
 def _number_of(value: Any) -> Any:
@@ -161,9 +160,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, int):
         return int(value)
     if isinstance(value, Mapping):
-        return {_key(key): _plain(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
+        return {_key(key): _plain(item) for key, item in cast("Mapping[object, Any]", value).items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+        return [_plain(item) for item in cast("Sequence[Any]", value)]
     if hasattr(value, "tolist"):
         return _plain(value.tolist())
     raise RecordError(

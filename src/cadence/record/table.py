@@ -1,4 +1,7 @@
-"""Rows of JSON Lines as columns of numbers, read in blocks, so that a long run needs no more memory than its numbers."""
+"""Rows of JSON Lines as columns of numbers.
+
+They are read in blocks, so that a long run needs little more memory than its numbers.
+"""
 
 from __future__ import annotations
 
@@ -171,8 +174,8 @@ def _times(block: list[Row], path: Path, number: int, least: int, step: int) -> 
     if len(wrong):
         i = int(wrong[0])
         raise RecordError(
-            f"{path} is broken in line {number + i}: t = {times[i]} comes after t = {before[i]}; lines stand in order of t, "
-            "so two runs may have been written into one folder: remove the lines of one of them"
+            f"{path} is broken in line {number + i}: t = {times[i]} comes after t = {before[i]}; lines stand in "
+            "order of t, so two runs may have been written into one folder: remove the lines of one of them"
         )
     return times
 
@@ -188,7 +191,7 @@ class _Column:
         self._parts: list[tuple[int, Floats, Mask | None]] = []
 
     def add(self, values: list[Any], row: int, number: int) -> None:
-        """Values of successive rows, the first of which is `row` and stands in line `number`; None where there is none."""
+        """Values of successive rows, None where there is none; the first row is `row`, in line `number`."""
         kinds = set(map(type, values))
         if kinds == {type(None)}:
             return

@@ -57,6 +57,8 @@ class RunWriter:
         self.folder = Path(folder)
         self._speller = RowSpeller()
         self._started = False
+        self._here: dict[str, Any] = {}
+        self._earlier: dict[str, Any] = {}
         self._held = HeldFolder(self.folder, fresh=fresh)
         try:
             # What a crash has left incomplete goes, so that the next line begins where a line begins.
@@ -88,7 +90,8 @@ class RunWriter:
         Called again (a parameter group was added), it writes `run` anew.
 
         Args:
-            run: content of ``run.json`` without its version: name, spec, horizon, groups, values, bases.
+            run: content of ``run.json`` without its version: name (default: the folder's), spec, horizon, groups,
+                values, bases, and whatever else should be known.
             recipe: text of ``recipe.yaml``, where the run has one.
             environment: what `cadence.environment` gives, which is the default. A run that resumes keeps the
                 environment it began in, and this one is added to its list ``resumed``.
@@ -100,12 +103,14 @@ class RunWriter:
         missing = [key for key in RUN_KEYS if key not in run]
         if missing:
             raise RecordError(f"a run is described by {', '.join(RUN_KEYS)}; this one lacks {', '.join(missing)}")
-        write_json(self.folder / RUN, {"version": VERSION, **run})
+        write_json(self.folder / RUN, {"version": VERSION, "name": self.folder.resolve().name, **run})
         if recipe is not None:
             write_atomically(self.folder / RECIPE, recipe)
         if not self._started:
-            here = this_environment() if environment is None else dict(environment)
-            write_json(self.folder / ENVIRONMENT, self._with_earlier(here))
+            self._here = this_environment() if environment is None else dict(environment)
+            path = self.folder / ENVIRONMENT
+            self._earlier = read_json(path) if path.exists() else {}
+            self._write_environment()
             # A run that had failed goes on now.
             self._remove_result()
         self._started = True
@@ -132,7 +137,7 @@ class RunWriter:
         """Add the row of one evaluation, and hand it to the operating system.
 
         Args:
-            row: ``t`` (number of updates done), ``epoch``, ``seconds``, and metrics by name, with their split as prefix.
+            row: ``t`` (number of updates done), ``epoch``, ``seconds``, and metrics, with their split as prefix.
 
         Raises:
             RecordError: as for `update`.
@@ -192,7 +197,9 @@ class RunWriter:
         last = self._held.evaluations.cut(lambda row: _number(row, "t") <= t)
         self._evaluated = 0 if last is None else last["t"]
         self._held.updates.cut(lambda row: _number(row, "t") < t)
-        self._t = min(self._t, t)
+        self._t = t
+        if self._started:
+            self._write_environment()
         self._remove_result()
 
     def close(self, result: Mapping[str, Any] | None = None) -> None:
@@ -229,13 +236,13 @@ class RunWriter:
     def __repr__(self) -> str:
         return f"<RunWriter {self.folder}: {self._t} updates{'' if self._end.alive else ', closed'}>"
 
-    def _with_earlier(self, here: dict[str, Any]) -> dict[str, Any]:
-        """This environment, or, where a part of the run has been in another before, that one and this."""
-        path = self.folder / ENVIRONMENT
-        if self._t == 0 or not path.exists():
-            return here
-        first: dict[str, Any] = read_json(path)
-        return {**first, "resumed": [*first.get("resumed", []), {"t": self._t, **here}]}
+    def _write_environment(self) -> None:
+        """This environment, or, where updates of an earlier part stay, the one they began in and this."""
+        content = self._here
+        if self._earlier and self._t > 0:
+            others = [other for other in self._earlier.get("resumed", []) if other["t"] < self._t]
+            content = {**self._earlier, "resumed": [*others, {"t": self._t, **content}]}
+        write_json(self.folder / ENVIRONMENT, content)
 
     def _remove_result(self) -> None:
         path = self.folder / RESULT
@@ -253,17 +260,22 @@ class RunWriter:
         try:
             number = operator.index(t)
         except TypeError:
-            raise RecordError(f"the t of an {what} is a whole number of updates, not {t!r:.60}; write {{'t': 0, ...}}") from None
+            raise RecordError(
+                f"the t of an {what} is a whole number of updates, not {t!r:.60}; write {{'t': 0, ...}}"
+            ) from None
         if number < least:
             raise RecordError(
-                f"an {what} at t = {number} comes too late, the record of {self.folder} has come to t = {least}; call "
-                f"truncate({max(number, 0)}) first, or write into another folder"
+                f"an {what} at t = {number} comes too late, the record in {self.folder} has come to t = {least}; go on "
+                "from a state saved there, cut the record back with truncate(t), start anew with RunWriter(folder, "
+                "fresh=True), or choose another folder"
             )
         return number
 
     def _alive(self) -> None:
         if not self._end.alive:
-            raise RecordError(f"the record of {self.folder} is closed; open it again with RunWriter({str(self.folder)!r})")
+            raise RecordError(
+                f"the record of {self.folder} is closed; open it again with RunWriter({str(self.folder)!r})"
+            )
 
 
 def _any(row: Row) -> bool:

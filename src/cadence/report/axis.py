@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cadence.report.numbers import MINUS, short
 
-SPREAD = 20.0
+SPREAD = 10.0
 """Values that lie further apart than this factor are drawn on a logarithmic axis."""
 
 

@@ -6,14 +6,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cadence._errors import RecordError
 from cadence.comparison.results import COMPLETE, RecipeSummary, Summary, TaskSummary
-from cadence.record.reader import load_record
+from cadence.record.reader import Record, load_record
 
 Floats = npt.NDArray[np.float64]
 
@@ -78,8 +77,8 @@ def envelope(t: npt.ArrayLike, y: npt.ArrayLike, most: int = MOST_POINTS) -> tup
         >>> spike = np.zeros(10_000)
         >>> spike[7_777] = 1.0
         >>> t, y = envelope(np.arange(10_000), spike, most=100)
-        >>> len(t) <= 104, y.max(), t[y.argmax()]
-        (True, 1.0, 7777.0)
+        >>> len(t) <= 104, float(y.max()), int(t[y.argmax()])
+        (True, 1.0, 7777)
     """
     times, values = np.asarray(t, dtype=np.float64), np.asarray(y, dtype=np.float64)
     n = len(times)
@@ -154,19 +153,22 @@ def _task_curves(root: Path, task: TaskSummary) -> TaskCurves:
     return TaskCurves(tuple(lr), tuple(val), tuple(train), max(total, longest, 1), stretch)
 
 
-def _runs(root: Path, recipe: RecipeSummary) -> list[tuple[int, Any]]:
-    records: list[tuple[int, Any]] = []
+def _runs(root: Path, recipe: RecipeSummary) -> list[tuple[int, Record]]:
+    records: list[tuple[int, Record]] = []
     for run in recipe.runs:
         if run.status == "missing":
             continue
         try:
-            records.append((run.seed, load_record(root / run.folder)))
+            record = load_record(root / run.folder)
+            # Read now: what cannot be read is said in the tables, and not drawn.
+            _ = record.updates, record.evaluations
+            records.append((run.seed, record))
         except RecordError:
             continue
     return records
 
 
-def _rates(record: Any) -> tuple[Floats, Floats]:
+def _rates(record: Record) -> tuple[Floats, Floats]:
     """The largest rate of any group at every update."""
     table = record.updates
     if "lr" not in table or not len(table["t"]):
@@ -178,14 +180,14 @@ def _rates(record: Any) -> tuple[Floats, Floats]:
     return envelope(table["t"], rates)
 
 
-def _evaluations(record: Any) -> tuple[Floats, Floats]:
+def _evaluations(record: Record) -> tuple[Floats, Floats]:
     table = record.evaluations
     if "val_loss" not in table:
         return np.empty(0), np.empty(0)
     return envelope(table["t"], np.asarray(table["val_loss"], dtype=np.float64))
 
 
-def _binned(record: Any, stretch: int) -> tuple[Floats, Floats]:
+def _binned(record: Record, stretch: int) -> tuple[Floats, Floats]:
     """The training loss as means over stretches of updates, each at its middle."""
     table = record.updates
     if "loss" not in table or not len(table["t"]):

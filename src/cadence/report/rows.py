@@ -63,7 +63,7 @@ def results(task: TaskSummary, lang: str = "en") -> Table:
     return Table(caption, tuple(head), tuple(rows), (False, *[True] * (len(head) - 2), False), baseline)
 
 
-def tests(task: TaskSummary, lang: str = "en") -> Table | None:
+def paired_tests(task: TaskSummary, lang: str = "en") -> Table | None:
     """One row per recipe but the baseline: difference, interval, p values; None where nothing was tested.
 
     Args:
@@ -106,7 +106,7 @@ def tuning(task: TaskSummary, lang: str = "en") -> Table | None:
     width = max(len(recipe.tuning) for recipe in task.recipes)
     if not width:
         return None
-    head = (say("recipe"), *(f"{say('learning_rate')} {i + 1}" for i in range(width)))
+    head = (say("recipe"), *(say("rate_n", i=i + 1) for i in range(width)))
     rows: list[tuple[str, ...]] = []
     for recipe in task.recipes:
         cells = [_tried_cell(recipe, i, say) for i in range(len(recipe.tuning))]
@@ -158,7 +158,7 @@ def time_cell(time: RestrictedMean | None, say: Phrases) -> str:
 
 def _metric_name(metric: Metric, say: Phrases) -> str:
     name = say.metric(metric.name)
-    return f"{name} (%)" if metric.share else name
+    return say("remark", text=name, remark="%") if metric.share else name
 
 
 def _estimate_cell(recipe: RecipeSummary, value: Estimate | None, say: Phrases, scale: float = 1.0) -> str:
@@ -188,7 +188,7 @@ def _run_cells(recipe: RecipeSummary, run: RunRow, metric: Metric | None, say: P
     cells = [
         said(recipe.label, say.lang),
         str(run.seed),
-        say(run.status) if run.status in SHOWN else run.status,
+        _status_cell(run, say),
         none if run.updates is None else str(run.updates),
         number(run.train_loss),
         number(run.val_loss),
@@ -199,6 +199,12 @@ def _run_cells(recipe: RecipeSummary, run: RunRow, metric: Metric | None, say: P
     if metric is not None:
         cells.insert(6, number(None if run.metric is None else run.metric * (100 if metric.share else 1)))
     return tuple(cells)
+
+
+def _status_cell(run: RunRow, say: Phrases) -> str:
+    """How the run ended, and why where it ended badly."""
+    word = say(run.status) if run.status in SHOWN else run.status
+    return word if run.complete or not run.sentence else f"{word}\n{run.sentence}"
 
 
 def _results_caption(task: TaskSummary, say: Phrases) -> str:

@@ -112,8 +112,8 @@ class Checkpoints:
             return None
         if whole and content["version"] != VERSION:
             raise StateError(
-                f"checkpoint {t} in {self._folder} has version {content['version']}, and this cadence reads {VERSION}; go "
-                f"on with the cadence that wrote it, or train anew with fresh=True"
+                f"checkpoint {t} in {self._folder} has version {content['version']}, and this cadence reads {VERSION}; "
+                f"go on with the cadence that wrote it, or train anew with fresh=True"
             )
         return content if whole else None
 

@@ -53,8 +53,8 @@ def settle(recipe: Recipe, task: Task, split: Split) -> Course:
     batch_size = recipe.batch_size if recipe.batch_size is not None else data.default_batch_size
     if batch_size > data.train_examples:
         raise RecipeError(
-            f"batch_size is {batch_size}, and the task {task.name!r} has {data.train_examples} training examples; write "
-            f"at most that"
+            f"batch_size is {batch_size}, and the task {task.name!r} has {data.train_examples} training examples; "
+            f"write at most that"
         )
     steps_per_epoch = -(-data.batches_per_epoch(batch_size) // recipe.accumulate)
     samples = batch_size * recipe.accumulate

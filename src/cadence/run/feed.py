@@ -34,7 +34,7 @@ def groups(data: Data, course: Course, seed: int, position: int) -> Iterator[lis
             group = list(islice(batches, course.accumulate))
             if not group:
                 raise TaskError(
-                    f"epoch {epoch} has fewer batches of {course.batch_size} than the {course.horizon.steps_per_epoch * course.accumulate} that "
+                    f"epoch {epoch} ends before the {data.batches_per_epoch(course.batch_size)} batches that "
                     f"batches_per_epoch promises; correct the task's data"
                 )
             yield group

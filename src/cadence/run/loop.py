@@ -57,6 +57,7 @@ class Parts:
     Attributes:
         course: the run in numbers.
         data: to train on and to be judged on.
+        fingerprint: of the data.
         seed: of the data's order.
         engine: computes.
         driver: counts and decides.
@@ -68,6 +69,7 @@ class Parts:
 
     course: Course
     data: Data
+    fingerprint: str
     seed: int
     engine: Engine
     driver: Driver
@@ -116,7 +118,9 @@ class Loop:
             self._final, self._best = dict(state["final"]), dict(state["best"])
             self._parts.watch.go_on(float(state["seconds"]), float(state["beside"]))
         except (KeyError, TypeError, ValueError) as fault:
-            raise StateError(f"the checkpoint's loop state cannot be used ({fault}); train anew with fresh=True") from None
+            raise StateError(
+                f"the checkpoint's loop state cannot be used ({fault}); train anew with fresh=True"
+            ) from None
 
     def run(self) -> dict[str, Any]:
         """Train to the end.
@@ -141,7 +145,8 @@ class Loop:
                 if fault is not None:
                     return self._result("diverged", fault)
                 next_evaluation = _beyond(evaluate, next_evaluation, t)
-            if t >= next_save or (evaluated and parts.course.checkpoint is None) or t >= total or driver.should_stop:
+            last = t >= total or driver.should_stop
+            if last or t >= next_save or (evaluated and parts.course.checkpoint is None):
                 self._save(t, evaluated=evaluated)
                 next_save = _beyond(save, next_save, t)
         return self._result(*self._end())
@@ -193,7 +198,7 @@ class Loop:
         parts, begin = self._parts, time.perf_counter()
         # The record first: it must never be behind a checkpoint that a resumed run goes on from.
         parts.recording.flush(sync=True)
-        state = {"driver": parts.driver.state_dict(), "loop": self.state(), "data": parts.data.fingerprint()}
+        state = {"driver": parts.driver.state_dict(), "loop": self.state(), "data": parts.fingerprint}
         parts.checkpoints.save(t, parts.engine, state, self._final if evaluated else {})
         parts.watch.beside += time.perf_counter() - begin
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, final
 
 from cadence.record.writer import RunWriter
@@ -34,51 +35,71 @@ class Stopwatch:
 
 @final
 class Recording:
-    """A `RunWriter` as a driver writes to it, with what only the run knows.
+    """A run's record as a driver writes to it, with what only the run knows.
+
+    The folder is opened when the driver starts it: by then everything about the run has been checked, and bad input
+    leaves nothing behind.
 
     Args:
-        writer: of the run folder.
+        folder: of the run.
         watch: tells the time of each row.
         about: further keys of ``run.json``.
         recipe: text of ``recipe.yaml``.
         environment: content of ``environment.json``.
+        fresh: remove what is in the folder first.
+        t: updates of an earlier part that stay; what came after them is cut off.
     """
 
     def __init__(
         self,
-        writer: RunWriter,
+        folder: Path,
         watch: Stopwatch,
+        *,
         about: Mapping[str, Any],
         recipe: str,
         environment: Mapping[str, Any],
+        fresh: bool,
+        t: int,
     ) -> None:
-        self._writer = writer
+        self._folder = folder
         self._watch = watch
         self._about = about
         self._recipe = recipe
         self._environment = environment
+        self._fresh = fresh
+        self._t = t
+        self._writer: RunWriter | None = None
 
     def start(self, run: Mapping[str, Any]) -> None:
         """See `RunWriter.start`."""
+        if self._writer is None:
+            self._writer = RunWriter(self._folder, fresh=self._fresh)
+            self._writer.truncate(self._t)
         self._writer.start({**run, **self._about}, recipe=self._recipe, environment=self._environment)
 
     def update(self, row: dict[str, Any]) -> None:
         """See `RunWriter.update`."""
         row["seconds"] = self._watch.seconds
-        self._writer.update(row)
+        self._open.update(row)
 
     def evaluation(self, row: dict[str, Any]) -> None:
         """See `RunWriter.evaluation`."""
-        self._writer.evaluation({**row, "seconds": self._watch.seconds})
+        self._open.evaluation({**row, "seconds": self._watch.seconds})
 
     def event(self, row: Mapping[str, Any]) -> None:
         """See `RunWriter.event`."""
-        self._writer.event(row)
+        self._open.event(row)
 
     def flush(self, *, sync: bool = False) -> None:
         """See `RunWriter.flush`."""
-        self._writer.flush(sync=sync)
+        self._open.flush(sync=sync)
 
     def close(self, result: Mapping[str, Any] | None = None) -> None:
         """See `RunWriter.close`."""
-        self._writer.close(result)
+        if self._writer is not None:
+            self._writer.close(result)
+
+    @property
+    def _open(self) -> RunWriter:
+        assert self._writer is not None, "the driver starts its record before it writes"
+        return self._writer

@@ -102,7 +102,11 @@ class TorchEngine(Engine):
     @property
     def device(self) -> dict[str, Any]:
         if self._device.type == "cuda":
-            return {"type": "cuda", "name": torch.cuda.get_device_name(self._device), "threads": torch.get_num_threads()}
+            return {
+                "type": "cuda",
+                "name": torch.cuda.get_device_name(self._device),
+                "threads": torch.get_num_threads(),
+            }
         return {"type": self._device.type, "threads": torch.get_num_threads()}
 
     def update(self, batches: Sequence[Batch]) -> Update:
@@ -124,12 +128,12 @@ class TorchEngine(Engine):
     def _accumulate(self, batches: Sequence[Batch]) -> tuple[int, torch.Tensor]:
         """Gradients of the mean over all targets, from means over the targets of each micro-batch."""
         targets = sum(batch.tokens for batch in batches)
-        total = torch.zeros((), device=self._device)
+        shares: list[torch.Tensor] = []
         for batch in batches:
             share = self._forward(batch) * (batch.tokens / targets)
             self._means.backward(share)
-            total += share.detach()
-        return sum(batch.examples for batch in batches), total
+            shares.append(share.detach())
+        return sum(batch.examples for batch in batches), torch.stack(shares).sum()
 
     def _forward(self, batch: Batch) -> torch.Tensor:
         inputs, targets = self._tensor(batch.inputs), self._tensor(batch.targets)
@@ -155,7 +159,8 @@ class TorchEngine(Engine):
     @contextlib.contextmanager
     def _judging(self) -> Generator[None, None, None]:
         """Model, and optimizers that average weights, in the mode they are judged in; random numbers as they were."""
-        modes = [m for m in (self._model, self._optimizer) if callable(getattr(m, "eval", None))]
+        both: list[Any] = [self._model, self._optimizer]
+        modes = [one for one in both if callable(getattr(one, "eval", None))]
         before = random_state()
         for one in modes:
             one.eval()

@@ -69,5 +69,8 @@ class ByteModel(nn.Module):
 
 
 def small_gpt() -> nn.Module:
-    """A GPT of 71,136 parameters: (rows, tokens) int64 -> (rows, tokens, 128) logits; hundreds of updates take seconds."""
+    """A GPT of 71,136 parameters, small enough that hundreds of updates take seconds on one core.
+
+    Bytes (rows, tokens) int64 -> logits (rows, tokens, `VOCABULARY`).
+    """
     return ByteModel(width=48, layers=2, heads=3, hidden=192)

@@ -1,0 +1,108 @@
+"""What the training loop costs beside a hand-written one that does the same work.
+
+Both train the same model on the same batches with the same optimizer and clipping; the hand-written loop sets the rate
+from a list, reads the loss once per update, as everybody does, and keeps no record. The difference is all that cadence
+adds: driver, record on disk, position in the data, progress. Processor time of one update; evaluations and checkpoints
+are in neither. Give it rounds enough: the model's own time varies by more than the difference.
+
+    python benchmarks/loop.py --rounds 30
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from _bench import Benchmark, Case, Limit, main
+from cadence.curve.place import place
+from cadence.optim.make import optimizer as make_optimizer
+from cadence.recipe.builtin import builtin_recipes, builtin_tasks
+from cadence.recipe.recipe import Recipe
+from cadence.run import train as run
+from cadence.run.checkpoint import Checkpoints
+from cadence.run.course import settle
+from cadence.run.engine import find_engine
+from cadence.run.feed import groups
+from cadence.run.loop import Loop
+from cadence.tasks import Task, resolve_task
+
+UPDATES = 25
+"""Of one sample."""
+
+
+def hand_written(recipe: Recipe, task: Task) -> Callable[[], float]:
+    course = settle(recipe, task, "val")
+    torch.manual_seed(recipe.seed)
+    torch.set_num_threads(recipe.threads)
+    model, loss_of, clip = task.model("torch")(), task.loss("torch"), recipe.clip_norm
+    model.train()
+    weights = list(model.parameters())
+    optimizer = make_optimizer(recipe.optimizer.name, model, lr=recipe.optimizer.lr, **recipe.optimizer.arguments)
+    rates = place(course.plan, total=course.total, base=recipe.optimizer.lr).values().tolist()
+    batches = (batch for epoch in range(10**9) for batch in task.data.batches(recipe.seed, epoch, course.batch_size))
+    t = 0
+
+    def sample() -> float:
+        nonlocal t
+        begin = time.process_time()
+        for _ in range(UPDATES):
+            batch = next(batches)
+            for group in optimizer.param_groups:
+                group["lr"] = rates[t]
+            optimizer.zero_grad()
+            loss = loss_of(model(torch.from_numpy(batch.inputs)), torch.from_numpy(batch.targets))
+            loss.backward()
+            if clip is not None:
+                torch.nn.utils.clip_grad_norm_(weights, clip)
+            optimizer.step()
+            loss.item()
+            t += 1
+        return (time.process_time() - begin) / UPDATES
+
+    return sample
+
+
+def ours(recipe: Recipe, task: Task, folder: Path) -> Callable[[], float]:
+    course = settle(recipe, task, "val")
+    # Left open: the engine must live as long as the samples are taken.
+    engine = find_engine("torch")(recipe, task).__enter__()
+    checkpoints = Checkpoints(folder, keep=1, best=None)
+    parts = run._assemble(
+        recipe, task, course, engine, checkpoints, folder, None, fresh=True, tell=lambda progress: None
+    )
+    loop, feed = Loop(parts), groups(task.data, course, recipe.seed, 0)
+
+    def sample() -> float:
+        begin = time.process_time()
+        for _ in range(UPDATES):
+            loop._update(next(feed))
+        return (time.process_time() - begin) / UPDATES
+
+    return sample
+
+
+def benchmarks(folder: Path) -> list[Benchmark]:
+    found: list[Benchmark] = []
+    for name in builtin_tasks():
+        recipe = next(r for r in builtin_recipes(name) if r.name == "adamw-cosine").changed(total=100_000)
+        task = resolve_task(name)
+        cases = [
+            Case("hand-written loop", hand_written(recipe, task)),
+            Case("cadence.train", ours(recipe, task, folder / name)),
+        ]
+        limit = Limit("cadence.train", "hand-written loop", seconds=150e-6)
+        found.append(Benchmark(f"one update on {name}", cases, [limit]))
+    return found
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as place_for_records:
+        main(benchmarks(Path(place_for_records)), rounds=30)

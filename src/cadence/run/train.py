@@ -1,0 +1,226 @@
+"""One recipe trained to its end, or a run that was killed taken up again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from cadence._errors import CadenceError, RecordError, StateError
+from cadence.drivers.doors import drive
+from cadence.recipe.load import load_recipe
+from cadence.recipe.recipe import NOT_CONTENT, Recipe, make_recipe
+from cadence.record.environment import environment
+from cadence.record.files import read_json
+from cadence.record.names import ENDED, RECIPE, RESULT, RUN, UPDATES
+from cadence.record.reader import Record, load_record
+from cadence.record.writer import RunWriter
+from cadence.run.checkpoint import Checkpoints
+from cadence.run.course import Course, settle
+from cadence.run.engine import Engine, find_engine
+from cadence.run.loop import Loop, Parts, Tell
+from cadence.run.recording import Recording, Stopwatch
+from cadence.tasks import Split, Task, resolve_task
+
+RUNS = Path("runs")
+"""Where runs go that are not told where to go."""
+
+Saved = tuple[int, dict[str, Any]]
+
+
+def train(
+    recipe: str | os.PathLike[str] | Recipe | Mapping[str, Any],
+    *,
+    out: str | os.PathLike[str] | None = None,
+    seed: int | None = None,
+    resume: bool = True,
+    fresh: bool = False,
+    split: Split = "val",
+    updates: int | None = None,
+    progress: Tell | None = None,
+) -> Record:
+    """Train a recipe.
+
+    Args:
+        recipe: a file, a `Recipe`, or a mapping with its keys.
+        out: folder of the run; by default ``runs/<name>-<hash>``, so that the same recipe finds its folder again. A
+            folder whose run is finished is loaded and returned as it is; one that is not is taken up at its newest
+            checkpoint.
+        seed: instead of the recipe's.
+        resume: whether an unfinished run in the folder may be taken up; if not, it is an error.
+        fresh: remove what is in the folder, and train anew.
+        split: the held-out part that judges: ``"val"``, or ``"tune"`` for runs that choose settings.
+        updates: length of the run in updates, instead of the recipe's `total`.
+        progress: called with a `cadence.run.loop.Progress` about ten times a second and after every evaluation.
+
+    Returns:
+        The record of the run. ``record.result["status"]`` is ``"finished"``, ``"stopped"`` (by a rule) or
+        ``"diverged"``.
+
+    Raises:
+        RecipeError: the recipe, or something in it, cannot be used. This and the following before anything is trained.
+        TaskError: see `cadence.tasks.resolve_task`.
+        HorizonError: the schedule does not fit the run.
+        RecordError: the folder belongs to another recipe, or to another process, or cannot be written.
+        StateError: the checkpoints in the folder do not fit.
+
+    Example:
+        >>> record = train("recipe.yaml")  # doctest: +SKIP
+        >>> record.result["final"]["val_loss"]  # doctest: +SKIP
+        0.0612
+    """
+    wanted = _wanted(recipe, seed, updates)
+    folder = Path(out) if out is not None else RUNS / (wanted.folder_name + ("" if split == "val" else f"-{split}"))
+    if not fresh and _belongs(folder, wanted, split):
+        if _ended(folder):
+            return load_record(folder)
+        _check_may_resume(folder, resume)
+    task = resolve_task(wanted.task, **wanted.task_args)
+    course = settle(wanted, task, split)
+    with find_engine(wanted.engine)(wanted, task) as engine:
+        checkpoints = Checkpoints(folder, keep=wanted.checkpoint.keep, best=course.best)
+        saved = None if fresh else checkpoints.newest()
+        parts = _assemble(wanted, task, course, engine, checkpoints, folder, saved, fresh=fresh, tell=progress)
+        try:
+            loop = Loop(parts)
+            if saved is not None:
+                _take_up(saved, loop, parts)
+            _run(loop, parts)
+        finally:
+            parts.recording.close()
+    return load_record(folder)
+
+
+def _wanted(
+    recipe: str | os.PathLike[str] | Recipe | Mapping[str, Any], seed: int | None, updates: int | None
+) -> Recipe:
+    if isinstance(recipe, Recipe):
+        read = recipe
+    elif isinstance(recipe, Mapping):
+        read = make_recipe(recipe)
+    else:
+        read = load_recipe(recipe)
+    changes: dict[str, Any] = {}
+    if seed is not None:
+        changes["seed"] = seed
+    if updates is not None:
+        changes["total"] = updates
+    return read.changed(**changes) if changes else read
+
+
+# ---- what is in the folder -----------------------------------------------------------------------------------------
+
+
+def _belongs(folder: Path, wanted: Recipe, split: str) -> bool:
+    """Whether the folder holds a run of this recipe; False where it holds none.
+
+    Raises:
+        RecordError: it holds a run of another one.
+    """
+    other = "choose another folder, or train anew with fresh=True, which removes that run"
+    if not (folder / RECIPE).exists():
+        if (folder / RUN).exists() or (folder / UPDATES).exists():
+            raise RecordError(f"{folder} holds the record of a loop without a recipe; {other}")
+        return False
+    there = load_recipe(folder / RECIPE)
+    if there.content_hash != wanted.content_hash:
+        a, b = there.model_dump(), wanted.model_dump()
+        key = next(k for k in a if k not in NOT_CONTENT and a[k] != b[k])
+        raise RecordError(
+            f"{folder} holds a run with {key} {a[key]!r:.80}, and this recipe has {b[key]!r:.80}; {other}"
+        )
+    judged = read_json(folder / RUN).get("split", "val") if (folder / RUN).exists() else split
+    if judged != split:
+        raise RecordError(f"{folder} holds a run that was judged on {judged!r}, and this one is on {split!r}; {other}")
+    return True
+
+
+def _ended(folder: Path) -> bool:
+    path = folder / RESULT
+    return path.exists() and read_json(path).get("status") in ENDED
+
+
+def _check_may_resume(folder: Path, resume: bool) -> None:
+    if not resume:
+        raise RecordError(f"{folder} holds a run that is not finished; go on with resume=True, or anew with fresh=True")
+
+
+# ---- the run -------------------------------------------------------------------------------------------------------
+
+
+def _assemble(
+    wanted: Recipe,
+    task: Task,
+    course: Course,
+    engine: Engine,
+    checkpoints: Checkpoints,
+    folder: Path,
+    saved: Saved | None,
+    *,
+    fresh: bool,
+    tell: Tell | None,
+) -> Parts:
+    """Driver and record around an engine. From here on the folder is held."""
+    fingerprint, watch = task.data.fingerprint(), Stopwatch()
+    if saved is not None and saved[1]["state"]["data"] != fingerprint:
+        raise StateError(
+            f"the data of the task {task.name!r} are not those that the run in {folder} began with; put them back, or "
+            f"train anew with fresh=True"
+        )
+    here = environment(data={task.name: fingerprint})
+    recording = Recording(
+        folder,
+        watch,
+        about={"name": wanted.name, "split": course.split},
+        recipe=wanted.to_yaml(),
+        environment={**here, "device": {**here["device"], **engine.device}},
+        fresh=fresh,
+        t=0 if saved is None else saved[0],
+    )
+    horizon = course.horizon
+    driver = drive(
+        engine.optimizer,
+        course.plan,
+        total=horizon.total,
+        steps_per_epoch=horizon.steps_per_epoch,
+        batch_size=horizon.batch_size,
+        tokens_per_step=horizon.tokens_per_step,
+        scaler=engine.scaler,
+        record=cast(RunWriter, recording),
+    )
+    return Parts(course, task.data, fingerprint, wanted.seed, engine, driver, recording, checkpoints, watch, tell)
+
+
+def _take_up(saved: Saved, loop: Loop, parts: Parts) -> None:
+    """Put everything back as it was at a checkpoint."""
+    t, content = saved
+    parts.checkpoints.drop_after(t)
+    parts.checkpoints.load(t, content, parts.engine)
+    parts.driver.load_state_dict(content["state"]["driver"])
+    loop.resume(content["state"]["loop"])
+
+
+def _run(loop: Loop, parts: Parts) -> None:
+    """Train, and write how it ended. What was refused or interrupted has no result, and can be taken up again."""
+    try:
+        result = loop.run()
+    except CadenceError:
+        raise
+    except Exception as fault:
+        t = parts.driver.t
+        sentence = f"Failed in update {t}: {type(fault).__name__}: {fault}"
+        seconds = parts.watch.seconds
+        parts.recording.close(
+            {
+                "status": "failed",
+                "updates": t,
+                "seconds": seconds,
+                "train_seconds": seconds - parts.watch.beside,
+                "final": {},
+                "best": {},
+                "sentence": sentence,
+            }
+        )
+        raise
+    parts.recording.close(result)

@@ -1,0 +1,25 @@
+"""The small tasks are importable, and every test has a folder of its own as the current one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+
+
+@pytest.fixture
+def small() -> dict[str, Any]:
+    """Keys of a recipe that trains in milliseconds: 50 rows, 7 batches of 8, the last of 2."""
+    return {
+        "task": "small_tasks:rows",
+        "optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.9},
+        "total": "3 epochs",
+        "device": "cpu",
+    }

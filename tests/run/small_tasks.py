@@ -1,0 +1,102 @@
+"""Tasks that train in milliseconds, as a user's own module would bring them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cadence.tasks import ArrayData, Task
+
+
+def square(outputs: Any, targets: Any) -> Any:
+    return ((outputs.squeeze(-1) - targets) ** 2).mean()
+
+
+def miss(outputs: Any, targets: Any) -> Any:
+    return (outputs.squeeze(-1) - targets).abs().mean()
+
+
+class Net(torch.nn.Module):
+    """Two layers, with everything that keeps state: dropout, batch statistics, tied weights."""
+
+    def __init__(self, dropout: float, norm: bool, double: bool) -> None:
+        super().__init__()
+        self.body = torch.nn.Linear(4, 8)
+        self.norm = torch.nn.BatchNorm1d(8) if norm else torch.nn.Identity()
+        self.drop = torch.nn.Dropout(dropout)
+        self.head = torch.nn.Linear(8, 1)
+        self.same_head = self.head
+        if double:
+            self.double()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.same_head(self.drop(torch.tanh(self.norm(self.body(x)))))
+
+
+def jitter(x: Any, rng: np.random.Generator) -> Any:
+    return (x + rng.normal(scale=0.1, size=x.shape)).astype(x.dtype)
+
+
+def rows(
+    n: int = 50, dropout: float = 0.0, norm: bool = False, double: bool = False, augment: bool = False, scale: float = 1.0
+) -> Task:
+    """A straight line with noise."""
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=(n + 40, 4)) * scale
+    y = x @ np.array([1.0, -2.0, 0.5, 0.0]) + 0.1 * rng.normal(size=n + 40)
+    kind = np.float64 if double else np.float32
+    x, y = x.astype(kind), y.astype(kind)
+    data = ArrayData(
+        x[40:], y[40:], val=(x[:20], y[:20]), tune=(x[20:40], y[20:40]), default_batch_size=8,
+        augment=jitter if augment else None,
+    )  # fmt: skip
+    return Task(
+        "rows", data, models={"torch": lambda: Net(dropout, norm, double)}, losses={"torch": square},
+        metrics={"torch": miss}, metric_name="miss", metric_better="min",
+    )  # fmt: skip
+
+
+def alive() -> Task:
+    """With everything that a resumed run must get right: random numbers, batch statistics, augmentation."""
+    return rows(dropout=0.2, norm=True, augment=True)
+
+
+def from_folder(folder: str) -> Task:
+    return rows(n=len(list(Path(folder).iterdir())))
+
+
+def wide(width: int = 16) -> torch.nn.Module:
+    return torch.nn.Sequential(torch.nn.Linear(4, width), torch.nn.ReLU(), torch.nn.Linear(width, 1))
+
+
+def no_model() -> str:
+    return "a model"
+
+
+class Broken(torch.nn.Module):
+    """Works a few times, then fails as a fault in somebody's code does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = torch.nn.Linear(4, 1)
+        self.calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        if self.calls > 5:
+            raise IndexError("row 7 of 7")
+        return self.line(x)
+
+
+class Endless(torch.nn.Module):
+    """A finite loss with a gradient that never is: the derivative of a root at 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = torch.nn.Linear(4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.line(x) + torch.sqrt(0 * self.line.weight.sum())

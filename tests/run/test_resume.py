@@ -1,0 +1,291 @@
+"""A run that ends in the middle, however it ends, goes on to the very same end."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("safetensors")
+
+from safetensors.torch import load_file
+
+import cadence as cd
+from cadence._errors import RecordError, StateError
+from cadence.record.reader import Record
+from cadence.run.loop import Progress
+from cadence.run.train import train
+
+Keys = dict[str, Any]
+
+
+class Killed(BaseException):
+    """Ends a run in the middle, as Ctrl-C does."""
+
+
+@pytest.fixture
+def lively(small: Keys) -> Keys:
+    """Dropout, batch statistics, augmentation, tied weights, momentum, clipping, groups of micro-batches, two rules."""
+    return {
+        **small,
+        "task": "small_tasks:alive",
+        "optimizer": {"name": "adamw", "lr": 0.02, "weight_decay": 0.01},
+        "groups": {"no_decay": {"parameters": "*.bias", "weight_decay": 0.0}},
+        "schedule": "warmup(3) >> constant() * plateau('val_loss', factor=0.5, patience=1)",
+        "stop": "early_stop('val_loss', patience=30)",
+        "accumulate": 2,
+        "clip_norm": 1.0,
+        "total": 26,
+        "evaluate": 3,
+        "checkpoint": {"every": 1, "keep": 3, "best": "val_loss"},
+    }
+
+
+def ends_at(t: int) -> Any:
+    def tell(progress: Progress) -> None:
+        if progress.t >= t:
+            raise Killed
+
+    return tell
+
+
+def same(a: Record, b: Record) -> None:
+    """To the bit, apart from seconds, and from the lines that say that a run was resumed."""
+    for table in ("updates", "evaluations"):
+        one, other = getattr(a, table), getattr(b, table)
+        assert set(one) == set(other)
+        for column in one:
+            if column != "seconds":
+                assert one[column].tobytes() == other[column].tobytes(), (table, column)
+    for key in ("status", "updates", "final", "best", "sentence"):
+        assert a.result[key] == b.result[key]  # type: ignore[index]
+    events = [[{k: v for k, v in e.items() if k != "made"} for e in r.journal if e["kind"] != "resume"] for r in (a, b)]
+    assert events[0] == events[1]
+    weights = [load_file(r.folder / "checkpoints" / f"{r.result['updates']}.safetensors") for r in (a, b)]  # type: ignore[index]
+    assert weights[0].keys() == weights[1].keys()
+    assert all(w.numpy().tobytes() == weights[1][name].numpy().tobytes() for name, w in weights[0].items())
+
+
+def test_a_run_resumed_at_any_update_equals_an_undisturbed_one(
+    lively: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cadence.run.loop.PROGRESS_SECONDS", 0.0)
+    whole = train(lively, out="whole")
+    for t in range(1, 26):
+        with pytest.raises(Killed):
+            train(lively, out=f"at{t}", progress=ends_at(t))
+        assert cd.load_record(f"at{t}").status == "running or killed"
+        same(train(lively, out=f"at{t}"), whole)
+
+
+def test_a_run_interrupted_again_and_again_equals_an_undisturbed_one(
+    lively: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cadence.run.loop.PROGRESS_SECONDS", 0.0)
+    whole = train(lively, out="whole")
+    for t in (2, 5, 5, 11, 12, 25):
+        with pytest.raises(Killed):
+            train(lively, out="often", progress=ends_at(t))
+    resumed = train(lively, out="often")
+    same(resumed, whole)
+    assert [e["kind"] for e in resumed.journal].count("resume") > 2
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_a_resumed_run_in_mixed_precision_equals_an_undisturbed_one(
+    lively: Keys, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cadence.run.loop.PROGRESS_SECONDS", 0.0)
+    keys = {**lively, "precision": precision, "task": "small_tasks:rows", "task_args": {"dropout": 0.2, "scale": 20.0}}
+    whole = train(keys, out="whole")
+    with pytest.raises(Killed):
+        train(keys, out="part", progress=ends_at(5))
+    same(train(keys, out="part"), whole)
+
+
+def test_a_process_killed_at_random_moments_comes_to_the_same_end(lively: Keys) -> None:
+    keys = {**lively, "total": 400, "stop": None, "checkpoint": {"every": 2, "keep": 2, "best": "val_loss"}}
+    whole = train(keys, out="whole")
+    Path("keys.json").write_text(json.dumps(keys))
+    # It says when training begins, and with each of its checkpoints how far it is: so the moments lie in the training.
+    program = (
+        "import json; from cadence.run import train as t, checkpoint as c\n"
+        "save = c.Checkpoints.save\n"
+        "def told(self, n, *rest):\n    print(n, flush=True); save(self, n, *rest)\n"
+        "c.Checkpoints.save = told\n"
+        "t.train(json.load(open('keys.json')), out='killed')"
+    )
+    here = Path(__file__).parent
+    path = os.pathsep.join([str(here), str(Path(cd.__file__).parents[1]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+    moments = random.Random(0)
+    reached = 0
+    for kill in range(4):
+        child = subprocess.Popen(
+            [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, text=True
+        )
+        assert child.stdout is not None
+        until = reached + moments.randint(4, 80)
+        for line in child.stdout:
+            reached = int(line)
+            if reached >= until:
+                break
+        # Anywhere within writing this checkpoint, and a little beyond.
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(moments.uniform(0, 0.012))
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+        assert not (Path("killed") / "result.json").exists(), kill
+    same(train(keys, out="killed"), whole)
+
+
+def partly(keys: Keys, t: int) -> Path:
+    with pytest.raises(Killed), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cadence.run.loop.PROGRESS_SECONDS", 0.0)
+        train(keys, out="run", progress=ends_at(t))
+    return Path("run") / "checkpoints"
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda folder: os.truncate(folder / "9.safetensors", 100),
+        lambda folder: os.truncate(folder / "9.json", 100),
+        lambda folder: (folder / "9.safetensors").unlink(),
+        lambda folder: (folder / "9.safetensors").write_bytes(b"\0" + (folder / "9.safetensors").read_bytes()[1:]),
+        lambda folder: (folder / "9.json").write_text((folder / "9.json").read_text().replace('"t": 9', '"t": 8', 1)),
+        lambda folder: (folder / "9.json").write_text("[]"),
+        lambda folder: (folder / "9.json").unlink(),
+        lambda folder: shutil.rmtree(folder),
+    ],
+    ids=["short tensors", "short json", "no tensors", "a byte", "a number", "another json", "no json", "none at all"],
+)
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(lively: Keys, harm: Any) -> None:
+    whole = train(lively, out="whole")
+    folder = partly(lively, 10)
+    assert (folder / "9.json").exists()
+    harm(folder)
+    same(train(lively, out="run"), whole)
+
+
+def test_a_checkpoint_without_its_run_json_is_not_taken_for_a_run(lively: Keys) -> None:
+    partly(lively, 5)
+    (Path("run") / "recipe.yaml").unlink()
+    with pytest.raises(RecordError, match="holds the record of a loop without a recipe"):
+        train(lively, out="run")
+
+
+def test_the_newest_checkpoints_and_the_best_are_kept_and_no_others(small: Keys) -> None:
+    keys = {**small, "optimizer": {"name": "sgd", "lr": 0.3, "momentum": 0.9}, "evaluate": 1, "total": 40}
+    record = train({**keys, "checkpoint": {"keep": 2, "best": "val_loss"}}, out="run")
+    best = record.result["best"]["t"]  # type: ignore[index]
+    assert best < 39
+    names = sorted(p.name for p in (Path("run") / "checkpoints").iterdir())
+    assert names == sorted(f"{t}.{kind}" for t in (best, 39, 40) for kind in ("json", "safetensors"))
+
+
+def test_the_best_may_be_the_largest(small: Keys) -> None:
+    # The metric says of itself that less of it is better; a rule's own `mode` has no say in what is kept.
+    record = train({**small, "evaluate": 1, "total": 20, "checkpoint": {"keep": 1, "best": "val_miss"}}, out="run")
+    misses = record.evaluations["val_miss"]
+    kept = sorted(int(p.stem) for p in (Path("run") / "checkpoints").glob("*.json"))
+    assert kept == sorted({int(record.evaluations["t"][misses.argmin()]), 20})
+
+
+def test_a_finished_run_is_returned_without_training(small: Keys) -> None:
+    first = train(small)
+    stamp = (first.folder / "updates.jsonl").stat().st_mtime_ns
+    again = train(small, progress=lambda p: pytest.fail("it trains"))
+    assert again.folder == first.folder
+    assert again.result == first.result
+    assert (first.folder / "updates.jsonl").stat().st_mtime_ns == stamp
+
+
+def test_fresh_trains_anew(small: Keys) -> None:
+    train(small, out="run")
+    told: list[Progress] = []
+    train(small, out="run", fresh=True, progress=told.append)
+    assert [p.t for p in told if p.evaluated] == [7, 14, 21]
+
+
+def test_fresh_forgets_the_checkpoints_of_another_recipe(small: Keys) -> None:
+    train({**small, "total": 30}, out="run")
+    record = train({**small, "total": 10}, out="run", fresh=True)
+    assert record.result["updates"] == 10  # type: ignore[index]
+    assert max(int(p.stem) for p in (Path("run") / "checkpoints").glob("*.json")) == 10
+
+
+def test_a_folder_of_another_recipe_is_refused_with_what_differs(small: Keys) -> None:
+    train(small, out="run")
+    with pytest.raises(RecordError, match="run holds a run with total '3 epochs', and this recipe has 9; choose another"):
+        train({**small, "total": 9}, out="run")
+    with pytest.raises(RecordError, match="was judged on 'val', and this one is on 'tune'"):
+        train(small, out="run", split="tune")
+
+
+def test_names_notes_and_tags_may_change_without_another_run(small: Keys) -> None:
+    train(small, out="run")
+    assert train({**small, "notes": "looks good", "name": "x"}, out="run").status == "finished"
+
+
+def test_an_unfinished_run_is_an_error_where_nobody_wants_it_resumed(lively: Keys) -> None:
+    partly(lively, 5)
+    with pytest.raises(RecordError, match="not finished; go on with resume=True, or anew with fresh=True"):
+        train(lively, out="run", resume=False)
+
+
+def test_data_that_changed_meanwhile_are_refused(small: Keys) -> None:
+    Path("data").mkdir()
+    for i in range(50):
+        (Path("data") / str(i)).touch()
+    keys = {**small, "task": "small_tasks:from_folder", "task_args": {"folder": "data"}, "checkpoint": {"every": 1}}
+    partly(keys, 5)
+    (Path("data") / "50").touch()
+    with pytest.raises(StateError, match="the data of the task 'rows' are not those that the run in run began with"):
+        train(keys, out="run")
+
+
+def test_a_model_that_changed_meanwhile_is_refused(small: Keys) -> None:
+    keys = {**small, "model": "small_tasks:wide", "checkpoint": {"every": 1}}
+    partly(keys, 5)
+    import small_tasks  # type: ignore[import-not-found]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(small_tasks.wide, "__defaults__", (8,))
+        with pytest.raises(StateError, match="does not fit this recipe's model or optimizer"):
+            train(keys, out="run")
+
+
+def test_two_processes_cannot_train_in_one_folder(small: Keys) -> None:
+    def second(progress: Progress) -> None:
+        with pytest.raises(RecordError, match="is being written by this very process"):
+            train(small, out="run")
+        raise Killed
+
+    with pytest.raises(Killed):
+        train(small, out="run", progress=second)
+
+
+def test_checkpoints_hold_nothing_that_runs_code(lively: Keys) -> None:
+    folder = partly(lively, 5)
+    for path in folder.iterdir():
+        head = path.read_bytes()[:200]
+        assert path.suffix in (".json", ".safetensors")
+        assert b"\x80\x02" not in head[:2]
+        assert not head.startswith(b"PK")
+
+
+def test_interrupted_runs_say_where_they_were_resumed(lively: Keys) -> None:
+    partly(lively, 10)
+    record = train(lively, out="run")
+    assert [(e["t"], e["sentence"]) for e in record.journal if e["kind"] == "resume"] == [(9, "Resumed at update 9.")]
+    assert record.environment["resumed"][0]["t"] == 9
