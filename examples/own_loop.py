@@ -28,7 +28,7 @@ with tempfile.TemporaryDirectory() as folder:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            driver.log(loss=float(loss))
+            driver.log(loss=loss.item())
             driver.step()
         with torch.no_grad():
             val_loss = torch.nn.functional.mse_loss(model(x[384:]), y[384:])

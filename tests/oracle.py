@@ -6,6 +6,7 @@ to the ends those lose digits, so what is compared with it is compared within 1e
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -40,6 +41,14 @@ WEIGHTS: Mapping[str, Callable[..., float]] = {
 def rounded(x: Fraction) -> int:
     """Half up."""
     return math.floor(x + Fraction(1, 2))
+
+
+def passed(x: int, every: Fraction) -> int:
+    """How many stretches lie behind update x: the largest k whose boundary, k stretches rounded, is at most x."""
+    most = 1
+    while rounded(most * every) <= x:
+        most *= 2
+    return bisect.bisect_right(range(1, most), x, key=lambda k: rounded(k * every))
 
 
 @dataclass(frozen=True)
@@ -264,10 +273,7 @@ def staircase(inner: Schedule, every: Fraction, at: Place, clock: Clock) -> Func
     def value(t: int, base: float) -> float:
         if not goes_on and at.end is not None:
             t = min(t, at.end)
-        k = 0
-        while clock.origin + rounded((k + 1) * every) <= t:
-            k += 1
-        return f(max(clock.origin + rounded(k * every), at.begin), base)
+        return f(max(clock.origin + rounded(passed(t - clock.origin, every) * every), at.begin), base)
 
     return value
 
@@ -319,13 +325,7 @@ def leaf(node: Any, at: Place, clock: Clock) -> Function:
                 return lambda t, base: number(node.start, base) * node.gamma ** sum(m <= t for m in marks)
             every = clock.updates(node.every, clock.container)
 
-            def passed(t: int) -> int:
-                k = 0
-                while origin + rounded((k + 1) * every) <= t:
-                    k += 1
-                return k
-
-            return lambda t, base: number(node.start, base) * node.gamma ** passed(t)
+            return lambda t, base: number(node.start, base) * node.gamma ** passed(t - origin, every)
         case nodes.Geometric(gamma=gamma, every=every_span, start=start):
             every = clock.updates(every_span, clock.container)
             return lambda t, base: number(start, base) * gamma ** float((t - begin) / every)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cadence.comparison.compare import compare as compare
+    from cadence.report.compare import compare as compare
     from cadence.curve.place import place as place
     from cadence.drivers.doors import drive as drive
     from cadence.feedback.replay import replay as replay
@@ -63,7 +63,7 @@ _HOMES = {
     "torch_scheduler": "drivers.torch_scheduler",
     "optimizer": "optim.make",
     "train": "run.train",
-    "compare": "comparison.compare",
+    "compare": "report.compare",
     "load_record": "record.reader",
     "environment": "record.environment",
     "plot": "report.plot",

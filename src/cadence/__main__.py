@@ -1,5 +1,6 @@
-"""`python -m cadence`: the command line."""
+"""`python -m cadence`: the same as the command `cadence`."""
 
 from cadence.cli.app import main
 
-main()
+if __name__ == "__main__":
+    main()

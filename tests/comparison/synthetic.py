@@ -183,14 +183,15 @@ BITS = {"key": "val_bits_per_byte", "name": "bits_per_byte", "share": False, "hi
 
 def write_showcase(root: Path) -> Path:
     """Two tasks, four recipes each, with the spread and the order that small real trainings have."""
+    step, cosine = "warmup('5%') >> steps(every='33%', gamma=0.1)", "warmup('5%') >> cosine(to=0.01)"
     recipes = (
-        # name, label, schedule, shape, loss on digits and bytes, tried rates, chosen rate on each
-        ("sgd_step", "SGD + StepLR", "warmup('5%') >> steps(every='33%', gamma=0.1)", _steps, 0.056, 2.62, (0.05, 0.15)),
+        # name, label, schedule, shape, loss on digits and bytes, chosen rate on each
+        ("sgd_step", "SGD + StepLR", step, _steps, 0.056, 2.62, (0.05, 0.15)),
         ("adamw_constant", "AdamW", "constant()", lambda u: 1.0, 0.058, 2.36, (0.003, 0.003)),
-        ("adamw_cosine", "AdamW + warmup + cosine", "warmup('5%') >> cosine(to=0.01)", _cosine, 0.049, 2.31, (0.003, 0.003)),
-        ("lamb_cosine", "LAMB + warmup + cosine", "warmup('5%') >> cosine(to=0.01)", _cosine, 0.055, 2.45, (0.01, 0.03)),
-    )  # fmt: skip
-    for task, seeds, total, step, start, metric in (
+        ("adamw_cosine", "AdamW + warmup + cosine", cosine, _cosine, 0.049, 2.31, (0.003, 0.003)),
+        ("lamb_cosine", "LAMB + warmup + cosine", cosine, _cosine, 0.055, 2.45, (0.01, 0.03)),
+    )
+    for task, seeds, total, every, start, metric in (
         ("digits", (0, 1, 2), 460, 23, 2.3, ACCURACY),
         ("bytes", (0, 1, 2, 3, 4), 300, 25, 5.4, BITS),
     ):
@@ -202,13 +203,13 @@ def write_showcase(root: Path) -> Path:
             def run(
                 seed: int, *, end: float = end, rate: float = rate, spread: float = spread, k: int = k,
                 schedule: str = schedule, shape: Callable[[float], float] = shape, total: int = total,
-                step: int = step, start: float = start, task: str = task,
+                every: int = every, start: float = start, task: str = task,
             ) -> Run:  # fmt: skip
                 final = end + spread * (0.7 * wave(seed, 0) + 0.5 * wave(seed, k + 3))
                 smooth = falling(start, final, total, 6.0 - k % 2)
                 losses = {
                     t: smooth(t) * (1 + 0.04 * (1 - t / total) * wave(seed * 31 + k, t)) if t < total else final
-                    for t in sorted({*range(step, total, step), total})
+                    for t in sorted({*range(every, total, every), total})
                 }
                 metric = {"val_accuracy": 1 - final / 3.1} if task == "digits" else {"val_bits_per_byte": final / 0.693}
                 return Run(
@@ -233,7 +234,10 @@ def write_showcase(root: Path) -> Path:
             seeds=seeds,
             metric=metric,
             label={
-                "digits": {"en": "digits: handwritten digits, small residual network", "zh": "digits：手写数字，小型残差网络"},
+                "digits": {
+                    "en": "digits: handwritten digits, small residual network",
+                    "zh": "digits：手写数字，小型残差网络",
+                },
                 "bytes": {"en": "bytes: Python source, small GPT", "zh": "bytes：Python 源代码，小型 GPT"},
             }[task],
             title={"en": "Four recipes from the article", "zh": "文章中的四种配方"},

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +20,9 @@ from cadence.record.spelling import RowSpeller, read, spell
 TEXTS = st.text() | st.sampled_from(["NaN", "Infinity", "-Infinity", "'NaN", "''-Infinity", "'", "nan", "\ud800"])
 NUMBERS = st.none() | st.booleans() | st.integers() | st.floats()
 DATA = st.recursive(
-    NUMBERS | TEXTS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4), max_leaves=12
+    NUMBERS | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=12,
 )
 ROWS = st.dictionaries(TEXTS, NUMBERS | st.lists(NUMBERS, max_size=4), max_size=6)
 
@@ -86,7 +89,6 @@ def test_a_name_with_a_percent_sign_a_quote_or_chinese_is_kept() -> None:
 
 
 def test_numpy_numbers_and_arrays_are_the_numbers_in_them() -> None:
-    np = pytest.importorskip("numpy")
     row = {
         "t": np.int64(3),
         "single": np.float32(0.1),
@@ -111,13 +113,13 @@ def test_a_tensor_is_the_number_in_it() -> None:
 
 @pytest.mark.parametrize("value", ["0.1", "NaN", Decimal("0.1"), {"a": 1}, [[1.0]], ["a"], object(), 1j, b"1"])
 def test_what_is_no_number_is_refused_in_a_row_with_its_name_and_value(value: Any) -> None:
-    with pytest.raises(RecordError, match="'loss' is .*, which is no number|takes numbers, text"):
+    with pytest.raises(RecordError, match=r"'loss' is .*, which is no number|takes numbers, text"):
         RowSpeller().line({"t": 0, "loss": value})
 
 
 @pytest.mark.parametrize("value", [Decimal("0.1"), object(), {1, 2}, b"x", {1: "a"}, {"deep": [{None: 1}]}])
 def test_what_is_no_plain_data_is_refused(value: Any) -> None:
-    with pytest.raises(RecordError, match="a record takes|the keys of JSON are text"):
+    with pytest.raises(RecordError, match=r"a record takes|the keys of JSON are text"):
         spell(value)
 
 

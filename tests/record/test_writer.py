@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cadence._errors import RecordError
@@ -270,7 +271,6 @@ def test_a_row_that_is_no_update_is_refused_and_changes_nothing(
 
 
 def test_an_update_number_from_numpy_is_a_number(tmp_path: Path, run: Json, here: Json) -> None:
-    np = pytest.importorskip("numpy")
     with RunWriter(tmp_path) as writer:
         writer.start(run, environment=here)
         writer.update({"t": np.int64(0), "loss": np.float32(0.5)})
@@ -405,10 +405,14 @@ def test_a_writer_that_nobody_uses_any_more_writes_what_waits_and_lets_go(
 
 
 def test_an_error_in_the_loop_closes_the_record_without_a_result(tmp_path: Path, run: Json, here: Json) -> None:
-    with pytest.raises(ZeroDivisionError), RunWriter(tmp_path) as writer:
-        writer.start(run, environment=here)
-        write(writer, 0, 7)
-        raise ZeroDivisionError
+    def fail() -> None:
+        with RunWriter(tmp_path) as writer:
+            writer.start(run, environment=here)
+            write(writer, 0, 7)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert times(tmp_path) == list(range(7))
     assert not (tmp_path / "result.json").exists()
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def nothing_loses_power(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting for the disk costs most of the time of a run of milliseconds, and only matters where power fails."""
+    monkeypatch.setattr(os, "fsync", lambda fd: None)
 
 
 @pytest.fixture(autouse=True)

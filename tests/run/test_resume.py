@@ -80,7 +80,7 @@ def test_a_run_resumed_at_any_update_equals_an_undisturbed_one(
 ) -> None:
     monkeypatch.setattr("cadence.run.loop.PROGRESS_SECONDS", 0.0)
     whole = train(lively, out="whole")
-    for t in range(1, 26):
+    for t in (1, 2, 3, 4, 9, 14, 24, 25):
         with pytest.raises(Killed):
             train(lively, out=f"at{t}", progress=ends_at(t))
         assert cd.load_record(f"at{t}").status == "running or killed"
@@ -118,7 +118,8 @@ def test_a_process_killed_at_random_moments_comes_to_the_same_end(lively: Keys) 
     Path("keys.json").write_text(json.dumps(keys))
     # It says when training begins, and with each of its checkpoints how far it is: so the moments lie in the training.
     program = (
-        "import json; from cadence.run import train as t, checkpoint as c\n"
+        "import json, os; from cadence.run import train as t, checkpoint as c\n"
+        "os.fsync = lambda fd: None\n"
         "save = c.Checkpoints.save\n"
         "def told(self, n, *rest):\n    print(n, flush=True); save(self, n, *rest)\n"
         "c.Checkpoints.save = told\n"
@@ -140,7 +141,7 @@ def test_a_process_killed_at_random_moments_comes_to_the_same_end(lively: Keys) 
                 break
         # Anywhere within writing this checkpoint, and a little beyond.
         with pytest.raises(subprocess.TimeoutExpired):
-            child.wait(moments.uniform(0, 0.012))
+            child.wait(moments.uniform(0, 0.006))
         child.send_signal(signal.SIGKILL)
         child.wait()
         child.stdout.close()

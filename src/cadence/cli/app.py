@@ -23,6 +23,10 @@ _UsageError: Any = typer.BadParameter.__base__
 _ClickException: Any = _UsageError.__base__
 
 
+class _ReadEnough(Exception):
+    """Whoever reads the output has gone: `cadence schedules | head`."""
+
+
 class _Commands(TyperGroup):
     """The group of all commands, which knows their neighbours and lets no traceback of an interruption through."""
 
@@ -36,6 +40,9 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise Interrupted("interrupted; the same command starts again") from None
+        except BrokenPipeError:
+            # Typer would make a failure of it.
+            raise _ReadEnough from None
 
 
 app = typer.Typer(
@@ -89,8 +96,8 @@ def run(arguments: list[str]) -> int:
         status = _run(arguments)
         sys.stdout.flush()
         return status
-    except BrokenPipeError:
-        # `cadence schedules | head`: whoever read has read enough. Python must not find the pipe again at its exit.
+    except (_ReadEnough, BrokenPipeError):
+        # Python must not find the broken pipe again when it ends.
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -108,8 +115,8 @@ def _run(arguments: list[str]) -> int:
     except CadenceError as error:
         return _say(str(error), BAD_INPUT)
     except _ClickException as error:
-        return _say(_usage(error), BAD_INPUT)
-    except BrokenPipeError:
+        return _say(_usage(error, arguments), BAD_INPUT)
+    except (_ReadEnough, BrokenPipeError):
         raise
     except OSError as error:
         # A file that cannot be read or written: the path and the system's own word for it.
@@ -132,12 +139,25 @@ def _fault() -> int:
     return _say("this is a fault of cadence itself; please report it together with the lines above", FAULT)
 
 
-def _usage(error: Any) -> str:
-    """What is wrong with an option, in one sentence with its neighbours."""
+def _usage(error: Any, arguments: list[str]) -> str:
+    """What is wrong with an option, in one sentence with its value or its neighbours."""
     ctx = getattr(error, "ctx", None)
     where = ctx.command_path if ctx is not None else "cadence"
     option = getattr(error, "option_name", None)
     if option is not None and hasattr(error, "possibilities"):
         known = [name for p in ctx.command.get_params(ctx) for name in p.opts if name.startswith("--")] if ctx else []
         return f"{where} has no option {option!r}; {neighbours(option, known)}"
-    return f"{error.format_message().strip().rstrip('.')}; see {where} --help"
+    said = error.format_message().strip().rstrip(".")
+    value = _given(getattr(getattr(error, "param", None), "opts", []), arguments)
+    if value is not None and value not in said:
+        said += f", not {value!r:.80}"
+    return f"{said}; see {where} --help"
+
+
+def _given(options: list[str], arguments: list[str]) -> str | None:
+    """The value that was typed for an option."""
+    for i, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if name in options:
+            return value if equals else next(iter(arguments[i + 1 :]), None)
+    return None

@@ -16,7 +16,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def env(as_json: AsJson = False) -> None:
-    """Show what a run here would record about this place: versions, machine, devices, state of the code."""
+    """Show versions, machine and devices.
+
+    What a run here would record about this place.
+    """
     from cadence.cli.show import print_json, print_table
     from cadence.record.environment import environment
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cadence._errors import SpecError
+from cadence._errors import HorizonError
 from cadence.cli.options import AsJson, Lang, Language, Length, StepsPerEpoch
 
 if TYPE_CHECKING:
@@ -34,56 +34,53 @@ def plot(
     base: Annotated[
         float | None, typer.Option(help="Base value, which the schedule multiplies: 1, or the recipe's.", show_default=False)
     ] = None,
+    until: Annotated[int | None, typer.Option(help="Updates shown: the whole run.", min=1, show_default=False)] = None,
     out: Annotated[
         Path | None, typer.Option(help="Picture to write: .png, .svg, .pdf or .html.", show_default=False)
     ] = None,
     lang: Lang = Language.en,
     as_json: AsJson = False,
 ) -> None:
-    """Draw schedules over a run: in the terminal with a description in words, or as a picture or page."""
+    """Draw schedules over a run.
+
+    In the terminal, with a description in words, or as a picture or page.
+    """
     from cadence.cli.curves import curve_of
     from cadence.cli.lengths import length
 
     units = {"steps_per_epoch": steps_per_epoch, "batch_size": batch_size, "tokens_per_step": tokens_per_step}
     curves = [curve_of(text, total=length(total), base=base, **units) for text in schedule]
     if out is not None:
-        _draw(curves, out, lang.value)
+        from cadence.report.plot import plot as draw
+
+        draw(curves, out, until=until, lang=lang.value)
     if as_json:
         from cadence.cli.show import print_json
 
-        print_json({"curves": [_data(curve) for curve in curves], "file": None if out is None else str(out)})
+        print_json({"curves": [_data(curve, until) for curve in curves], "file": None if out is None else str(out)})
     elif out is not None:
         print(out)
     else:
-        _print(curves)
+        _print(curves, until, lang.value)
 
 
-def _draw(curves: list[Curve], out: Path, lang: str) -> None:
-    from cadence.report.plot import plot
-
-    plot(curves, out, lang=lang)
-
-
-def _print(curves: list[Curve]) -> None:
-    from cadence.cli.show import ascii_only, width
-    from cadence.report.text_plot import MARKS, text_plot
+def _print(curves: list[Curve], until: int | None, lang: str) -> None:
+    from cadence.cli.show import text_plot
 
     values = list(dict.fromkeys(value for curve in curves for value in curve.plan.values()))
     for value in values:
         having = [curve for curve in curves if value in curve.plan.values()]
-        if len(values) > 1:
-            print(f"{value}:")
-        print(text_plot(having, value=value, width=min(width() - 20, 72), ascii_only=ascii_only()), end="\n\n")
-    for mark, curve in zip(MARKS, curves, strict=False):
-        print((f"{mark}: " if len(curves) > 1 else "") + curve.describe())
+        print(text_plot(having, value=value, until=until, lang=lang), end="\n\n")
+    print("\n\n".join(curve.describe() for curve in curves))
 
 
-def _data(curve: Curve) -> dict[str, Any]:
+def _data(curve: Curve, until: int | None) -> dict[str, Any]:
     import numpy as np
 
-    if curve.end is None:
-        raise SpecError(f"{curve.spec} goes on for ever; say how much of it to show: --total 1000")
-    t = np.unique(np.linspace(0, curve.end - 1, min(curve.end, MOST_POINTS)).astype(np.int64))
+    end = curve.end if until is None else until
+    if end is None:
+        raise HorizonError(f"{curve.spec} goes on for ever; say how much of it to show: --until 1000")
+    t = np.unique(np.linspace(0, end - 1, min(end, MOST_POINTS)).astype(np.int64))
     return {
         "spec": curve.spec,
         "total": curve.end,

@@ -35,7 +35,10 @@ def replay(
     steps_per_epoch: StepsPerEpoch = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the rules of a schedule would have decided on a log, and why."""
+    """Show what rules would have decided on a log.
+
+    Each decision with its reason, and the values that would have followed.
+    """
     from cadence.cli.lengths import length
     from cadence.cli.logs import chosen, columns_of, read_log
     from cadence.cli.show import print_json
@@ -67,16 +70,12 @@ def replay(
 
 
 def _print(seen: Replay, evaluations: int) -> None:
-    from cadence.cli.show import ascii_only, print_table, width
-    from cadence.report.text_plot import text_plot
+    from cadence.cli.show import print_table
 
     print_table(
         ("update", "", ""),
         [(str(d.t), "" if d.kind == "keep" else d.kind.upper(), d.sentence) for d in seen.decisions],
     )
-    last = seen.curve.end
-    if last is not None:
-        print("\n" + text_plot([seen.curve], width=min(width() - 20, 72), ascii_only=ascii_only()))
     stop = "" if seen.stopped is None else f"; the run would have stopped after evaluation {seen.stopped}"
     print(
         f"\n{evaluations} evaluations, {len(seen.cuts)} cut{'' if len(seen.cuts) == 1 else 's'}: "

@@ -30,7 +30,7 @@ def runs(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List runs: what was trained, how it ended, with which metrics."""
+    """List run folders and how they ended."""
     from cadence.cli.show import print_json
     from cadence.record.reader import records
 

@@ -27,7 +27,10 @@ def schedules(
     lang: Lang = Language.en,
     as_json: AsJson = False,
 ) -> None:
-    """List every schedule with its curve, or show one with formula, source, and when to use it."""
+    """List all schedules, or show one.
+
+    Each with its curve; one alone with formula, source, and when to use it and when not.
+    """
     from cadence.report.gallery import card, cards
 
     if gallery is not None:
@@ -53,7 +56,7 @@ def _list(found: list[Card], lang: str, as_json: bool) -> None:
     from cadence.cli.show import ascii_only, print_json, print_table
     from cadence.report.gallery import example_curve
     from cadence.report.gallery_words import FAMILIES
-    from cadence.report.text_plot import sparkline
+    from cadence.report.sparkline import sparkline
 
     if as_json:
         print_json([_data(card) for card in found])
@@ -70,10 +73,9 @@ def _list(found: list[Card], lang: str, as_json: bool) -> None:
 
 
 def _one(found: Card, lang: str, as_json: bool) -> None:
-    from cadence.cli.show import ascii_only, print_json, print_table, width
+    from cadence.cli.show import print_json, print_table, text_plot
     from cadence.report.gallery import example_curve
     from cadence.report.gallery_words import PAGE
-    from cadence.report.text_plot import text_plot
 
     curve = example_curve(found)
     if as_json:
@@ -81,7 +83,7 @@ def _one(found: Card, lang: str, as_json: bool) -> None:
         return
     words = PAGE[lang]
     print(f"{found.name}: {found.about}\n".replace("`", ""))
-    print(text_plot([curve], width=min(width() - 20, 72), ascii_only=ascii_only()), end="\n\n")
+    print(text_plot([curve], lang=lang), end="\n\n")
     rows = [(words[key], getattr(found, key)) for key in ("formula", "source", "when", "avoid", "call", "example", "reads")]
     if found.reads == found.example:
         rows.pop()

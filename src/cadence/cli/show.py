@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from cadence.curve.curve import Curve
 
 PLAIN_WIDTH = 110
 """Columns where the output is no terminal, so that it does not depend on who reads it."""
@@ -28,9 +29,13 @@ def console(*, to_stderr: bool = False) -> Console:
     return Console(file=stream, highlight=False, width=None if stream.isatty() else PLAIN_WIDTH)
 
 
-def width() -> int:
-    """Columns of the output."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else PLAIN_WIDTH
+def text_plot(curves: Sequence[Curve], *, lang: str, value: str | None = None, until: int | None = None) -> str:
+    """Curves drawn with whatever characters the output can hold."""
+    from cadence.report.plot import HEIGHT, WIDTH, draw
+    from cadence.report.plot_text import as_text
+
+    drawing = draw(curves, value=value, until=until, lang=lang, columns=2 * WIDTH)
+    return as_text(drawing, WIDTH, HEIGHT, ascii_only=ascii_only())
 
 
 def ascii_only() -> bool:
@@ -54,7 +59,11 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, title: st
     for row in rows:
         # Text, not markup: a path with brackets in it is a path.
         table.add_row(*(Text(cell) for cell in row))
-    console().print(table)
+    out = console()
+    with out.capture() as captured:
+        out.print(table)
+    # Without the blanks that fill the last column: they would wrap when the window is made narrower.
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def _finite(data: Any) -> Any:

@@ -28,6 +28,8 @@ def claim(folder: Path, fingerprint: str, *, fresh: bool) -> FolderLock:
     Raises:
         RecordError: the folder holds something else, another comparison, or another process is at work in it.
     """
+    if folder.is_dir() and not (folder / FILE).exists():
+        _check(folder, fingerprint)  # first, so that a folder of somebody else's does not even get a lock
     make_folder(folder)
     lock = FolderLock(folder)
     try:

@@ -77,7 +77,7 @@ def estimate(values: Sequence[float]) -> Estimate:
         Student 1908, Biometrika 6(1).
 
     Example:
-        >>> e = estimate([1.0, 2.0, 3.0])     # t(0.975, 2) = 4.3027, sd = 1
+        >>> e = estimate([1.0, 2.0, 3.0])  # t(0.975, 2) = 4.3027, sd = 1
         >>> e.mean, e.sd, e.low, e.high
         (2.0, 1.0, -0.484138, 4.484138)
     """
@@ -113,7 +113,7 @@ def paired_test(values: Sequence[float], baseline: Sequence[float], *, compariso
         RecordError: fewer than two seeds, or not the same number of both.
 
     Example:
-        >>> test = paired_test([1.0, 1.3, 1.1], [2.0, 2.1, 2.2], comparisons=1)   # differences -1, -0.8, -1.1
+        >>> test = paired_test([1.0, 1.3, 1.1], [2.0, 2.1, 2.2], comparisons=1)  # differences -1, -0.8, -1.1
         >>> test.difference.mean, test.t, test.p
         (-0.966667, -10.961, 0.008220)
     """
@@ -187,7 +187,7 @@ def smallest_gap(sd: float, n: int, *, level: float = LEVEL, power: float = POWE
         Cohen 1988, Statistical Power Analysis, ch. 2; power from the noncentral t distribution.
 
     Example:
-        >>> smallest_gap(1.0, 34)      # Cohen's table: 34 pairs see half a standard deviation
+        >>> smallest_gap(1.0, 34)  # Cohen's table: 34 pairs see half a standard deviation
         0.495
     """
     if n < 2:

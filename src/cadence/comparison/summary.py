@@ -8,16 +8,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from cadence._errors import RecordError
 from cadence.comparison.results import (
     COMPLETE,
+    BaselineTest,
     RecipeSummary,
     RunRow,
     Summary,
     TaskSummary,
-    BaselineTest,
     TriedRate,
     Verdict,
     results_csv,
@@ -148,7 +148,9 @@ def _recipe_summary(
 def _row(task: Contest, recipe: Contender, seed: int, record: Record | None, target: float | None) -> RunRow:
     folder = run_folder(task, recipe, seed).as_posix()
     name = None if task.metric is None else task.metric.name
-    empty = RunRow(task.name, recipe.name, seed, "missing", *[None] * 5, name, None, None, None, folder)
+    empty = RunRow(
+        task.name, recipe.name, seed, "missing", None, None, None, None, None, name, None, None, None, folder
+    )  # fmt: skip
     if record is None:
         return empty
     try:
@@ -159,12 +161,10 @@ def _row(task: Contest, recipe: Contender, seed: int, record: Record | None, tar
 
 
 def _read_row(task: Contest, empty: RunRow, record: Record, target: float | None) -> RunRow:
-    result: Mapping[str, Any] = record.result or {}
+    result, final = _mapping(record.result), _mapping(_mapping(record.result).get("final"))
     loss, status = _final_loss(record), _status(record, "val_loss")
-    planned = (record.run.get("horizon") or {}).get("total")
-    updates = result.get("updates")
+    planned, updates = _mapping(record.run.get("horizon")).get("total"), result.get("updates")
     time, censored = _time_to_target(record, target, status, planned if status == "diverged" else updates)
-    final: Mapping[str, Any] = result.get("final") or {}
     return replace(
         empty,
         status=status,
@@ -222,9 +222,7 @@ def _judged(recipes: Sequence[RecipeSummary], baseline: RecipeSummary) -> tuple[
         paired_test([run.val_loss or 0.0 for run in recipe.runs], losses, comparisons=comparisons) for recipe in tested
     ]
     corrected = holm([test.p for test in tests], comparisons=comparisons)
-    made = {
-        recipe.name: BaselineTest(test, p) for recipe, test, p in zip(tested, tests, corrected, strict=True)
-    }
+    made = {recipe.name: BaselineTest(test, p) for recipe, test, p in zip(tested, tests, corrected, strict=True)}
     return tuple(
         replace(recipe, test=made[recipe.name], verdict=_verdict(made[recipe.name])) if recipe.name in made else recipe
         for recipe in recipes
@@ -263,7 +261,7 @@ def _tried(folder: Path, rate: float) -> TriedRate:
     if record is None:
         return TriedRate(rate, "missing", None)
     try:
-        final: Mapping[str, Any] = (record.result or {}).get("final") or {}
+        final = _mapping(_mapping(record.result).get("final"))
         key = "tune_loss" if "tune_loss" in final else "val_loss"
         status = _status(record, key)
         return TriedRate(rate, status, _number(final.get(key)) if status in COMPLETE else None)
@@ -275,7 +273,7 @@ def _status(record: Record, key: str) -> str:
     """How the run ended; one that ended at a loss that is no finite number has diverged, whatever it says itself."""
     if record.result is None:
         return "unfinished"
-    final: Mapping[str, Any] = record.result.get("final") or {}
+    final = _mapping(record.result.get("final"))
     ended = record.status in COMPLETE
     return "diverged" if ended and _number(final.get(key)) is None else record.status
 
@@ -285,7 +283,7 @@ def _final_loss(record: Record | None) -> float | None:
     try:
         if record is None or record.result is None or record.status not in COMPLETE:
             return None
-        return _number((record.result.get("final") or {}).get("val_loss"))
+        return _number(_mapping(record.result.get("final")).get("val_loss"))
     except RecordError:
         return None
 
@@ -298,12 +296,16 @@ def _train_loss(record: Record) -> float | None:
 
 def _base_rate(record: Record) -> float | None:
     """The rate that the recipe names, or else the largest base of any group: others may be given a share of it."""
-    recipe: Any = record.recipe
-    optimizer: Any = recipe.get("optimizer") if isinstance(recipe, Mapping) else None  # pyright: ignore[reportUnknownMemberType]
-    if isinstance(optimizer, Mapping) and _number(optimizer.get("lr")) is not None:  # pyright: ignore[reportUnknownMemberType]
-        return _number(optimizer["lr"])  # pyright: ignore[reportUnknownArgumentType]
-    bases: Sequence[float | None] = (record.run.get("bases") or {}).get("lr") or ()
+    rate = _number(_mapping(_mapping(record.recipe).get("optimizer")).get("lr"))
+    if rate is not None:
+        return rate
+    bases: Sequence[float | None] = _mapping(record.run.get("bases")).get("lr") or ()
     return max((float(base) for base in bases if base is not None), default=None)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """A mapping, or an empty one in place of anything else."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
 def _number(value: Any) -> float | None:

@@ -144,7 +144,8 @@ def boundary(k: Times, p: int, q: int) -> Times:
 def ratio(length: Fraction, end: int | None) -> tuple[int, int]:
     """A length as p/q; exact, unless products with update numbers up to `end` would then not fit 64 bits."""
     largest = (LONGEST if end is None else end) + math.ceil(length) + 1
-    exact = length.limit_denominator(max(2**61 // largest, 1))
+    finest = max(2**61 // largest, 1)
+    exact = max(length.limit_denominator(finest), Fraction(1, finest))
     return exact.numerator, exact.denominator
 
 

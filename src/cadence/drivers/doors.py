@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cadence._errors import DriverError, SpecError
-from cadence._lazy import need
+from cadence._errors import DriverError, SpecError, UnknownNameError, neighbours
 from cadence.curve.curve import named_groups
 from cadence.curve.horizon import horizon
 from cadence.curve.place import Bases, as_plan, lay_out
 from cadence.drivers.driver import Driver, Reduce
-from cadence.drivers.writer import Writer
+from cadence.drivers.recording import FolderRecorder, NoRecorder, Recorder
+from cadence.drivers.writer import Writer, no_optimizer
 from cadence.spec.nodes import EarlyStop, Plateau, Schedule, walk
 from cadence.spec.plan import Plan, split_key
 from cadence.spec.span import SpanLike
 from cadence.spec.value import number_of
-
-if TYPE_CHECKING:
-    from cadence.record.writer import RunWriter
 
 
 def drive(
@@ -34,7 +31,7 @@ def drive(
     base: Bases | None = None,
     scaler: Any = None,
     reduce: Reduce | None = None,
-    record: str | Path | RunWriter | None = None,
+    record: str | Path | Recorder | None = None,
 ) -> Driver:
     """Make an optimizer obey a schedule; its first values are written at once.
 
@@ -49,16 +46,17 @@ def drive(
         tokens_per_step: tokens in one update.
         base: what relative values are multiples of, as for `place`; each group's own value where it is left out
             (`initial_lr` where an earlier driver or scheduler left one, else `lr`).
-        scaler: the loss scaler, where there is one: then an update that nobody saw was skipped from the very first on.
+        scaler: the loss scaler, where there is one: then an update that nobody saw was skipped, from the very first on.
         reduce: makes metrics the same on every rank; where it is left out and `torch.distributed` is initialised, they
-            are averaged over all ranks.
-        record: folder of a record to write, or a writer; see `docs/formats.md`.
+            are averaged over all ranks, each of which must then call `observe`.
+        record: folder of a record to write (on rank 0), or what writes one; see `docs/formats.md`.
 
     Returns:
         The driver.
 
     Raises:
         DriverError: something that is no optimizer.
+        RecordError: a folder that holds a run that has ended, or that cannot be written.
         HorizonError: a schedule that does not fit the run, or a unit that the run cannot resolve.
         SpecError: a value or a pattern that no group has, or a schedule that gives values no optimizer can use.
 
@@ -79,19 +77,18 @@ def drive(
     writer = _writer(optimizer, plan.values())
     names = named_groups(writer.groups())
     curve = lay_out(plan, run, names, bases_of(writer, plan, names, base))
-    driver = Driver(curve, writer, reduce=reduce or _ranks(), record=_recorder(record), strict=scaler is not None)
-    on_regroup = getattr(writer, "on_regroup", None)
-    if on_regroup is not None:
-        on_regroup(driver.regroup)
-    return driver
+    return Driver(curve, writer, reduce=reduce or same_on_every_rank, record=_recorder(record), strict=_scales(scaler))
 
 
-def _recorder(record: str | Path | RunWriter | None) -> RunWriter | None:
+def _recorder(record: str | Path | Recorder | None) -> Recorder | None:
     if not isinstance(record, (str, Path)):
         return record
-    from cadence.record.writer import RunWriter
+    return FolderRecorder(Path(record)) if _rank() == 0 else NoRecorder()
 
-    return RunWriter(Path(record))
+
+def _scales(scaler: Any) -> bool:
+    """Whether a loss scaler is at work; one that is there may be switched off."""
+    return scaler is not None and bool(getattr(scaler, "is_enabled", lambda: True)())
 
 
 def _writer(optimizer: Any, values: list[str]) -> Writer:
@@ -99,13 +96,12 @@ def _writer(optimizer: Any, values: list[str]) -> Writer:
     if not optimizers:
         raise DriverError("drive got an empty list of optimizers; give it at least one")
     modules = {cls.__module__.partition(".")[0] for cls in type(optimizers[0]).__mro__}
-    if "torch" in modules or "torch" in sys.modules and "paddle" not in modules:
-        need("torch", extra="torch")
-        from cadence.drivers.torch_writer import TorchWriter, check_optimizers
+    if "torch" not in modules:
+        raise no_optimizer(optimizers[0])
+    from cadence.drivers.torch_writer import TorchWriter, check_optimizers
 
-        check_optimizers(optimizers, values)
-        return TorchWriter(optimizers)
-    raise DriverError(f"drive takes a torch optimizer (or a list of them), not a {type(optimizers[0]).__name__}")
+    check_optimizers(optimizers, values)
+    return TorchWriter(optimizers)
 
 
 def has_feedback(plan: Plan) -> bool:
@@ -119,8 +115,9 @@ def bases_of(
     """The base of every value of every group: what the call says, else what the groups hold.
 
     Raises:
-        SpecError: a value that no group the plan means has, or a wrong number of bases.
+        SpecError: a value that no group the plan means has, a base that is not asked for, or a wrong number of them.
     """
+    _check_given(given, plan.values())
     table: dict[str, tuple[float | None, ...]] = {}
     for value in plan.values():
         own = [writer.base(g, value) for g in range(len(names))]
@@ -130,7 +127,9 @@ def bases_of(
         governed = [g for g, name in enumerate(names) if plan.governing(name, value) is not None]
         if governed and all(table[value][g] is None for g in governed):
             where = f" that {pattern!r} matches" if pattern else ""
-            raise SpecError(f"the plan governs {value!r}, and no parameter group{where} has it; take it out of the plan")
+            raise SpecError(
+                f"the plan governs {value!r}, and no parameter group{where} has it; take it out of the plan"
+            )
     return table
 
 
@@ -138,21 +137,52 @@ def _given(given: Any, value: str, own: list[float | None]) -> list[float | None
     """The base of each group: what the call says, else the group's own."""
     if isinstance(given, Mapping):
         given = given.get(value)
-    elif given is not None and value != "lr":
+    elif value != "lr":
         given = None
     if given is None:
         return own
-    numbers = list(given) if isinstance(given, Sequence) else [given] * len(own)
+    numbers = _listed(given, len(own))
     if len(numbers) != len(own):
-        raise SpecError(f"base has {len(numbers)} numbers for {value!r}, and the optimizer has {len(own)} parameter groups; write one for each")
+        raise SpecError(
+            f"base has {len(numbers)} numbers for {value!r}, and the optimizer has {len(own)} parameter groups; write "
+            f"one for each"
+        )
     return [None if o is None else number_of(x, f"the base of {value}") for x, o in zip(numbers, own, strict=True)]
 
 
-def _ranks() -> Reduce | None:
-    """The mean over all ranks, where a process group of torch is initialised."""
-    distributed = sys.modules.get("torch.distributed")
-    if distributed is None or not distributed.is_available() or not distributed.is_initialized():
-        return None
+def _listed(given: Any, count: int) -> list[Any]:
+    """One number for each group, from one for all or from any sequence, arrays and tensors included."""
+    if isinstance(given, str) or getattr(given, "ndim", 1) == 0 or not hasattr(given, "__len__"):
+        return [given] * count
+    return list(given)
+
+
+def _check_given(given: Bases | None, values: list[str]) -> None:
+    """Refuse a base of something that the plan does not govern."""
+    named: list[str] = list(given) if isinstance(given, Mapping) else [] if given is None else ["lr"]
+    for value in named:
+        if value not in values:
+            raise UnknownNameError(
+                f"base says something of {value!r}, which the plan does not govern; {neighbours(str(value), values)}"
+            )
+
+
+# ---- ranks -----------------------------------------------------------------------------------------------------------
+
+
+def same_on_every_rank(metrics: dict[str, float], /) -> Mapping[str, float]:
+    """The mean over all ranks, if a process group of torch is initialised by now; else the metrics as they are."""
+    if not _in_group():
+        return metrics
     from cadence.drivers.torch_ranks import mean_over_ranks
 
-    return mean_over_ranks
+    return mean_over_ranks(metrics)
+
+
+def _in_group() -> bool:
+    distributed = sys.modules.get("torch.distributed")
+    return distributed is not None and distributed.is_available() and distributed.is_initialized()
+
+
+def _rank() -> int:
+    return sys.modules["torch.distributed"].get_rank() if _in_group() else 0

@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, final
 
 from cadence._errors import DriverError, SpecError, UnknownNameError, neighbours
 from cadence.curve.curve import Curve, named_groups
 from cadence.curve.edits import Entry
 from cadence.curve.horizon import round_half_up
-from cadence.curve.place import lay_out
-from cadence.drivers.state import restored, saved
-from cadence.drivers.writer import Writer
-from cadence.feedback.control import Control
+from cadence.drivers.recording import Recorder
+from cadence.drivers.state import regrouped, restored, saved, since_change
+from cadence.drivers.writer import Write, Writer
+from cadence.feedback.control import Control, numbers
 from cadence.feedback.rules import Decision
+from cadence.spec.nodes import PastEnd
 from cadence.spec.span import Span, SpanLike, span
 from cadence.spec.value import number_of
 
-if TYPE_CHECKING:
-    from cadence.record.writer import RunWriter
-
 SMALLEST_BLOCK, LARGEST_BLOCK = 64, 4096
 """Updates computed ahead: few after a change, more as it goes on undisturbed."""
+
+MOST_AHEAD = 2**18
+"""Numbers computed ahead at most, over all groups: about 8 MB."""
+
+MOST_QUIET = 20
+"""Calls of `step` without an update that are nothing to wonder about: so many a loss scaler may skip."""
+
+MOST_UNSEEN = 1000
+"""Calls of `step` that may come before the optimizer's first update."""
 
 
 class Reduce(Protocol):
     """Makes metrics the same on every rank."""
 
-    def __call__(self, metrics: dict[str, float], /) -> Mapping[str, float]: ...
+    def __call__(self, metrics: dict[str, float], /) -> Mapping[str, float]:
+        """The metrics that all ranks shall go by."""
+        ...
 
 
+@final
 class Driver:
     """Makes an optimizer obey a curve. Made by `drive`.
 
@@ -39,7 +49,7 @@ class Driver:
     """
 
     def __init__(
-        self, curve: Curve, writer: Writer, *, reduce: Reduce | None, record: RunWriter | None, strict: bool
+        self, curve: Curve, writer: Writer, *, reduce: Reduce | None, record: Recorder | None, strict: bool
     ) -> None:
         """Bind a curve to a writer and write its first values at once.
 
@@ -52,20 +62,24 @@ class Driver:
         """
         self.t = 0
         self._writer = writer
-        self._write = writer.write
+        self._write: Write = writer.write
         self._clock = writer.clock
         self._reduce = reduce
         self._record = record
         self._strict = strict
-        self._by_calls = not self._clock.hooked
         self._control = Control.over(curve)
         self._stopped = False
         self._past_end = False
+        # Calls of `step` since the last update, and the update that they were at.
+        self._idle, self._idle_at = 0, 0
         self._columns: dict[str, Any] = {}
         self._columns_ahead: list[list[float]] = []
         self._ahead: Iterator[tuple[float, ...]] = iter(())
         self._first = 0
-        self._attach()
+        writer.attach(self._regroup)
+        self._remember()
+        self._refresh()
+        self._describe()
 
     # ---- what is read --------------------------------------------------------------------------------------------
 
@@ -76,8 +90,11 @@ class Driver:
 
     @property
     def journal(self) -> tuple[Entry, ...]:
-        """What has happened: decisions with their sentences, changes by hand, the end of the schedule."""
-        return self.curve.journal
+        """What has happened: decisions with their sentences, changes by hand, the end of the schedule.
+
+        Of looks without consequence (``keep``) it holds the latest.
+        """
+        return self._control.journal
 
     @property
     def values(self) -> dict[str, list[float | None]]:
@@ -92,6 +109,36 @@ class Driver:
         """Whether an early stop has been decided."""
         return self._stopped
 
+    def check(self) -> list[str]:
+        """What is not as it should be, for whoever wonders why a rate is not what the schedule says.
+
+        Returns:
+            One sentence for each value that somebody else has written since the last step (which the next one puts
+            right), and one if `step` is called although the optimizer does no updates. Empty where all is well.
+
+        Example:
+            >>> import torch
+            >>> import cadence as cd
+            >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+            >>> driver = cd.drive(optimizer, "constant()")
+            >>> optimizer.param_groups[0]["lr"] = 0.5
+            >>> print(driver.check()[0])
+            lr of group '0' is 0.5, and the schedule says 0.1 at update 0; to change it for good, write driver.set(lr=0.5)
+        """
+        found: list[str] = []
+        for (g, value), column, there in zip(self.curve.pairs, self._columns_ahead, self._writer.read(), strict=True):
+            meant = column[self.t - self._first]
+            # A tensor may hold the number in half the digits.
+            if there is None or abs(there - meant) > 1e-6 * abs(meant):
+                told = "gone" if there is None else f"{there:g}"
+                found.append(
+                    f"{value} of group {self.curve.groups[g]!r} is {told}, and the schedule says {meant:g} at update "
+                    f"{self.t}; to change it for good, write driver.set({value}={'...' if there is None else told})"
+                )
+        if self._idle >= MOST_QUIET and self._idle_at == self.t:
+            found.append(self._told_idle())
+        return found
+
     def __repr__(self) -> str:
         return f"<Driver of {self.curve.spec} at update {self.t} of {self.curve.total or 'an open run'}>"
 
@@ -103,47 +150,60 @@ class Driver:
         Where the optimizer tells which updates it really did, an update that a loss scaler skipped does not count.
 
         Raises:
-            DriverError: a positional argument: metrics go to `observe`.
+            DriverError: a positional argument (metrics go to `observe`), or a thousand calls without any update.
         """
         t = self.t + 1
-        clock = self._clock
-        if clock.done != t:
-            if self._by_calls and not clock.seen:
-                clock.done = t
-            elif (t := self._counted(t)) == self.t:
-                return
-        if unexpected:
-            raise DriverError(
-                f"driver.step() takes no argument, and got {unexpected[0]!r:.60}; report metrics with "
-                f"driver.observe({{'val_loss': ...}})"
-            )
-        if self._record is not None:
-            self._write_row()
+        # Nothing out of the ordinary: this is all that an update costs.
+        if self._clock.done != t or self._record is not None or unexpected:
+            self._step_with_care(t, unexpected)
+            return
         self.t = t
-        # Rows are computed ahead; where they end, or where updates were not told one by one, they are computed anew.
         for row in self._ahead:
             self._write(row)
             return
         self._fill(t)
         self._write(next(self._ahead))
 
-    def _counted(self, t: int) -> int:
-        """The update to go on to where the hook has not counted exactly one since the last call."""
+    def _step_with_care(self, t: int, unexpected: tuple[object, ...]) -> None:
+        if unexpected:
+            raise DriverError(
+                f"driver.step() takes no argument, and got {unexpected[0]!r:.60}; report metrics with "
+                f"driver.observe({{'val_loss': ...}})"
+            )
         clock = self._clock
         if clock.done < t and self._skipped():
-            return self.t
+            self._wait()
+            return
+        if self._record is not None:
+            self._write_row(self._record)
         if clock.done > t:
+            # Updates that `step` was not told of one by one: the rows ahead belong to those between.
             self._ahead = iter(())
-        clock.done = max(clock.done, t)
-        return clock.done
+        self.t = clock.done = max(clock.done, t)
+        row = next(self._ahead, None)
+        if row is None:
+            self._fill(self.t)
+            row = next(self._ahead)
+        self._write(row)
 
     def _skipped(self) -> bool:
-        """The hook saw no update before this call: was it skipped, or is nobody training?"""
-        if self._clock.seen or self._strict or self._writer.training():
-            return True
-        # No update was ever seen and no gradient exists: the calls themselves are what is being tried out.
-        self._by_calls = True
-        return False
+        """No update was seen before this call: was it skipped, or is nobody training?
+
+        Where no update was ever seen and no gradient exists, the calls themselves are what is being tried out.
+        """
+        return self._clock.seen or self._strict or self._writer.training()
+
+    def _wait(self) -> None:
+        self._idle = self._idle + 1 if self._idle_at == self.t else 1
+        self._idle_at = self.t
+        if self._idle >= MOST_UNSEEN and not self._clock.seen:
+            raise DriverError(self._told_idle())
+
+    def _told_idle(self) -> str:
+        return (
+            f"step() was called {self._idle} times at update {self.t}, and the optimizer has done no update meanwhile; "
+            f"drive the optimizer that trains, and call step() once after each optimizer.step()"
+        )
 
     def log(self, **columns: Any) -> None:
         """Add columns (loss, samples, grad_norm, ...) to the record's row of the current update.
@@ -168,17 +228,19 @@ class Driver:
             FeedbackError: a metric that a rule needs is missing at the first evaluation, or cannot be used.
         """
         if not isinstance(metrics, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise DriverError(f"observe takes metrics by name, e.g. driver.observe({{'val_loss': 0.31}}), not {metrics!r:.60}")
+            raise DriverError(
+                f"observe takes metrics by name, e.g. driver.observe({{'val_loss': 0.31}}), not {metrics!r:.60}"
+            )
+        values: Mapping[str, float] = numbers(metrics)
         if self._reduce is not None:
-            metrics = self._reduce({k: float(v) for k, v in metrics.items()})
+            values = numbers(self._reduce(dict(values)))
         done = self._done()
-        before = self.curve
-        self._control, decisions = self._control.observe(metrics, done)
+        self._control, decisions = self._control.observe(values, done)
         self._stopped = self._stopped or any(d.kind == "stop" for d in decisions)
         if self._record is not None:
-            self._record.evaluation({"t": done, **self._epoch(done), **metrics})
-            for entry in self.curve.journal[len(before.journal) :]:
-                self._record.event(dict(entry))
+            self._record.evaluation({"t": done, **self._epoch(done), **values})
+            for decision in decisions:
+                self._record.event(decision.to_json())
         if any(d.kind == "cut" for d in decisions):
             self._refresh()
         return decisions
@@ -193,16 +255,29 @@ class Driver:
             values: ``lr=0.01``, ``weight_decay=0.1``, ...
 
         Raises:
-            SpecError: a value that the plan does not govern, or one that stands at 0 and so cannot be scaled.
+            SpecError: a value that the plan does not govern, one that stands at 0 and so cannot be scaled, or a number
+                of 0, from which nothing could be scaled back.
 
         Example:
-            >>> driver.set(lr=0.01)  # doctest: +SKIP
+            >>> import torch
+            >>> import cadence as cd
+            >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+            >>> driver = cd.drive(optimizer, "linear(10)")
+            >>> driver.set(lr=0.05)
+            >>> [driver.curve.at(t) for t in (0, 5, 10)]
+            [0.05, 0.025, 0.0]
         """
         if not values:
             raise SpecError("set changes nothing; write e.g. driver.set(lr=0.01)")
         now, factors = self._done(), dict[str, list[float | None]]()
-        for value, number in values.items():
-            factors[value] = self._factors(value, number_of(number, value), group, now)
+        for value, x in values.items():
+            number = number_of(x, value)
+            if number == 0:
+                raise SpecError(
+                    f"set({value}=0) would end it for good, because the rest of the curve is multiplied; write a small "
+                    f"number, e.g. {value}=1e-12"
+                )
+            factors[value] = self._factors(value, number, group, now)
         told = ", ".join(f"{v} = {x:g}" for v, x in values.items())
         where = "" if group is None else f" of group {group!r}"
         self._edit({"t": now, "kind": "set", "factors": factors, "sentence": f"Set by hand: {told}{where}."})
@@ -212,12 +287,15 @@ class Driver:
 
         Args:
             length: for how long; None: until `release`.
+
+        Raises:
+            SpecError: a value that stands at 0 now and will not later, which could not go on from there.
         """
         now = self._done()
+        until = None if length is None else now + self._updates(length, "the length of hold")
         held: dict[str, list[float | None]] = {v: [None] * len(self.curve.groups) for v in self.curve.plan.values()}
         for g, value in self.curve.pairs:
-            held[value][g] = self.curve.at(now, group=g, value=value)
-        until = None if length is None else now + self._updates(length, "the length of hold")
+            held[value][g] = self._holdable(g, value, now, now + 1 if until is None else until)
         told = "until released" if until is None else f"until update {until}"
         self._edit({"t": now, "kind": "hold", "values": held, "until": until, "sentence": f"Held by hand {told}."})
 
@@ -227,7 +305,9 @@ class Driver:
         Raises:
             DriverError: nothing is held.
         """
-        kinds = [e["kind"] for e in self.journal if e["kind"] == "release" or (e["kind"] == "hold" and e["until"] is None)]
+        kinds = [
+            e["kind"] for e in self.journal if e["kind"] == "release" or (e["kind"] == "hold" and e["until"] is None)
+        ]
         if not kinds or kinds[-1] == "release":
             raise DriverError("nothing is held, so there is nothing to release; write driver.hold() first")
         self._edit({"t": self._done(), "kind": "release", "sentence": "Released by hand."})
@@ -238,9 +318,14 @@ class Driver:
         Args:
             length: of the warmup.
             start: factor of its first update, in [0, 1].
+
+        Raises:
+            SpecError: a start outside.
         """
         now, n = self._done(), self._updates(length, "the length of rewarm")
         low = number_of(start, "start of rewarm")
+        if low > 1:
+            raise SpecError(f"start of rewarm is {low:g}; it is a share of the plan's value, at most 1")
         values = ["lr"] if "lr" in self.curve.plan.values() else self.curve.plan.values()[:1]
         told = f"Warmed up again by hand over {n} updates, from {low:g} of the plan."
         self._edit({"t": now, "kind": "rewarm", "updates": n, "start": low, "values": values, "sentence": told})
@@ -264,14 +349,18 @@ class Driver:
             StateError: no such state, or one of another schedule or length where `change` does not say what is wanted.
         """
         self._control, self.t = restored(state, self._control, change=change)
-        self._stopped = any(e["kind"] == "stop" for e in self.journal)
-        self._past_end = any(e["kind"] == "past_end" for e in self.journal)
+        # An end that was reached before the last change of schedule or length is not the end of this one.
+        ended = {e["kind"] for e in since_change(self.journal)}
+        self._stopped, self._past_end = "stop" in ended, "past_end" in ended
         self._clock.done = self.t
-        for g, value in self.curve.pairs:
-            self._writer.remember(g, value, self.curve.bases[value][g] or 0.0)
-        self._refresh()
+        self._columns = {}
+        self._remember()
         if self._record is not None:
             self._record.event({"t": self.t, "kind": "resume", "sentence": f"Resumed at update {self.t}."})
+            if change is not None:
+                self._record.event(dict(self.journal[-1]))
+        self._refresh()
+        self._describe()
 
     def close(self, result: Mapping[str, Any] | None = None) -> None:
         """Finish the record: write what is buffered, and `result.json`."""
@@ -281,39 +370,39 @@ class Driver:
 
     # ---- inside --------------------------------------------------------------------------------------------------
 
-    def _attach(self) -> None:
+    def _remember(self) -> None:
         for g, value in self.curve.pairs:
             self._writer.remember(g, value, self.curve.bases[value][g] or 0.0)
-        self._refresh()
+
+    def _describe(self) -> None:
         if self._record is not None:
+            curve = self.curve
             self._record.start(
                 {
-                    "spec": self.curve.spec,
-                    "horizon": self.curve.horizon.to_json(),
-                    "groups": list(self.curve.groups),
-                    "values": self.curve.plan.values(),
-                    "bases": {v: list(b) for v, b in self.curve.bases.items()},
+                    "spec": curve.spec,
+                    "horizon": curve.horizon.to_json(),
+                    "groups": list(curve.groups),
+                    "values": curve.plan.values(),
+                    "bases": {value: list(bases) for value, bases in curve.bases.items()},
                 }
             )
 
-    def regroup(self) -> None:
+    def _regroup(self, was: Sequence[int | None]) -> None:
         """Take over parameter groups that were added, or that the optimizer's own `load_state_dict` replaced."""
-        names = named_groups(self._writer.groups())
-        known = len(self.curve.groups)
-        if len(names) > known:
-            bases = {
-                value: (*numbers, *(self._writer.base(g, value) for g in range(known, len(names))))
-                for value, numbers in self.curve.bases.items()
+        if list(was) != list(range(len(self.curve.groups))):
+            names = named_groups(self._writer.groups())
+            new = {
+                value: [self._writer.base(g, value) if former is None else None for g, former in enumerate(was)]
+                for value in self.curve.bases
             }
-            curve = lay_out(self.curve.plan, self.curve.horizon, names, bases, self.curve.journal)
-            self._control = replace(self._control, curve=curve)
-        for g, value in self.curve.pairs:
-            self._writer.remember(g, value, self.curve.bases[value][g] or 0.0)
+            self._control = regrouped(self._control, was, names, new)
+            self._describe()
+        self._remember()
         self._refresh()
 
     def _refresh(self) -> None:
         """Compute and write the values anew: the curve, the groups or the update have changed."""
-        self._writer.aim(self.curve.pairs)
+        self._write = self._writer.aim(self.curve.pairs)
         self._columns_ahead = []
         self._fill(self.t)
         self._write(next(self._ahead))
@@ -321,7 +410,8 @@ class Driver:
     def _fill(self, t: int) -> None:
         """Compute a block of rows from update `t` on."""
         before = len(self._columns_ahead[0]) if self._columns_ahead else 0
-        size = min(max(4 * before, SMALLEST_BLOCK), LARGEST_BLOCK)
+        most = min(LARGEST_BLOCK, max(SMALLEST_BLOCK, MOST_AHEAD // len(self.curve.pairs)))
+        size = min(max(4 * before, SMALLEST_BLOCK), most)
         end = self.curve.end
         if end is not None and t <= end < t + size:
             # A block ends with the curve, so that going past it comes by here.
@@ -330,7 +420,15 @@ class Driver:
         self._ahead = zip(*self._columns_ahead, strict=True)
         if end is not None and t > end and not self._past_end:
             self._past_end = True
-            self._note({"t": t, "kind": "past_end", "sentence": f"Update {t} lies past the end of the schedule at {end}; its end value is held."})
+            goes_on = all(isinstance(schedule, PastEnd) for _, schedule in self.curve.plan.entries)
+            told = "it goes on as past_end says" if goes_on else "its end value is held"
+            self._note(
+                {
+                    "t": t,
+                    "kind": "past_end",
+                    "sentence": f"Update {t} lies past the end of the schedule at {end}; {told}.",
+                }
+            )
 
     def _done(self) -> int:
         """Updates done, those included that `step` has not been told of."""
@@ -341,7 +439,7 @@ class Driver:
         self._refresh()
 
     def _note(self, entry: Entry) -> None:
-        self._control = replace(self._control, curve=self.curve.with_entry(entry))
+        self._control = self._control.noted(entry)
         if self._record is not None:
             self._record.event(dict(entry))
 
@@ -352,9 +450,24 @@ class Driver:
         chosen = governed[0] if group is None else self._group(group, governed, value)
         current = self.curve.at(now, group=chosen, value=value)
         if current == 0:
-            raise SpecError(f"{value} is 0 at update {now} and cannot be scaled to {number:g}; use driver.load_state_dict(..., change='new') with another schedule")
+            raise SpecError(
+                f"{value} is 0 at update {now} of {self.curve.spec}, and no factor makes {number:g} of it; drive the "
+                f"optimizer with a schedule that does not end at 0, e.g. cosine(to=0.01)"
+            )
+        factor = number / current
+        if not math.isfinite(factor):
+            raise SpecError(f"{value} is {current:g} at update {now}, too small to be scaled to {number:g}")
         touched = governed if group is None else [chosen]
-        return [number / current if g in touched else None for g in range(len(self.curve.groups))]
+        return [factor if g in touched else None for g in range(len(self.curve.groups))]
+
+    def _holdable(self, g: int, value: str, now: int, then: int) -> float:
+        held, later = (self.curve.at(t, group=g, value=value) for t in (now, then))
+        if held == 0 != later:
+            raise SpecError(
+                f"{value} is 0 at update {now}, and the curve could not go on from a value held at 0; hold it later, or "
+                f"let the schedule begin above 0"
+            )
+        return held
 
     def _group(self, group: str | int, governed: list[int], value: str) -> int:
         names = {self.curve.groups[g]: g for g in governed}
@@ -374,9 +487,6 @@ class Driver:
         per_epoch = self.curve.horizon.steps_per_epoch
         return {} if per_epoch is None else {"epoch": done / per_epoch}
 
-    def _write_row(self) -> None:
-        assert self._record is not None
-        self._record.update({"t": self.t, **self._columns, **self.values})
+    def _write_row(self, record: Recorder) -> None:
+        record.update({"t": self.t, **self._columns, **self.values})
         self._columns = {}
-
-

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from cadence._errors import StateError, UnknownNameError, neighbours
 from cadence.curve.curve import Curve
-from cadence.curve.edits import MOVING
-from cadence.curve.horizon import Horizon
+from cadence.curve.edits import MOVING, Entry
+from cadence.curve.horizon import horizon
 from cadence.curve.place import as_plan, lay_out
 from cadence.feedback.control import Control
 from cadence.spec.parse import parse
+from cadence.spec.value import number_of
 
 VERSION = 1
 KEYS = ("version", "t", "spec", "horizon", "groups", "bases", "rules", "begun", "journal")
+UNITS = ("steps_per_epoch", "batch_size", "tokens_per_step")
 CHANGES = ("extend", "stretch", "new")
+
+OF_OLD_LENGTH = ("stretch",)
+"""Entries that mean nothing on another length."""
+
+OF_OLD_SCHEDULE = (*MOVING, "cut", "stop", "release")
+"""Entries that mean nothing to another schedule."""
 
 
 def saved(control: Control, t: int) -> dict[str, Any]:
@@ -31,7 +40,7 @@ def saved(control: Control, t: int) -> dict[str, Any]:
         "bases": {value: list(numbers) for value, numbers in curve.bases.items()},
         "rules": [dict(s) for s in control.states],
         "begun": control.begun,
-        "journal": [dict(e) for e in curve.journal],
+        "journal": [dict(e) for e in control.journal],
     }
 
 
@@ -47,10 +56,11 @@ def restored(state: Mapping[str, Any], here: Control, *, change: str | None) -> 
         The control to go on with, and the update number.
 
     Raises:
-        StateError: not a state; another schedule or length and no `change`; more groups than there are now.
+        StateError: not a state; other groups; another schedule or run and no `change`; a change that cannot go on from
+            where the state stands.
     """
     if change is not None and change not in CHANGES:
-        raise UnknownNameError(f"change cannot be {change!r}; {neighbours(change, CHANGES)}")
+        raise UnknownNameError(f"change cannot be {change!r}; {neighbours(str(change), CHANGES)}")
     then, t = read_state(state, here.curve)
     checked_same(then.curve, here.curve, change)
     if change is None:
@@ -64,48 +74,146 @@ def read_state(state: Mapping[str, Any], now: Curve) -> tuple[Control, int]:
     """The control that was saved, over the groups there are now; the saved bases win.
 
     Raises:
-        StateError: not a state, or one with more groups than there are now.
+        StateError: not a state, or one of other groups.
     """
     if not isinstance(state, Mapping) or any(k not in state for k in KEYS):  # pyright: ignore[reportUnnecessaryIsInstance]
         missing = [k for k in KEYS if not isinstance(state, Mapping) or k not in state]  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise StateError(f"this is no state of a driver ({', '.join(missing)} missing); load what driver.state_dict() returned")
+        raise StateError(
+            f"this is no state of a driver ({', '.join(missing)} missing); load what driver.state_dict() returned"
+        )
     if state["version"] != VERSION:
-        raise StateError(f"the state has version {state['version']!r}, and this cadence reads version {VERSION}; load it with the cadence that wrote it")
-    saved_groups = [str(g) for g in state["groups"]]
-    if len(saved_groups) > len(now.groups):
-        raise StateError(f"the state knows {len(saved_groups)} parameter groups, and the optimizer has {len(now.groups)}; add the missing groups first")
-    plan = as_plan(_parsed(state["spec"]))
-    horizon = Horizon(**{k: state["horizon"].get(k) for k in ("total", "steps_per_epoch", "batch_size", "tokens_per_step")})
-    bases: dict[str, tuple[float | None, ...]] = {}
-    for value in plan.values():
-        loaded = [None if x is None else float(x) for x in state["bases"].get(value, [])]
-        bases[value] = (*loaded, *now.bases.get(value, (None,) * len(now.groups))[len(loaded) :])
-    curve = lay_out(plan, horizon, now.groups, bases, tuple(state["journal"]))
+        raise StateError(
+            f"the state has version {state['version']!r:.60}, and this cadence reads version {VERSION}; load it with "
+            f"the cadence that wrote it"
+        )
+    try:
+        return _read(state, now)
+    except (TypeError, AttributeError, KeyError, IndexError, ValueError, OverflowError) as fault:
+        if isinstance(fault, StateError):
+            raise
+        raise StateError(
+            f"the state cannot be read ({fault}); load what driver.state_dict() returned, unchanged"
+        ) from fault
+
+
+def _read(state: Mapping[str, Any], now: Curve) -> tuple[Control, int]:
+    t = state["t"]
+    if type(t) is not int or t < 0:
+        raise StateError(f"the state stands at update {t!r:.60}; load what driver.state_dict() returned, unchanged")
+    plan = as_plan(parse(state["spec"]))
+    units = {k: state["horizon"].get(k) or getattr(now.horizon, k) for k in UNITS}
+    run = replace(horizon(**units), total=state["horizon"]["total"])
+    bases = _bases(state, plan.values(), now)
+    journal = tuple(cast("Sequence[Entry]", state["journal"]))
+    curve = lay_out(plan, run, now.groups, bases, _moving(journal))
     if len(state["rules"]) != len(curve.rules):
-        raise StateError(f"the state remembers {len(state['rules'])} rules, and its schedule {curve.spec} has {len(curve.rules)}; it was changed by hand")
-    return Control(curve, tuple(dict(s) for s in state["rules"]), bool(state["begun"])), int(state["t"])
+        raise StateError(
+            f"the state remembers {len(state['rules'])} rules, and its schedule {curve.spec} has {len(curve.rules)}; "
+            f"load what driver.state_dict() returned, unchanged"
+        )
+    return Control(curve, tuple(dict(s) for s in state["rules"]), bool(state["begun"]), journal), t
 
 
-def _parsed(spec: Any) -> Any:
-    return parse(spec)
+def _bases(state: Mapping[str, Any], values: Sequence[str], now: Curve) -> dict[str, tuple[float | None, ...]]:
+    """The saved bases; groups that were added since keep their own.
+
+    Raises:
+        StateError: fewer groups than in the state, or others.
+    """
+    then = [str(g) for g in state["groups"]]
+    if len(then) > len(now.groups):
+        raise StateError(
+            f"the state knows {len(then)} parameter groups, and the optimizer has {len(now.groups)}; add the missing "
+            f"groups first"
+        )
+    for i, (was, group) in enumerate(zip(then, now.groups, strict=False)):
+        # A group without a name is called by its index, and may have been given one since.
+        if was != group and str(i) not in (was, group):
+            raise StateError(
+                f"the state belongs to groups {', '.join(then)}, and the optimizer has {', '.join(now.groups)}; make "
+                f"it with its groups in the same order"
+            )
+    bases: dict[str, tuple[float | None, ...]] = {}
+    for value in values:
+        loaded = [None if x is None else number_of(x, f"the base of {value}") for x in state["bases"][value]]
+        if len(loaded) != len(then):
+            raise StateError(
+                f"the state has {len(loaded)} bases of {value} for {len(then)} groups; it was changed by hand"
+            )
+        own = now.bases.get(value, (None,) * len(now.groups))
+        bases[value] = (*loaded, *own[len(loaded) :])
+    return bases
 
 
 def checked_same(then: Curve, now: Curve, change: str | None) -> None:
-    """Refuse a state of another schedule or another length, unless `change` says what is wanted.
+    """Refuse a state of another schedule or another run, unless `change` says what is wanted.
 
     Raises:
         StateError: naming both.
     """
     if then.plan != now.plan and change != "new":
         raise StateError(
-            f"the state belongs to {then.spec}, and this driver was made with {now.spec}; make it with the same schedule, or say "
-            f"change='new' to go on with the new one without a jump"
+            f"the state belongs to {then.spec}, and this driver was made with {now.spec}; make it with the same "
+            f"schedule, or say change='new' to go on with the new one without a jump"
         )
-    if then.total != now.total and change is None:
+    if change is not None:
+        return
+    if then.total != now.total:
         raise StateError(
-            f"the state belongs to a run of {_run(then)}, and this driver was made for {_run(now)}; make it for the same "
-            f"length, or say change='extend' to go on over the new one without a jump"
+            f"the state belongs to a run of {_run(then)}, and this driver was made for {_run(now)}; make it for the "
+            f"same length, or say change='extend' or change='stretch' to go on over the new one without a jump"
         )
+    for unit in UNITS:
+        was, wanted = getattr(then.horizon, unit), getattr(now.horizon, unit)
+        if wanted is not None and was != wanted:
+            raise StateError(
+                f"the state belongs to a run with {unit}={was}, and this driver was made with {unit}={wanted}; make it "
+                f"with the same, or say change='extend' to go on with the new one without a jump"
+            )
+
+
+def since_change(journal: Sequence[Entry]) -> list[Entry]:
+    """What has happened since the schedule or its length was last changed."""
+    last = max((i for i, e in enumerate(journal) if e["kind"] in ("change", "stretch")), default=-1)
+    return list(journal[last + 1 :])
+
+
+def regrouped(
+    control: Control, was: Sequence[int | None], names: tuple[str, ...], added: Mapping[str, Sequence[float | None]]
+) -> Control:
+    """The control over other parameter groups.
+
+    Args:
+        control: over the groups before.
+        was: for each group now, which one it was before; None: it was added.
+        names: of the groups now.
+        added: value -> base for each group now that was added.
+    """
+    curve = control.curve
+    bases = {
+        value: tuple(added[value][g] if former is None else numbers[former] for g, former in enumerate(was))
+        for value, numbers in curve.bases.items()
+    }
+    journal = tuple(_moved(entry, was) for entry in control.journal)
+    return replace(control, curve=lay_out(curve.plan, curve.horizon, names, bases, _moving(journal)), journal=journal)
+
+
+def _moved(entry: Entry, was: Sequence[int | None]) -> Entry:
+    """An entry whose tables of one number per group follow the groups; a group that was added is not touched by it."""
+    tables = {
+        key: {
+            value: [None if former is None or former >= len(row) else row[former] for former in was]
+            for value, row in cast("Mapping[str, Sequence[float | None]]", entry[key]).items()
+        }
+        for key in ("factors", "values")
+        if isinstance(entry.get(key), Mapping)
+    }
+    return {**entry, **tables} if tables else entry
+
+
+def _moving(journal: Sequence[Entry]) -> tuple[Entry, ...]:
+    """What a curve must know of a journal."""
+    return tuple(e for e in journal if e["kind"] != "keep")
 
 
 def _run(curve: Curve) -> str:
@@ -117,31 +225,46 @@ def _stretched(then: Control, total: int | None, t: int) -> Control:
     was = then.curve.total
     if was is None or total is None or min(was, total) <= t:
         raise StateError(
-            f"what is left of a run of {_run(then.curve)} at update {t} cannot be stretched to {total or 'an unknown number of'} "
-            f"updates; both must be known and lie ahead"
+            f"what is left of a run of {_run(then.curve)} at update {t} cannot be stretched to "
+            f"{total or 'an unknown number of'} updates; both must be known and lie ahead"
         )
     told = f"From update {t} on the rest of the schedule is stretched: it ends at update {total} instead of {was}."
-    entry = {"t": t, "kind": "stretch", "was": was, "total": total, "sentence": told}
-    return replace(then, curve=then.curve.with_entry(entry))
+    return then.noted({"t": t, "kind": "stretch", "was": was, "total": total, "sentence": told})
 
 
 def _changed(then: Control, here: Control, t: int, change: str) -> Control:
     """The wanted curve from update `t` on, scaled so that nothing jumps there."""
     old = then.curve
-    # The wanted curve with the loaded bases; of a new schedule the old decisions are history, not rules of its own.
+    # The wanted curve with the loaded bases; what belongs to the old schedule or length is history from here on.
     bases = {v: tuple(old.bases.get(v, here.curve.bases[v])) for v in here.curve.plan.values()}
-    journal = old.journal if change == "extend" else tuple({**e, "kind": f"earlier {e['kind']}"} if e["kind"] in (*MOVING, "cut", "stop", "release") else e for e in old.journal)
-    new = lay_out(here.curve.plan, here.curve.horizon, here.curve.groups, bases, journal)
+    outdated = OF_OLD_LENGTH if change == "extend" else OF_OLD_SCHEDULE
+    journal = tuple({**e, "kind": f"earlier {e['kind']}"} if e["kind"] in outdated else e for e in then.journal)
+    new = lay_out(here.curve.plan, here.curve.horizon, here.curve.groups, bases, _moving(journal))
     factors: dict[str, list[float | None]] = {v: [None] * len(new.groups) for v in new.plan.values()}
     for g, value in new.pairs:
         if (g, value) in old.pairs:
-            was, is_now = (c.at(t, group=g, value=value) for c in (old, new))
-            factors[value][g] = was / is_now if is_now else 1.0
+            factors[value][g] = _factor(old, new, t, g, value)
+    told = f"{new.spec} over {_run(new)} instead of {old.spec} over {_run(old)}"
     entry = {
         "t": t, "kind": "change", "factors": factors, "was": {"spec": old.spec, "horizon": old.horizon.to_json()},
-        "sentence": f"From update {t} on: {new.spec} over {_run(new)} instead of {old.spec} over {_run(old)}, without a jump.",
+        "sentence": f"From update {t} on: {told}, without a jump.",
     }  # fmt: skip
-    states = then.states if change == "extend" else here.states
-    return replace(Control(new.with_entry(entry), states, then.begun), begun=then.begun and change == "extend")
+    states, begun = (then.states, then.begun) if change == "extend" else (here.states, False)
+    return Control(new, states, begun, journal).noted(entry)
 
 
+def _factor(old: Curve, new: Curve, t: int, g: int, value: str) -> float:
+    """What makes the new curve go on where the old one stands.
+
+    Raises:
+        StateError: one of them stands at 0 and the other does not.
+    """
+    was, wanted = (c.at(t, group=g, value=value) for c in (old, new))
+    if was == wanted:
+        return 1.0
+    if was == 0 or wanted == 0 or not math.isfinite(was / wanted):
+        raise StateError(
+            f"{value} of group {new.groups[g]!r} stands at {was:g} at update {t}, where {new.spec} over {_run(new)} "
+            f"has {wanted:g}: no factor joins them; load a state from before, or choose a schedule that is not 0 there"
+        )
+    return was / wanted

@@ -6,11 +6,13 @@ Without feedback it is an `LRScheduler` whose values are a closed form of `last_
 
 from __future__ import annotations
 
+import math
+import warnings
 import weakref
 from collections.abc import Mapping
 from typing import Any
 
-import torch
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
@@ -21,13 +23,18 @@ from cadence.curve.place import Bases, as_plan, lay_out
 from cadence.drivers.doors import bases_of, drive, has_feedback
 from cadence.drivers.driver import Driver, Reduce
 from cadence.drivers.state import checked_same, read_state, saved
-from cadence.drivers.torch_writer import TorchWriter, check_optimizers
+from cadence.drivers.torch_hooks import after_updates
+from cadence.drivers.torch_writer import TorchWriter, check_optimizers, plain
 from cadence.feedback.control import Control
-from cadence.spec.nodes import Schedule
+from cadence.spec.nodes import Plateau, Schedule
 from cadence.spec.plan import Plan
-from cadence.spec.span import SpanLike
+from cadence.spec.span import Span, SpanLike
+from cadence.spec.value import Absolute
 
 BLOCK = 512
+
+STEPS_WITHOUT_NUMBER = hasattr(LRScheduler, "_update_lr")
+"""Whether torch's SequentialLR begins a part anew with this method; before torch 2.10 it called ``step(0)``."""
 
 
 def torch_scheduler(
@@ -52,7 +59,8 @@ def torch_scheduler(
             updates are counted, and `step(metric)` is an observation.
         total, steps_per_epoch, batch_size, tokens_per_step, base: as for `drive`.
         last_epoch: as torch's own: the last update that was done, -1 for none.
-        steps_per_update: how often a tool calls `step()` for one update; Accelerate does it once for each process.
+        steps_per_update: how often a tool calls `step()` for one update, or `step(metric)` for one evaluation;
+            Accelerate does it once for each process.
         reduce: with feedback, as for `drive`.
 
     Returns:
@@ -77,18 +85,21 @@ def torch_scheduler(
     run = horizon(total, steps_per_epoch, batch_size, tokens_per_step)
     if not has_feedback(plan):
         if reduce is not None:
-            raise DriverError(f"reduce= makes metrics the same on every rank, and {schedule} follows none; leave it out")
+            raise DriverError(
+                f"reduce= makes metrics the same on every rank, and {schedule} follows none; leave it out"
+            )
         return CadenceLR(optimizer, plan, run, base=base, last_epoch=last_epoch, steps_per_update=steps_per_update)
-    if last_epoch != -1 or steps_per_update != 1:
+    if last_epoch != -1:
         raise DriverError(
-            "a schedule with feedback counts the optimizer's own updates, so last_epoch= and steps_per_update= say nothing "
-            "to it; leave them out, and load its state to go on"
+            f"a schedule with feedback cannot begin at last_epoch={last_epoch}, which does not tell what it has "
+            f"observed; leave it out, and load its state to go on"
         )
+    calls = _calls(steps_per_update)
     driver = drive(
         optimizer, plan, total=total, steps_per_epoch=steps_per_epoch, batch_size=batch_size,
         tokens_per_step=tokens_per_step, base=base, reduce=reduce,
     )  # fmt: skip
-    return CadenceOnPlateau(optimizer, driver)
+    return CadenceOnPlateau(optimizer, driver, calls)
 
 
 class CadenceLR(LRScheduler):
@@ -99,17 +110,23 @@ class CadenceLR(LRScheduler):
     """
 
     def __init__(
-        self, optimizer: Optimizer, plan: Plan, run: Horizon, *, base: Bases | None, last_epoch: int, steps_per_update: int
+        self,
+        optimizer: Optimizer,
+        plan: Plan,
+        run: Horizon,
+        *,
+        base: Bases | None,
+        last_epoch: int,
+        steps_per_update: int,
     ) -> None:
         """See `torch_scheduler`."""
-        if isinstance(steps_per_update, bool) or not isinstance(steps_per_update, int) or steps_per_update < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise DriverError(f"steps_per_update is {steps_per_update!r}; it is how often step() is called for one update, at least 1")
-        self.steps_per_update = steps_per_update
-        self._writer = TorchWriter([optimizer], count=False)
+        self.steps_per_update = _calls(steps_per_update)
+        self._writer = TorchWriter([optimizer])
         names = named_groups(self._writer.groups())
         self._curve = lay_out(plan, run, names, bases_of(self._writer, plan, names, base))
         self._first, self._columns = 0, list[list[float]]()
-        self._leave_bases(optimizer)
+        self._write = self._writer.aim(self._curve.pairs)
+        self._leave_bases()
         super().__init__(optimizer, last_epoch)
 
     @property
@@ -123,16 +140,22 @@ class CadenceLR(LRScheduler):
         Raises:
             DriverError: a positional argument, which torch would take for an epoch number.
         """
-        if unexpected:
+        if unexpected == (0,) and not STEPS_WITHOUT_NUMBER:
+            epoch = 0
+        elif unexpected:
             raise DriverError(
-                f"step() of a schedule without feedback takes no metric, and got {unexpected[0]!r:.60}; leave it out, or write "
-                f"{self._curve.spec} * plateau('val_loss') if a metric shall govern"
+                f"step() of a schedule without feedback takes no metric, and got {unexpected[0]!r:.60}; leave it out, or "
+                f"write {self._curve.spec} * plateau('val_loss') if a metric shall govern"
             )
-        if epoch is None:
-            super().step()
-        else:
-            self._step_count += 1
-            self._update_lr(epoch)
+        elif epoch is None and self._step_count == 1 and not getattr(self.optimizer, "_opt_called", True):
+            warnings.warn(
+                "scheduler.step() was called before optimizer.step(), so the first value of the schedule was never used; "
+                "call optimizer.step() first",
+                UserWarning,
+                stacklevel=2,
+            )
+        self._step_count += 1
+        self._update_lr(epoch)
 
     def get_lr(self) -> list[Any]:
         """The learning rate of each group at `last_epoch`, closed form."""
@@ -140,16 +163,24 @@ class CadenceLR(LRScheduler):
         return [table.get((g, "lr"), group["lr"]) for g, group in enumerate(self.optimizer.param_groups)]
 
     def _update_lr(self, epoch: int | None = None) -> None:
+        # Torch's own SequentialLR calls this, too, to begin a part anew. Nothing else of torch's class is relied on.
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         self._match_groups()
-        super()._update_lr(epoch)
-        if self._curve.plan.values() != ["lr"]:
-            self._writer.aim(self._curve.pairs)
-            self._writer.write(self._row())
+        if self._writer.stale():
+            self._write = self._writer.aim(self._curve.pairs)
+        self._write(self._row())
+        lrs = [group["lr"] for group in self.optimizer.param_groups]
+        self._last_lr = [lr.clone() if isinstance(lr, Tensor) else lr for lr in lrs]
 
     def state_dict(self) -> dict[str, Any]:
         """Plain JSON data, enough by itself."""
         state = saved(Control.over(self._curve), max(self.last_epoch, 0) // self.steps_per_update)
-        return {**state, "last_epoch": self.last_epoch, "_step_count": self._step_count, "_last_lr": [float(x) for x in self._last_lr]}
+        return {
+            **state,
+            "last_epoch": self.last_epoch,
+            "_step_count": self._step_count,
+            "_last_lr": [float(x) for x in self._last_lr],
+        }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from a saved state, before or after the optimizer's own is loaded; writes the values at once.
@@ -158,7 +189,9 @@ class CadenceLR(LRScheduler):
             StateError: not such a state, or one of another schedule or length.
         """
         if "last_epoch" not in state_dict:
-            raise StateError("this is no state of a cadence scheduler (last_epoch missing); load what its state_dict() returned")
+            raise StateError(
+                "this is no state of a cadence scheduler (last_epoch missing); load what its state_dict() returned"
+            )
         self._match_groups()
         then, _ = read_state(state_dict, self._curve)
         checked_same(then.curve, self._curve, None)
@@ -166,7 +199,7 @@ class CadenceLR(LRScheduler):
         self.base_lrs = self._bases()
         self.last_epoch = int(state_dict["last_epoch"])
         self._step_count = int(state_dict.get("_step_count", self.last_epoch + 1))
-        self._leave_bases(self.optimizer)
+        self._leave_bases()
         if self.last_epoch >= 0:
             self._update_lr(self.last_epoch)
 
@@ -198,16 +231,15 @@ class CadenceLR(LRScheduler):
         if "lr" in bases:
             bases["lr"] = tuple(float(x) for x in self.base_lrs)
         self._curve, self._columns = lay_out(plan, self._curve.horizon, names, bases), []
+        self._write = self._writer.aim(self._curve.pairs)
 
-    def _bases(self) -> list[float | torch.Tensor]:
+    def _bases(self) -> list[float | Tensor]:
         known = self._curve.bases.get("lr")
         return list(self.base_lrs) if known is None else [float(x or 0.0) for x in known]
 
-    def _leave_bases(self, optimizer: Optimizer) -> None:
-        for value, numbers in self._curve.bases.items():
-            for group, number in zip(optimizer.param_groups, numbers, strict=False):
-                if number is not None:
-                    group[f"initial_{value}"] = number
+    def _leave_bases(self) -> None:
+        for g, value in self._curve.pairs:
+            self._writer.remember(g, value, self._curve.bases[value][g] or 0.0)
 
 
 class CadenceOnPlateau(ReduceLROnPlateau):
@@ -217,21 +249,23 @@ class CadenceOnPlateau(ReduceLROnPlateau):
     and `step(metric)` is an observation.
     """
 
-    def __init__(self, optimizer: Optimizer, driver: Driver) -> None:
+    def __init__(self, optimizer: Optimizer, driver: Driver, steps_per_update: int) -> None:
         """Hook the driver to the optimizer's updates."""
         # Not torch's constructor: what it would set (best, num_bad_epochs, ...) lives in the driver's rules.
         self.optimizer = optimizer
+        self.steps_per_update = steps_per_update
         self._driver = driver
+        self._calls = 0
+        # Accelerate counts here while it accumulates; nobody reads it.
+        self._step_count = 0
         here = weakref.ref(driver)
 
-        @torch.compiler.disable
-        def follow(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-            del optimizer, args, kwargs
+        def follow() -> None:
             known = here()
             if known is not None:
                 known.step()
 
-        self._hook = optimizer.register_step_post_hook(follow)
+        after_updates(plain(optimizer), follow)
 
     @property
     def curve(self) -> Curve:
@@ -272,6 +306,9 @@ class CadenceOnPlateau(ReduceLROnPlateau):
             raise DriverError("step(metric, epoch=...) cannot move a schedule with feedback; leave epoch out")
         if metrics is None:
             return
+        self._calls += 1
+        if (self._calls - 1) % self.steps_per_update:
+            return
         self._driver.observe(metrics if isinstance(metrics, Mapping) else {self._metric(): metrics})
 
     def state_dict(self) -> dict[str, Any]:
@@ -282,8 +319,102 @@ class CadenceOnPlateau(ReduceLROnPlateau):
         """Go on from a saved state; see `Driver.load_state_dict`."""
         self._driver.load_state_dict(state_dict)
 
+    # ---- what programs look at that were written for torch's own ---------------------------------------------------
+
+    @property
+    def best(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The best observation so far; infinite before the first."""
+        best = self._remembered["best"]
+        return self.mode_worse if best is None else best
+
+    @property
+    def num_bad_epochs(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Observations without improvement since the best, or since the last cut."""
+        return self._remembered["count"]
+
+    @property
+    def cooldown_counter(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Observations of cooldown that are left."""
+        return self._remembered["rest"]
+
+    @property
+    def factor(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Of a cut."""
+        return self._plateau.factor
+
+    @property
+    def patience(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Observations without improvement that are borne."""
+        return _evaluations(self._plateau.patience, "patience")
+
+    @property
+    def cooldown(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Observations after a cut that do not count."""
+        return _evaluations(self._plateau.cooldown, "cooldown")
+
+    @property
+    def mode(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """``"min"`` or ``"max"``."""
+        return self._plateau.mode
+
+    @property
+    def mode_worse(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The worst observation there is."""
+        return math.inf if self.mode == "min" else -math.inf
+
+    @property
+    def threshold(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Smallest change that counts as an improvement."""
+        return self._plateau.threshold
+
+    @property
+    def threshold_mode(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """``"rel"`` or ``"abs"``."""
+        return self._plateau.threshold_mode
+
+    @property
+    def eps(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """A cut that changes a rate by no more than this is not made."""
+        return self._plateau.least_change
+
+    @property
+    def min_lrs(self) -> list[float]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Of each group, below which it is not cut."""
+        minimum = self._plateau.minimum
+        bases = self.curve.bases.get("lr", (0.0,) * len(self.curve.groups))
+        return [minimum.number if isinstance(minimum, Absolute) else minimum * (base or 0.0) for base in bases]
+
+    @property
+    def _plateau(self) -> Plateau:
+        """The first plateau of the schedule, which is what torch's own has."""
+        return self.curve.rules[self._index()].rule
+
+    @property
+    def _remembered(self) -> Mapping[str, Any]:
+        return self._driver.state_dict()["rules"][self._index()]
+
+    def _index(self) -> int:
+        for i, placed in enumerate(self.curve.rules):
+            if isinstance(placed.rule, Plateau):
+                return i
+        raise AttributeError(f"{self.curve.spec} has no plateau, and nothing that belongs to one")
+
     def _metric(self) -> str:
         names = list(dict.fromkeys(r.rule.metric for r in self.curve.rules))
         if len(names) != 1:
-            raise DriverError(f"the schedule watches {', '.join(names)}; report them by name: step({{{names[0]!r}: ..., ...}})")
+            raise DriverError(
+                f"the schedule watches {', '.join(names)}; report them by name: step({{{names[0]!r}: ..., ...}})"
+            )
         return names[0]
+
+
+def _calls(x: object) -> int:
+    if isinstance(x, bool) or not isinstance(x, int) or x < 1:
+        raise DriverError(f"steps_per_update is {x!r:.60}; it is how often step() is called for one update, at least 1")
+    return x
+
+
+def _evaluations(length: Span, name: str) -> int:
+    if length.unit != "evaluations":
+        raise AttributeError(f"the {name} is {length}, and no number of observations")
+    return int(length.amount)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import torch
+from torch.optim import Optimizer
 
 from cadence._errors import DriverError, UnknownNameError, neighbours
-from cadence.drivers.writer import Clock, Row, Writer
+from cadence.drivers.torch_hooks import count_updates, notice_gradients, notice_groups
+from cadence.drivers.writer import Clock, Regroup, Row, Write, Writer, no_optimizer
+
+Group: TypeAlias = dict[str, Any]
 
 BETAS = {"beta1": 0, "beta2": 1}
 
@@ -17,32 +21,44 @@ BETAS = {"beta1": 0, "beta2": 1}
 class TorchWriter(Writer):
     """One row for all groups of one or several torch optimizers.
 
-    Groups are looked up anew whenever the optimizer replaced its list of them, as its `load_state_dict` does. A tensor
-    rate is filled in place: compiled steps hold a reference to it.
+    Groups are looked up anew when an optimizer has replaced its list of them, as its `load_state_dict` does. A tensor
+    is filled in place, and is put back where a loaded state has replaced it: compiled steps and captured graphs hold a
+    reference to it.
     """
 
-    def __init__(self, optimizers: Sequence[torch.optim.Optimizer], *, count: bool = True) -> None:
-        """Hook the clock to the first optimizer (further ones step with it), unless somebody else counts."""
-        self._optimizers = list(optimizers)
-        self._optimizer = self._optimizers[0]
-        self._clock = Clock(hooked=count)
+    def __init__(self, optimizers: Sequence[Optimizer]) -> None:
+        """Write into these; nothing is hooked to them before `attach`.
+
+        Args:
+            optimizers: at least one; the updates of the first are the clock, further ones step with it.
+        """
+        self._optimizers = [plain(optimizer) for optimizer in optimizers]
+        self._clock = Clock()
         self._pairs: list[tuple[int, str]] = []
-        self._known: list[Any] = []
-        self._lists: list[Any] = []
-        self._total = -1
-        self._plain: str | None = None
-        self._only: str | None = None
-        self._regroup: Callable[[], None] = _nothing
-        if count:
-            self._hook()
+        # What was there when a row was last aimed: the lists themselves, what was in them, and their tensors.
+        self._lists: list[list[Group]] = []
+        self._members: list[list[Group]] = []
+        self._tensors: dict[tuple[int, str], torch.Tensor] = {}
+        self._listener: weakref.WeakMethod[Regroup] | None = None
 
     @property
     def clock(self) -> Clock:
         return self._clock
 
-    def on_regroup(self, call: Callable[[], None]) -> None:
-        """Call this when groups were added or replaced, before the next update is done."""
-        self._regroup = call
+    def attach(self, regroup: Regroup) -> None:
+        self._listener = weakref.WeakMethod(regroup)
+        count_updates(self._optimizers[0], self._clock)
+        notice_gradients(self._optimizers[0], self._clock)
+        # The optimizer must not keep the writer (and with it the driver) alive.
+        here = weakref.ref(self)
+
+        def look() -> None:
+            writer = here()
+            if writer is not None and writer.stale():
+                writer._changed()
+
+        for optimizer in self._optimizers:
+            notice_groups(optimizer, look)
 
     def groups(self) -> list[str | None]:
         return [None if (name := group.get("name")) is None else str(name) for group in self._all()]
@@ -55,110 +71,166 @@ class TorchWriter(Writer):
     def remember(self, group: int, value: str, base: float) -> None:
         self._all()[group][f"initial_{value}"] = base
 
-    def aim(self, pairs: Sequence[tuple[int, str]]) -> None:
+    def aim(self, pairs: Sequence[tuple[int, str]]) -> Write:
         self._pairs = list(pairs)
         self._lists = [optimizer.param_groups for optimizer in self._optimizers]
-        self._total = len(self._all())
-        self._look()
+        self._members = [list(groups) for groups in self._lists]
+        self._own_tensors()
+        return self._fastest()
 
     def write(self, values: Row) -> None:
-        groups = self._optimizer.param_groups
-        if groups is not self._known:
-            self._look()
-        # The two common cases first: this runs once an update.
-        if self._only is not None:
-            groups[0][self._only] = values[0]
-        elif self._plain is not None:
-            name = self._plain
-            # Assigned by the loop itself: with hundreds of groups a statement in its body would cost as much again.
-            for group, group[name] in zip(groups, values):  # noqa: B007, B020, B905
-                pass
-        else:
-            self._write_each(values)
-
-    def training(self) -> bool:
-        return any(p.grad is not None for group in self._all() for p in group["params"])
-
-    # ---- inside --------------------------------------------------------------------------------------------------
-
-    def _all(self) -> list[dict[str, Any]]:
-        return [group for optimizer in self._optimizers for group in optimizer.param_groups]
-
-    def _look(self) -> None:
-        """See what kind of numbers the groups hold: plain floats of one name take the short way."""
-        self._known = self._optimizer.param_groups
-        count = len(self._known)
-        names = {value for _, value in self._pairs}
-        name = next(iter(names)) if len(names) == 1 else None
-        in_order = [g for g, _ in self._pairs] == list(range(count)) and len(self._optimizers) == 1
-        floats = name is not None and name not in BETAS and all(isinstance(g.get(name), (int, float)) for g in self._known)
-        self._plain = name if in_order and floats else None
-        self._only = self._plain if count == 1 else None
-
-    def _write_each(self, values: Row) -> None:
         groups = self._all()
         for (g, value), number in zip(self._pairs, values, strict=True):
             if g < len(groups):
                 _put(groups[g], value, number)
 
-    def _hook(self) -> None:
-        # The optimizer must not keep the writer (and with it the driver) alive.
-        here = weakref.ref(self)
-        clock = self._clock
+    def read(self) -> list[float | None]:
+        groups = self._all()
+        return [_read(groups[g], value) if g < len(groups) else None for g, value in self._pairs]
 
-        @torch.compiler.disable  # a compiled step would otherwise take the count for a constant and compile anew
-        def count(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-            del args, kwargs
-            # Fused optimizers are called by the loss scaler in any case, and skip the update inside.
-            found_inf = getattr(optimizer, "found_inf", None)
-            if found_inf is not None and float(found_inf) > 0:
-                return
-            clock.done += 1
-            clock.seen = True
+    def training(self) -> bool:
+        return self._clock.graded or any(p.grad is not None for group in self._all() for p in group["params"])
 
-        @torch.compiler.disable
-        def look(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-            del args, kwargs
-            writer = here()
-            if writer is not None and writer._stale():
-                writer._regroup()
+    # ---- the fast ways -------------------------------------------------------------------------------------------
 
-        self._optimizer.register_step_post_hook(count)
-        for optimizer in self._optimizers:
-            optimizer.register_step_pre_hook(look)
+    def _fastest(self) -> Write:
+        """A function without look-ups: what it writes to is bound to it, and checked to be still there."""
+        groups = self._all()
+        slots = [(groups[g], value) for g, value in self._pairs]
+        if any(value in BETAS or not isinstance(group.get(value), (int, float)) for group, value in slots):
+            return self.write
+        names = {value for _, value in slots}
+        if len(self._optimizers) > 1 or len(names) != 1 or len(slots) != len(groups):
+            return self._to_slots(slots)
+        return self._to_one(names.pop()) if len(groups) == 1 else self._to_each(names.pop())
 
-    def _stale(self) -> bool:
+    def _to_one(self, name: str) -> Write:
+        optimizer, known = self._optimizers[0], self._lists[0]
+        group = known[0]
+
+        def write(values: Row) -> None:
+            if optimizer.param_groups is not known:
+                return self._changed()
+            group[name] = values[0]
+
+        return write
+
+    def _to_each(self, name: str) -> Write:
+        optimizer, known = self._optimizers[0], self._lists[0]
+
+        def write(values: Row) -> None:
+            if optimizer.param_groups is not known:
+                return self._changed()
+            # Assigned by the loop itself: with hundreds of groups a statement in its body would cost as much again.
+            for group, group[name] in zip(known, values):  # noqa: B007, B905
+                pass
+
+        return write
+
+    def _to_slots(self, slots: list[tuple[Group, str]]) -> Write:
+        def write(values: Row) -> None:
+            if self.stale():
+                return self._changed()
+            for (group, name), number in zip(slots, values):  # noqa: B905
+                group[name] = number
+
+        return write
+
+    # ---- groups that come and go ---------------------------------------------------------------------------------
+
+    def _all(self) -> list[Group]:
+        return [group for optimizer in self._optimizers for group in optimizer.param_groups]
+
+    def stale(self) -> bool:
         """Whether groups were added or replaced since the writer was aimed."""
-        replaced = any(o.param_groups is not known for o, known in zip(self._optimizers, self._lists, strict=True))
-        return replaced or sum(len(o.param_groups) for o in self._optimizers) != self._total
+        for optimizer, known, members in zip(self._optimizers, self._lists, self._members):  # noqa: B905
+            if optimizer.param_groups is not known or len(known) != len(members):
+                return True
+        return False
+
+    def _changed(self) -> None:
+        """Put tensors back where they were, and tell who writes that the groups are others now."""
+        was, groups = self._former(), self._all()
+        now = dict(zip(was, groups, strict=True))
+        for (former, value), tensor in self._tensors.items():
+            if former in now:
+                _replace(now[former], value, tensor)
+        listener = None if self._listener is None else self._listener()
+        if listener is not None:
+            listener(was)
+
+    def _former(self) -> list[int | None]:
+        """For each group now, which one it was before."""
+        was: list[int | None] = []
+        first = 0
+        for optimizer, members in zip(self._optimizers, self._members, strict=True):
+            place = {id(group): first + i for i, group in enumerate(members)}
+            here = [place.get(id(group)) for group in optimizer.param_groups]
+            if all(i is None for i in here):
+                # All of them are new objects: a loaded state, whose groups are the former ones in the same order.
+                here = [first + i if i < len(members) else None for i in range(len(here))]
+            was += here
+            first += len(members)
+        return was
+
+    def _own_tensors(self) -> None:
+        """Give each pair a tensor of its own: an optimizer made with one tensor shares it among all of its groups."""
+        self._tensors = {}
+        groups, taken = self._all(), set[int]()
+        for g, value in self._pairs:
+            tensor = _held(groups[g], value)
+            if isinstance(tensor, torch.Tensor):
+                if id(tensor) in taken:
+                    tensor = tensor.clone()
+                    _replace(groups[g], value, tensor)
+                taken.add(id(tensor))
+                self._tensors[g, value] = tensor
 
 
-def _nothing() -> None:
-    """No driver listens yet."""
+# ---- one group -------------------------------------------------------------------------------------------------------
 
 
-def _read(group: dict[str, Any], value: str) -> float | None:
-    """A value of a group as a float; None where it has no such value."""
+def _held(group: Group, value: str) -> Any:
+    """What a group holds under a value's name; None where it has no such value."""
     if value in BETAS:
         betas = group.get("betas")
-        return None if betas is None else float(betas[BETAS[value]])
-    return None if group.get(value) is None else float(group[value])
+        return None if betas is None else betas[BETAS[value]]
+    return group.get(value)
 
 
-def _put(group: dict[str, Any], value: str, number: float) -> None:
+def _read(group: Group, value: str) -> float | None:
+    held = _held(group, value)
+    return None if held is None else float(held)
+
+
+def _replace(group: Group, value: str, new: Any) -> None:
     if value in BETAS:
-        i, betas = BETAS[value], group["betas"]
-        if isinstance(betas[i], torch.Tensor):
-            betas[i].fill_(number)
-        else:
-            group["betas"] = tuple(number if j == i else b for j, b in enumerate(betas))
-    elif isinstance(group.get(value), torch.Tensor):
-        group[value].fill_(number)
+        group["betas"] = tuple(new if i == BETAS[value] else beta for i, beta in enumerate(group["betas"]))
     else:
-        group[value] = number
+        group[value] = new
 
 
-def numbers_of(optimizer: torch.optim.Optimizer) -> list[str]:
+def _put(group: Group, value: str, number: float) -> None:
+    held = _held(group, value)
+    if isinstance(held, torch.Tensor):
+        held.fill_(number)
+    else:
+        _replace(group, value, number)
+
+
+# ---- what is driven --------------------------------------------------------------------------------------------------
+
+
+def plain(optimizer: Optimizer) -> Optimizer:
+    """The optimizer inside a wrapper that has no hooks of its own, as Accelerate's."""
+    while not hasattr(optimizer, "_optimizer_step_post_hooks") and isinstance(
+        inner := getattr(optimizer, "optimizer", None), Optimizer
+    ):
+        optimizer = inner
+    return optimizer
+
+
+def values_of(optimizer: Optimizer) -> list[str]:
     """Names of the values that an optimizer's groups have and a plan can govern."""
     names: list[str] = []
     for group in optimizer.param_groups:
@@ -175,16 +247,18 @@ def check_optimizers(optimizers: Sequence[Any], values: Sequence[str]) -> None:
     """Refuse what is no torch optimizer, and a value that none of its groups has.
 
     Raises:
-        DriverError: not an optimizer.
+        DriverError: not an optimizer, or the same one twice.
         UnknownNameError: a value that no group has; the message lists its neighbours.
     """
     known: list[str] = []
-    for optimizer in optimizers:
-        if not isinstance(optimizer, torch.optim.Optimizer):
-            raise DriverError(f"drive takes a torch optimizer (or a list of them), not a {type(optimizer).__name__}")
+    for i, optimizer in enumerate(optimizers):
+        if not isinstance(optimizer, Optimizer):
+            raise no_optimizer(optimizer)
+        if any(plain(optimizer) is plain(other) for other in optimizers[:i]):
+            raise DriverError(f"the list has the same {type(optimizer).__name__} twice; name each optimizer once")
         if not optimizer.param_groups:
             raise DriverError(f"the {type(optimizer).__name__} has no parameter groups; give it parameters first")
-        known += numbers_of(optimizer)
+        known += values_of(optimizer)
     for value in values:
         if value not in known:
             raise UnknownNameError(f"the optimizer has no value {value!r}; {neighbours(value, known)}")

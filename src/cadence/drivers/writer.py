@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
+
+from cadence._errors import DriverError
 
 Row: TypeAlias = Sequence[float]
 """One absolute value for each (group, value) pair, groups outermost."""
 
+Write: TypeAlias = Callable[[Row], None]
+"""Puts one row of absolute values into an optimizer, in force for the next update."""
+
+Regroup: TypeAlias = Callable[[Sequence[int | None]], None]
+"""Is told, for each parameter group as they are now, which one it was before; None for one that was added."""
+
 
 class Clock:
-    """How many updates have been done, shared by a driver and the optimizer's own hook.
+    """How many updates have been done, shared by a driver and the optimizer's own hooks.
 
     Attributes:
         done: updates done.
-        seen: whether the hook has ever fired; as long as it has not, nobody may be training at all.
-        hooked: whether there is a hook.
+        seen: whether a hook has ever fired; as long as it has not, nobody may be training at all.
+        graded: whether a gradient has ever been computed.
+        begun: whether an update has begun and has not been counted: a step that calls the step of its parent class
+            fires the hooks twice.
     """
 
-    __slots__ = ("done", "hooked", "seen")
+    __slots__ = ("begun", "done", "graded", "seen")
 
-    def __init__(self, *, hooked: bool) -> None:
+    def __init__(self) -> None:
         self.done = 0
         self.seen = False
-        self.hooked = hooked
+        self.graded = False
+        self.begun = False
 
 
 class Writer(abc.ABC):
@@ -51,13 +62,32 @@ class Writer(abc.ABC):
         """Leave the base in the group (`initial_lr`), where the framework's own tools look for it."""
 
     @abc.abstractmethod
-    def aim(self, pairs: Sequence[tuple[int, str]]) -> None:
-        """Say which (group, value) the numbers of a row belong to."""
+    def aim(self, pairs: Sequence[tuple[int, str]]) -> Write:
+        """Say which (group, value) the numbers of a row belong to; returns the fastest way to write such rows."""
 
     @abc.abstractmethod
     def write(self, values: Row) -> None:
         """Put one row of absolute values, one per (group, value) pair, in force for the next update."""
 
     @abc.abstractmethod
+    def read(self) -> list[float | None]:
+        """What is in the groups now, for each pair; None where there is no such group or value any more."""
+
+    @abc.abstractmethod
     def training(self) -> bool:
         """Whether anyone computes gradients: tells a skipped update from a loop that only steps the driver."""
+
+    @abc.abstractmethod
+    def attach(self, regroup: Regroup) -> None:
+        """Count updates from now on, and call this when groups were added or replaced, before the next update is done.
+
+        Nobody is kept alive by it: `regroup` is a method, whose object may go at any time.
+        """
+
+
+def no_optimizer(x: object) -> DriverError:
+    """The error that says that something is no optimizer."""
+    told = "None" if x is None else f"a {type(x).__name__}"
+    if isinstance(x, type):
+        told = f"the class {x.__name__}; make one: {x.__name__}(model.parameters(), lr=0.1)"
+    return DriverError(f"drive takes a torch optimizer (or a list of them), not {told}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -12,9 +12,10 @@ from cadence.curve.edits import Entry
 from cadence.feedback.rules import Decision, judge, new_state
 from cadence.spec.nodes import Plateau
 
-MOST_LOOKS = 1000
-"""Looks without consequence that a journal holds. One is taken at every evaluation, and a run may evaluate after every
-update: a journal without bound would make each further look, and each checkpoint, dearer than the one before."""
+LONGEST_JOURNAL = 1000
+"""Entries beyond which the oldest look without consequence (``keep``) is forgotten for each new one. A look is taken at
+every evaluation, and a run may evaluate after every update: a journal without bound would make each look, and each
+checkpoint, dearer than the one before. What has moved something is never forgotten."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Control:
         curve: with everything that moves it in its own journal.
         states: one for each rule of the curve.
         begun: whether anything has been observed.
-        journal: all entries in order, the last 1,000 looks without consequence (``keep``) among them.
+        journal: all entries in order, the latest looks without consequence (``keep``) among them.
     """
 
     curve: Curve
@@ -42,11 +43,11 @@ class Control:
         """After something that the curve must know: a cut, a change by hand."""
         return replace(self, curve=self.curve.with_entry(entry), journal=(*self.journal, entry))
 
-    def observe(self, metrics: Mapping[str, float], done: int) -> tuple[Control, list[Decision]]:
+    def observe(self, metrics: Mapping[str, Any], done: int) -> tuple[Control, list[Decision]]:
         """One evaluation, after `done` updates.
 
         Args:
-            metrics: as `numbers` gives them.
+            metrics: name -> number; those that no rule watches are passed over.
             done: updates done; decisions are in force from update `done` on.
 
         Returns:
@@ -78,7 +79,7 @@ class Control:
             decision = replace(decision, sentence=f"{decision.sentence} {told}")
         return remembering.noted(decision.to_json()), decision
 
-    def _check_complete(self, metrics: Mapping[str, float]) -> None:
+    def _check_complete(self, metrics: Mapping[str, Any]) -> None:
         for placed in self.curve.rules:
             if placed.rule.metric not in metrics:
                 told = neighbours(placed.rule.metric, metrics) if metrics else "nothing was reported"
@@ -115,14 +116,11 @@ def _number(name: str, x: Any) -> float:
 
 
 def _looked(journal: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
-    """The journal with one more look, and without the oldest one where there are enough."""
-    if len(journal) < MOST_LOOKS:
-        return (*journal, entry)
-    looks = sum(e["kind"] == "keep" for e in journal)
-    if looks < MOST_LOOKS:
-        return (*journal, entry)
-    oldest = next(i for i, e in enumerate(journal) if e["kind"] == "keep")
-    return (*journal[:oldest], *journal[oldest + 1 :], entry)
+    """The journal with one more look; where it is long, the oldest look goes."""
+    if len(journal) >= LONGEST_JOURNAL:
+        oldest = next((i for i, e in enumerate(journal) if e["kind"] == "keep"), len(journal))
+        journal = (*journal[:oldest], *journal[oldest + 1 :])
+    return (*journal, entry)
 
 
 def _change(before: Curve, after: Curve, t: int) -> str:
@@ -132,45 +130,49 @@ def _change(before: Curve, after: Curve, t: int) -> str:
         if old != new:
             return f"{value} {old:.6g} -> {new:.6g}."
     g, value = before.pairs[0]
-    return f"{value} stays at {before.at(t, group=g, value=value):.6g}: it is at its minimum, or the change would be too small."
+    now = before.at(t, group=g, value=value)
+    return f"{value} stays at {now:.6g}: it is at its minimum, or the change would be too small."
 
 
-def observations(metrics: Any, rules: Sequence[Any]) -> list[dict[str, float]]:
+def observations(metrics: Any, watched: Iterable[str]) -> list[Mapping[str, Any]]:
     """A log in any of its usual forms as one mapping for each evaluation.
 
     Args:
         metrics: a sequence of numbers (for rules that all watch one metric), a sequence of mappings, or a mapping from
-            name to sequence.
-        rules: the placed rules that will read it.
+            name to sequence. Columns that no rule watches may hold anything; None is what was not measured.
+        watched: names of the metrics that rules will read.
 
     Raises:
         FeedbackError: numbers without a name where several metrics are watched, columns of different length, or
             something that is no number.
 
     Example:
-        >>> import cadence as cd
-        >>> rules = cd.place("constant() * plateau('val_loss')").rules
-        >>> observations([0.5, 0.4], rules) == observations({"val_loss": [0.5, 0.4]}, rules)
-        True
+        >>> observations({"val_loss": [0.5, 0.4], "host": ["a", "b"]}, ["val_loss"])
+        [{'val_loss': 0.5, 'host': 'a'}, {'val_loss': 0.4, 'host': 'b'}]
+        >>> observations([0.5, None], ["val_loss"])
+        [{'val_loss': 0.5}, {}]
     """
+    names = list(dict.fromkeys(watched))
+    return [{**row, **numbers({k: row[k] for k in names if k in row})} for row in _rows(metrics, names)]
+
+
+def _rows(metrics: Any, watched: Sequence[str]) -> list[dict[str, Any]]:
     if isinstance(metrics, Mapping):
-        return _of_columns({str(k): list(v) for k, v in cast("Mapping[Any, Any]", metrics).items()})
+        columns = {str(k): list(v) for k, v in cast("Mapping[Any, Any]", metrics).items()}
+        lengths = {name: len(column) for name, column in columns.items()}
+        if len(set(lengths.values())) > 1:
+            told = ", ".join(f"{name} {n}" for name, n in lengths.items())
+            raise FeedbackError(f"the columns of the log differ in length ({told}); give each the same number of rows")
+        return [_measured(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     rows: list[Any] = list(metrics)
     if all(isinstance(row, Mapping) for row in rows):
-        return [numbers(row) for row in rows]
-    names = list(dict.fromkeys(r.rule.metric for r in rules))
-    if len(names) != 1 or any(isinstance(row, Mapping) for row in rows):
+        return [_measured(row.items()) for row in rows]
+    if len(watched) != 1 or any(isinstance(row, Mapping) for row in rows):
         raise FeedbackError(
-            f"the schedule watches {', '.join(names) or 'nothing'}; give the log as {{name: numbers}}, or a mapping for "
-            f"each evaluation"
+            f"the schedule watches {', '.join(watched)}; give the log as {{name: numbers}}, or as a list of mappings"
         )
-    return [numbers({names[0]: x}) for x in rows]
+    return [_measured([(watched[0], x)]) for x in rows]
 
 
-def _of_columns(columns: dict[str, list[Any]]) -> list[dict[str, float]]:
-    lengths = {len(column) for column in columns.values()}
-    if len(lengths) > 1:
-        told = ", ".join(f"{name} {len(column)}" for name, column in columns.items())
-        raise FeedbackError(f"the columns of the log differ in length ({told}); give each the same number of rows")
-    rows = range(lengths.pop() if lengths else 0)
-    return [numbers({name: column[i] for name, column in columns.items()}) for i in rows]
+def _measured(cells: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
+    return {str(name): x for name, x in cells if x is not None}

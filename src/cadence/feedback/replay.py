@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from cadence._errors import FeedbackError
+from cadence._errors import FeedbackError, HorizonError
 from cadence.curve.curve import Curve, Floats
+from cadence.curve.horizon import horizon, round_half_up
 from cadence.curve.place import Bases, as_plan, place
 from cadence.feedback.control import Control, observations
 from cadence.feedback.rules import Decision
-from cadence.spec.nodes import Schedule
+from cadence.spec.nodes import EarlyStop, Plateau, Schedule, walk
 from cadence.spec.plan import Plan
-from cadence.spec.span import SpanLike
+from cadence.spec.span import SpanLike, span
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Replay:
     Attributes:
         values: float64 [observations + 1]; value i is in force after i observations.
         decisions: one for each observation and rule that listened, in order.
-        curve: with all decisions in its journal.
+        curve: with all cuts and stops in its journal.
         stopped: number of observations after which an early stop came; None where none did.
     """
 
@@ -48,7 +49,7 @@ def replay(
     metrics: Any,
     *,
     base: Bases = 1.0,
-    every: int = 1,
+    every: SpanLike = 1,
     total: SpanLike | None = None,
     steps_per_epoch: int | None = None,
     batch_size: int | None = None,
@@ -60,7 +61,7 @@ def replay(
         schedule: with at least one rule.
         metrics: the log: numbers in order, mappings in order, or a mapping from name to numbers.
         base: as for `place`.
-        every: updates between two observations.
+        every: distance between two observations: updates, at least 1, or text with a unit, e.g. ``"1 epoch"``.
         total, steps_per_epoch, batch_size, tokens_per_step: the run, as for `place`; the total is the log's length
             where the schedule needs one and none is given.
 
@@ -69,6 +70,7 @@ def replay(
 
     Raises:
         FeedbackError: no rule in the schedule, or a log that its rules cannot use.
+        HorizonError: see `place`.
 
     Example:
         >>> import cadence as cd
@@ -78,27 +80,31 @@ def replay(
         ([0.01, 0.005], 1)
     """
     plan = as_plan(schedule)
-    rows = list(metrics) if not isinstance(metrics, Mapping) else metrics
-    units = {"steps_per_epoch": steps_per_epoch, "batch_size": batch_size, "tokens_per_step": tokens_per_step}
-    length = len(rows) if not isinstance(rows, Mapping) else max((len(list(v)) for v in rows.values()), default=0)
-    needs = total is None and _needs_total(plan)
-    curve = place(plan, total=max(length * every, 1) if needs else total, base=base, **units)
-    if not curve.rules:
+    rules = [node for _, part in plan.entries for node in walk(part) if isinstance(node, (Plateau, EarlyStop))]
+    if not rules:
         raise FeedbackError(f"{schedule} has no rule to replay; write e.g. constant() * plateau('val_loss')")
+    gap = round_half_up(horizon(None, steps_per_epoch, batch_size, tokens_per_step).updates(span(every, "every")))
+    if gap < 1:
+        raise HorizonError(f"every={every!r} is no update; observations lie at least one update apart")
+    rows = observations(metrics, [rule.metric for rule in rules])
+    if total is None and _needs_total(plan):
+        total = max(len(rows) * gap, 1)
+    curve = place(
+        plan, total=total, steps_per_epoch=steps_per_epoch, batch_size=batch_size, tokens_per_step=tokens_per_step,
+        base=base,
+    )  # fmt: skip
     control, decisions, stopped = Control.over(curve), list[Decision](), None
-    values = [curve.at(0)]
-    for i, row in enumerate(observations(rows, curve.rules), start=1):
-        control, made = control.observe(row, i * every)
+    for i, row in enumerate(rows, start=1):
+        control, made = control.observe(row, i * gap)
         decisions += made
-        values.append(control.curve.at(i * every))
         if stopped is None and any(d.kind == "stop" for d in made):
             stopped = i
-    return Replay(np.array(values), tuple(decisions), control.curve, stopped)
+    # What comes later governs later updates only, so the curve at the end has all values.
+    values = control.curve.at(np.arange(len(rows) + 1) * gap)
+    return Replay(values, tuple(decisions), control.curve, stopped)
 
 
 def _needs_total(plan: Plan) -> bool:
-    from cadence._errors import HorizonError
-
     try:
         place(plan, steps_per_epoch=1, batch_size=1, tokens_per_step=1, base=dict.fromkeys(plan.values(), 1.0))
     except HorizonError:

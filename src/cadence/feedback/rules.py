@@ -2,8 +2,8 @@
 
 Both rules count alike, as torch's ReduceLROnPlateau does: an observation is better than the best so far by more than
 the threshold, or it is a bad one; bad ones beyond the patience lead to the decision, which then starts the count anew.
-Two things differ on purpose. The threshold is a share of the best's size, so that negative metrics work. And an infinite
-value is never an improvement, not even at the good end: as the best so far it would outlast every later observation.
+Two things differ on purpose. The threshold is a share of the best's size, so that negative metrics work. And a value
+that is infinite is never an improvement, not even at the good end: as the best so far it would stand for ever.
 """
 
 from __future__ import annotations
@@ -113,7 +113,9 @@ def judge(rule: Rule, index: int, state: State, value: float, t: int, run: Horiz
     # 3. A bad one; during a cooldown it does not count.
     if _tick_cooldown(memory, t):
         memory.update(bad=[], count=0, since=t)
-        return decide("keep", f"{rule.metric} = {value:.6g} is no improvement, but the cooldown is still on: no {_deed(rule)}.")
+        return decide(
+            "keep", f"{rule.metric} = {value:.6g} is no improvement, but the cooldown is still on: no {_deed(rule)}."
+        )
     memory["count"] = memory["count"] + 1
     if rule.significance is not None and math.isfinite(value):
         memory["bad"] = [*memory["bad"], value][-MOST_KEPT:]
@@ -151,10 +153,8 @@ def _about(rule: Rule, value: float, memory: State) -> str:
         return f"{rule.metric} = {value:.6g} is no improvement, nothing better was seen"
     better = "below" if rule.mode == "min" else "above"
     by = f"{rule.threshold:g} of it" if rule.threshold_mode == "rel" else f"{rule.threshold:g}"
-    return (
-        f"{rule.metric} = {value:.6g} is not {better} the best, {memory['best']:.6g} after {memory['best_t']} updates, by more "
-        f"than {by}"
-    )
+    best = f"{memory['best']:.6g} after {memory['best_t']} updates"
+    return f"{rule.metric} = {value:.6g} is not {better} the best, {best}, by more than {by}"
 
 
 def _waited(patience: Span, memory: State, t: int, run: Horizon) -> tuple[bool, str]:
@@ -164,7 +164,10 @@ def _waited(patience: Span, memory: State, t: int, run: Horizon) -> tuple[bool, 
         return memory["count"] > patience.amount, f"{bad}, with a patience of {patience!r}"
     borne = run.updates(patience)
     passed = Fraction(t - memory["since"])
-    return passed > borne, f"{int(passed)} updates without improvement, with a patience of {patience} ({float(borne):g} updates)"
+    return (
+        passed > borne,
+        f"{int(passed)} updates without improvement, with a patience of {patience} ({float(borne):g} updates)",
+    )
 
 
 def _tick_cooldown(memory: dict[str, Any], t: int) -> bool:

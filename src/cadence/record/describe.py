@@ -39,10 +39,12 @@ def _sentences(record: Record) -> Iterator[str]:
         yield str(result["sentence"])
     yield f"Schedule: {run.get('spec')}; {_bases(run)}."
     if "loss" in record.updates:
-        yield _training(*record.series("loss"))
-    for metric in record.evaluations.columns:
-        if metric not in _CLOCKS and record.evaluations[metric].ndim == 1:
-            yield _metric(metric, *record.series(metric))
+        yield _training(record.series("loss")[1])
+    table = record.evaluations
+    for metric in table.columns:
+        if metric not in _CLOCKS and table[metric].ndim == 1:
+            present = table.present(metric)
+            yield _metric(metric, table["t"][present], table[metric][present])
     if record.journal:
         yield _events(record.journal)
     if record.environment:
@@ -64,9 +66,8 @@ def _bases(run: Mapping[str, Any]) -> str:
     )
 
 
-def _training(t: Ints, loss: Floats) -> str:
+def _training(loss: Floats) -> str:
     """First and last twentieth, because one batch says little."""
-    del t
     n = max(1, len(loss) // 20)
     # A mean over infinities is what it is, and no fault of the arithmetic.
     with np.errstate(invalid="ignore", over="ignore"):
@@ -84,7 +85,7 @@ def _metric(name: str, t: Ints, values: Floats) -> str:
     return (
         f"{name} ended at {values[-1]:.4g} after {_count(len(values), 'evaluation')}; lowest {values[low]:.4g} at "
         f"t = {t[low]}, highest {values[high]:.4g} at t = {t[high]}"
-        + (f", {unknown} times no finite number." if unknown else ".")
+        + (f"; no finite number in {unknown} of them." if unknown else ".")
     )
 
 

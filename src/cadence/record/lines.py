@@ -20,7 +20,7 @@ MOST_LINES = 256
 MOST_SECONDS = 1.0
 """A line waits in memory for at most this many others, and for the first line that comes after this time."""
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 16
 _BLOCK_FROM_END = 1 << 14
 _decode = json.JSONDecoder().raw_decode
 
@@ -237,34 +237,31 @@ def blocks(path: Path) -> Iterator[tuple[int, list[Row]]]:
 def _rows(block: bytearray, path: Path, number: int) -> list[Row]:
     """The rows of whole lines, the first of which has this number in its file."""
     try:
-        text = block.decode()
+        lines = block.decode().split("\n")[:-1]
     except UnicodeDecodeError as error:
         raise _broken(path, number + block.count(b"\n", 0, error.start), "it is no UTF-8") from error
-    rows: list[Row] = []
-    start = 0
-    while start < len(text):
-        end = text.index("\n", start)
-        try:
-            row, stop = _decode(text, start)
-        except (ValueError, RecursionError):
-            row, stop = None, -1
-        if stop != end:
-            row = _careful(text[start:end], path, number + len(rows))
-        if type(row) is not dict:
-            raise _broken(path, number + len(rows), "it is no object in braces")
-        rows.append(row)  # pyright: ignore[reportUnknownArgumentType]
-        start = end + 1
-    return rows
+    try:
+        # Several times as fast as one `json.loads` for each line.
+        decoded = list(map(_decode, lines))
+        rows = [row for row, _ in decoded]
+        if set(map(type, rows)) == {dict} and [end for _, end in decoded] == list(map(len, lines)):
+            return rows
+    except (ValueError, RecursionError):
+        pass
+    return [_careful(line, path, number + i) for i, line in enumerate(lines)]
 
 
-def _careful(line: str, path: Path, number: int) -> Any:
+def _careful(line: str, path: Path, number: int) -> Row:
     """A line that is more or less than one object: blanks around it are harmless, all else is named."""
     try:
-        return json.loads(line)
+        row = json.loads(line)
     except json.JSONDecodeError as error:
         raise _broken(path, number, f"{error.msg} at character {error.colno}") from error
     except (ValueError, RecursionError) as error:
         raise _broken(path, number, str(error)) from error
+    if type(row) is not dict:
+        raise _broken(path, number, "it is no object in braces")
+    return row  # pyright: ignore[reportUnknownVariableType]
 
 
 def _broken(path: Path, line: int, why: str) -> RecordError:

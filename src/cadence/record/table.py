@@ -195,9 +195,8 @@ class _Column:
         kinds = set(map(type, values))
         if kinds == {type(None)}:
             return
-        lists = list in kinds
         if self._lists is None:
-            self._lists = lists
+            self._lists = type(next(value for value in values if value is not None)) is list
         absent: Mask | None = None
         if kinds <= _NUMBERS and not self._lists:
             part = self._numbers(values, number)

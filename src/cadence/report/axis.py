@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cadence.report.numbers import MINUS, short
 
@@ -39,7 +39,9 @@ class Axis:
         return math.log(value / self.low) / math.log(self.high / self.low)
 
 
-def axis(low: float, high: float, *, log: bool = False, most: int = 6, round_out: bool = True) -> Axis:
+def axis(
+    low: float, high: float, *, log: bool = False, most: int = 6, round_out: bool = True, least_step: float = 0.0
+) -> Axis:
     """An axis for values between two ends.
 
     Args:
@@ -48,6 +50,7 @@ def axis(low: float, high: float, *, log: bool = False, most: int = 6, round_out
         log: by logarithm.
         most: about how many ticks there may be.
         round_out: whether the ends may move out to the next tick.
+        least_step: between ticks; 1 where fractions have no meaning.
 
     Example:
         >>> axis(0.0, 300.0).labels
@@ -60,13 +63,24 @@ def axis(low: float, high: float, *, log: bool = False, most: int = 6, round_out
     if high <= low:
         pad = abs(low) * 0.1 or 1.0
         low, high = low - pad, high + pad
-    step = _step(high - low, most)
+    step = max(least_step, _step(high - low, most))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     ticks = [k * step for k in range(first, last + 1)]
     if round_out:
         low, high = min(low, ticks[0]), max(high, ticks[-1])
     inside = tuple(t for t in ticks if low - 1e-9 * step <= t <= high + 1e-9 * step)
     return Axis(low, high, False, inside, tuple(_labels(inside, step)))
+
+
+def with_air(axis: Axis, highest: float) -> Axis:
+    """A linear axis with some room above, where a line would lie on its upper end and be half cut off.
+
+    Args:
+        axis: to be extended.
+        highest: value that is drawn.
+    """
+    room = 0.03 * (axis.high - axis.low)
+    return replace(axis, high=highest + room) if highest + room > axis.high and not axis.log else axis
 
 
 def wants_log(values: Iterable[float]) -> bool:

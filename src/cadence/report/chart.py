@@ -37,6 +37,7 @@ class Chart:
         lines: drawn in this order.
         styles: class of each recipe, from `style_of`.
         note: below it; may be empty.
+        marks: updates at which something happens.
     """
 
     key: str
@@ -47,6 +48,7 @@ class Chart:
     lines: tuple[Line, ...]
     styles: tuple[str, ...]
     note: str = ""
+    marks: tuple[int, ...] = ()
 
 
 def style_of(index: int, *, baseline: int | None) -> str:
@@ -79,6 +81,7 @@ def chart_html(chart: Chart, *, prefix: str, update: str, described_by: str | No
     drawing = tag(
         "svg",
         _grid(chart),
+        *(_mark(chart, t) for t in chart.marks),
         *(_path(chart, line) for line in chart.lines),
         viewBox=f"0 0 {SIZE} {SIZE}",
         preserveAspectRatio="none",
@@ -103,6 +106,22 @@ def chart_html(chart: Chart, *, prefix: str, update: str, described_by: str | No
         tag("p", chart.note, class_="note") if chart.note else Markup(),
         class_="chart",
     )
+
+
+def legend(labels: Sequence[str], styles: Sequence[str], name: str) -> Markup:
+    """What is what; the script makes buttons of it that show and hide.
+
+    Args:
+        labels: of the recipes.
+        styles: their classes, from `style_of`.
+        name: of the list, for those who do not see it.
+    """
+    items: list[Markup] = []
+    for i, (label, style) in enumerate(zip(labels, styles, strict=True)):
+        line = tag("path", d="M0,5H40", class_=f"line mean {style}")
+        swatch = tag("svg", line, viewBox="0 0 40 10", aria_hidden="true")
+        items.append(tag("li", tag("span", swatch, label), data_r=i))
+    return tag("ul", *items, class_="legend", aria_label=name)
 
 
 def chart_data(chart: Chart) -> dict[str, Any]:
@@ -183,6 +202,10 @@ def _grid(chart: Chart) -> Markup:
     across = [f"M0,{(1 - chart.y.share(t)) * SIZE:.1f}H{SIZE}" for t in chart.y.ticks]
     along = [f"M{chart.x.share(t) * SIZE:.1f},0V{SIZE}" for t in chart.x.ticks]
     return tag("path", d="".join(across + along), class_="grid", vector_effect="non-scaling-stroke")
+
+
+def _mark(chart: Chart, t: int) -> Markup:
+    return tag("path", d=f"M{chart.x.share(t) * SIZE:.1f},0V{SIZE}", class_="mark", vector_effect="non-scaling-stroke")
 
 
 def _labels(axis: Axis, which: str) -> Markup:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from cadence.comparison.results import TaskSummary
 from cadence.comparison.settings import said
-from cadence.report.axis import Axis, axis, wants_log
+from cadence.report.axis import Axis, axis, wants_log, with_air
 from cadence.report.chart import Chart, clipped, style_of
 from cadence.report.curves import Line, TaskCurves, complete_only, limits
 from cadence.report.messages import Phrases
@@ -30,7 +30,7 @@ def task_charts(task: TaskSummary, curves: TaskCurves, lang: str) -> list[Chart]
     baseline = next(i for i, recipe in enumerate(task.recipes) if recipe.name == task.baseline)
     alone = len(task.recipes) == 1
     styles = tuple(style_of(i, baseline=None if alone else baseline) for i in range(len(task.recipes)))
-    x = axis(0, curves.total, most=6, round_out=False)
+    x = axis(0, curves.total, round_out=False, least_step=1)
     many = len(task.seeds) > 1
     stretch = say("curves_caption_train", n=curves.train_stretch) if curves.train_stretch > 1 else ""
     made: list[Chart] = []
@@ -61,7 +61,7 @@ def rate_axis(lines: Sequence[Line]) -> Axis | None:
     if ends is None:
         return None
     if not wants_log(peaks):
-        return axis(0.0, max(ends[1], 0.0), most=5)
+        return with_air(axis(0.0, max(ends[1], 0.0), most=5), ends[1])
     positive = [y for line in lines for y in line.y if y > 0]
     low = max(min(positive), max(peaks) / DECADES, min(peak for peak in peaks if peak > 0) / 100)
     return axis(low / 1.3, max(peaks) * 1.3, log=True, most=5)
@@ -80,7 +80,7 @@ def loss_axis(lines: Sequence[Line], fallback: Sequence[Line]) -> Axis | None:
     low, high = ends
     if low > 0 and wants_log(ends):
         return axis(low / 1.1, high * 1.1, log=True, most=5)
-    return axis(low, high, most=5)
+    return with_air(axis(low, high, most=5), high)
 
 
 def in_order(lines: Sequence[Line]) -> tuple[Line, ...]:
@@ -113,9 +113,8 @@ def in_words(task: TaskSummary, chart: Chart, lang: str) -> list[str]:
         (t_first, first), (t_last, last) = known[0], known[-1]
         values = [y for _, y in known]
         if chart.key == "lr":
-            told.append(
-                say("alt_lr", name=name, schedule=recipe.schedule, first=short(first), top=short(max(values)), last=short(last))
-            )  # fmt: skip
+            ends = {"first": short(first), "top": short(max(values)), "last": short(last)}
+            told.append(say("alt_lr", name=name, schedule=recipe.schedule, **ends))
         else:
             ends = {"first": significant(first), "last": significant(last), "low": significant(min(values))}
             told.append(say("alt_loss", name=name, t_first=t_first, t_last=t_last, **ends))

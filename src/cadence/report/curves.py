@@ -177,7 +177,7 @@ def _rates(record: Record) -> tuple[Floats, Floats]:
     if rates.ndim == 2:
         rates = np.max(np.where(np.isnan(rates), -np.inf, rates), axis=1)
         rates = np.where(np.isinf(rates), np.nan, rates)
-    return envelope(table["t"], rates)
+    return np.asarray(table["t"], dtype=np.float64), rates
 
 
 def _evaluations(record: Record) -> tuple[Floats, Floats]:
@@ -205,11 +205,14 @@ def _binned(record: Record, stretch: int) -> tuple[Floats, Floats]:
 def _merged(index: int, runs: Sequence[tuple[int, Floats, Floats]]) -> list[Line]:
     """One line per run, or a single one where all runs followed the same curve, as they do without feedback."""
     kept = [(seed, t, y) for seed, t, y in runs if len(t)]
+    # A run that was cut short has followed the curve as far as it went.
+    _, t, y = max(kept, key=lambda run: len(run[1]), default=(0, np.empty(0), np.empty(0)))
     if len(kept) > 1 and all(
-        np.array_equal(t, kept[0][1]) and np.array_equal(y, kept[0][2], equal_nan=True) for _, t, y in kept[1:]
+        np.array_equal(other, t[: len(other)]) and np.array_equal(values, y[: len(other)], equal_nan=True)
+        for _, other, values in kept
     ):
-        return [_line(index, None, *kept[0][1:], mean=True)]
-    return [_line(index, seed, t, y) for seed, t, y in kept]
+        return [_line(index, None, *envelope(t, y), mean=True)]
+    return [_line(index, seed, *envelope(t, y)) for seed, t, y in kept]
 
 
 def _with_mean(index: int, recipe: RecipeSummary, runs: Sequence[tuple[int, Floats, Floats]]) -> list[Line]:

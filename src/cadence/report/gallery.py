@@ -108,9 +108,9 @@ def terraces(evaluations: int) -> list[float]:
 
     Example:
         >>> terraces(9)
-        [0.96, 0.93, 0.89, 0.86, 0.82, 0.79, 0.79, 0.79, 0.79]
+        [0.97, 0.94, 0.91, 0.88, 0.85, 0.82, 0.82, 0.82, 0.82]
     """
-    height = 0.21
+    height = 0.18
     losses: list[float] = []
     for k in range(1, evaluations + 1):
         full, inside = divmod(k, 12)

@@ -88,8 +88,14 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
         "en": "worse by {gap} (95% interval {low} to {high}; corrected p {p}).",
         "zh": "更差，损失高 {gap}（95% 置信区间 {low} 至 {high}；校正后 p {p}）。",
     },
-    "say_better_exactly": {"en": "better by exactly {gap} with every seed.", "zh": "更好，每个种子的损失都恰好低 {gap}。"},
-    "say_worse_exactly": {"en": "worse by exactly {gap} with every seed.", "zh": "更差，每个种子的损失都恰好高 {gap}。"},
+    "say_better_exactly": {
+        "en": "better by exactly {gap} with every seed.",
+        "zh": "更好，每个种子的损失都恰好低 {gap}。",
+    },
+    "say_worse_exactly": {
+        "en": "worse by exactly {gap} with every seed.",
+        "zh": "更差，每个种子的损失都恰好高 {gap}。",
+    },
     "say_no_difference": {
         "en": "no difference seen; these {n} seeds could have shown a gap of {gap} or more.",
         "zh": "未见差异；这 {n} 个种子能检出 {gap} 或更大的差距。",
@@ -107,8 +113,8 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
         "这 {n} 个种子能检出 {smallest} 或更大的差距。",
     },
     "say_identical": {
-        "en": "the very final losses of the baseline, with every seed.",
-        "zh": "每个种子的最终损失都与基线完全相同。",
+        "en": "no difference at all; it ends at exactly the baseline's loss with every seed.",
+        "zh": "毫无差异；每个种子的最终损失都与基线完全相同。",
     },
     "say_one_seed_lower": {
         "en": "{gap} lower than the baseline with the only seed; one seed has no interval and allows no test.",
@@ -129,7 +135,8 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     },
     # ---- conclusion of a data set ----
     "end_none": {
-        "en": "No difference seen: with {n} seeds none of the {count} recipes can be told from the baseline {baseline}. "
+        "en": "No difference seen: with {n} seeds none of the {count} recipes can be told from the baseline "
+        "{baseline}. "
         "A gap in validation loss of {gap} or more would have shown.",
         "zh": "未见差异：用 {n} 个种子，{count} 个配方都无法与基线 {baseline} 区分开。"
         "验证损失若相差 {gap} 或更多，本可检出。",
@@ -137,7 +144,8 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     "end_none_one": {
         "en": "No difference seen: with {seeds} seeds the recipe {name} cannot be told from the baseline {baseline}. "
         "A gap in validation loss of {gap} or more would have shown.",
-        "zh": "未见差异：用 {seeds} 个种子，配方 {name} 无法与基线 {baseline} 区分开。验证损失若相差 {gap} 或更多，本可检出。",
+        "zh": "未见差异：用 {seeds} 个种子，配方 {name} 无法与基线 {baseline} 区分开。验证损失若相差 {gap} "
+        "或更多，本可检出。",
     },
     "end_better": {
         "en": "{n} of {count} recipes end at a lower validation loss than the baseline {baseline}: {list}.",
@@ -170,14 +178,18 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
         "en": "The baseline {baseline} has no complete result ({status}), so nothing is compared with it.",
         "zh": "基线 {baseline} 没有完整结果（{status}），因此没有与之比较。",
     },
-    "end_alone": {"en": "There is one recipe, and nothing to compare it with.", "zh": "只有一个配方，没有可比较的对象。"},
+    "end_alone": {
+        "en": "There is one recipe, and nothing to compare it with.",
+        "zh": "只有一个配方，没有可比较的对象。",
+    },
     "end_fastest": {
         "en": "The baseline's final loss is reached soonest by {name}: {time} of {total} updates.",
         "zh": "最快达到基线最终损失的是 {name}：{total} 次更新中的 {time} 次。",
     },
     # ---- method ----
     "how_seeds": {
-        "en": "Every recipe was trained with the same seeds ({seeds}). The seed fixes the initial weights and the order of "
+        "en": "Every recipe was trained with the same seeds ({seeds}). The seed fixes the initial weights and "
+        "the order of "
         "the data. A number after ± is half of the 95% interval of the mean over seeds (Student's t): it covers the "
         "chance of the seed, not other data or other models.",
         "zh": "每个配方都用相同的种子训练（{seeds}）。种子决定初始权重和数据顺序。± 之后的数是各种子均值的 95% "
@@ -187,7 +199,8 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     "how_baseline": {"en": "The baseline is {list}.", "zh": "基线是 {list}。"},
     "how_baseline_task": {"en": "{text} on {task}", "zh": "{task} 上的 {text}"},
     "how_test": {
-        "en": "Better and worse are said of the validation loss at the end: paired t-test by seed against the baseline, "
+        "en": "Better and worse are said of the validation loss at the end: paired t-test by seed against the "
+        "baseline, "
         "two-sided, with Holm's correction for {count} per data set, at a level of 5%. Each interval stands for "
         "itself. The recipes were not tested against each other.",
         "zh": "“更好”和“更差”指最终验证损失：按种子与基线做双侧配对 t 检验，每个数据集按 {count}做 Holm 校正，"
@@ -196,31 +209,37 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     "comparisons": {"en": "{n} comparisons", "zh": "{n} 次比较"},
     "comparisons.one": {"en": "{n} comparison", "zh": "{n} 次比较"},
     "how_gap": {
-        "en": "The smallest gap is the true difference that these seeds would have shown with a probability of 80% at the "
+        "en": "The smallest gap is the true difference that these seeds would have shown with a probability of "
+        "80% at the "
         "corrected level, given the spread that was seen. With so few seeds that spread is itself uncertain.",
         "zh": "“可检出的最小差距”指在校正后的水平下、按所见的离散程度，这些种子有 80% 的概率能显示出来的真实差值。"
         "种子这么少时，离散程度本身也不确定。",
     },
     "how_target": {
         "en": "Updates to baseline's loss (time to target, what an article may call convergence): updates until an "
-        "evaluation is first at or below the final validation loss of the baseline with the same seed. Evaluations: {every}. "
+        "evaluation is first at or below the final validation loss of the baseline with the same seed. "
+        "Evaluations: {every}. "
         "A seed that never gets there is not left out: it counts as the length of its run, so that the mean, then "
         "marked ≥, is a lower bound (restricted mean); how many seeds did get there stands beside it.",
-        "zh": "“达标更新数”（达到基线最终损失所需的更新数，也就是文章里所说的“收敛”）：某次评估的验证损失首次不高于同一种子基线的"
+        "zh": "“达标更新数”（达到基线最终损失所需的更新数，也就是文章里所说的“收敛”）："
+        "某次评估的验证损失首次不高于同一种子基线的"
         "最终验证损失时，已完成的更新数。评估间隔：{every}。始终没有达到的种子并不剔除，而是按其运行长度计入，"
         "因此均值（此时标 ≥）是下界（限制均值）；旁边注明有几个种子达到。",
     },
     "how_target_task": {"en": "every {n} updates on {task}", "zh": "{task} 每 {n} 次更新"},
     "how_tuning": {
-        "en": "Every recipe got the same tuning budget: {n} base learning rates, a factor {factor} apart, one run each with "
+        "en": "Every recipe got the same tuning budget: {n} base learning rates, a factor {factor} apart, one "
+        "run each with "
         "seed {seed}, judged on a split of the data that is not the reported one.",
         "zh": "每个配方的调参预算相同：{n} 个基础学习率，相邻相差 {factor} 倍，各用种子 {seed} 训练一次，"
         "在一份与报告所用不同的数据划分上评判。",
     },
     "how_tuning_plain": {
-        "en": "Every recipe got the same tuning budget: {n} base learning rates, one run each with seed {seed}, judged on a "
+        "en": "Every recipe got the same tuning budget: {n} base learning rates, one run each with seed {seed}, "
+        "judged on a "
         "split of the data that is not the reported one.",
-        "zh": "每个配方的调参预算相同：{n} 个基础学习率，各用种子 {seed} 训练一次，在一份与报告所用不同的数据划分上评判。",
+        "zh": "每个配方的调参预算相同：{n} 个基础学习率，各用种子 {seed} 训练一次，"
+        "在一份与报告所用不同的数据划分上评判。",
     },
     "how_untuned": {
         "en": "No learning rate was tuned: each recipe ran at the rate that it names.",
@@ -239,11 +258,13 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     },
     # ---- warnings ----
     "mind_edge_lowest": {
-        "en": "On {task}, the tuned rate of {recipe} ({rate}) is the lowest of those tried; a better one may lie below.",
+        "en": "On {task}, the tuned rate of {recipe} ({rate}) is the lowest of those tried; a better one may lie "
+        "below.",
         "zh": "在 {task} 上，{recipe} 调得的学习率（{rate}）是试过的最小值；更好的可能还在其下。",
     },
     "mind_edge_highest": {
-        "en": "On {task}, the tuned rate of {recipe} ({rate}) is the highest of those tried; a better one may lie above.",
+        "en": "On {task}, the tuned rate of {recipe} ({rate}) is the highest of those tried; a better one may "
+        "lie above.",
         "zh": "在 {task} 上，{recipe} 调得的学习率（{rate}）是试过的最大值；更好的可能还在其上。",
     },
     "mind_budget": {
@@ -251,7 +272,8 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
         "zh": "在 {task} 上，各配方的调参预算不同，这有利于预算多的配方。",
     },
     "mind_lengths": {
-        "en": "On {task}, the recipes run for different numbers of updates ({low} to {high}); the longer have more time.",
+        "en": "On {task}, the recipes run for different numbers of updates ({low} to {high}); the longer have "
+        "more time.",
         "zh": "在 {task} 上，各配方的更新数不同（{low} 至 {high}）；长的占了时间上的便宜。",
     },
     "mind_runs": {"en": "On {task}, {recipe}: {status}.", "zh": "在 {task} 上，{recipe}：{status}。"},
@@ -313,8 +335,8 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     },
     "slider": {"en": "Update to read the curves at", "zh": "读取曲线数值的更新"},
     "slider_help": {
-        "en": "Point at a curve, or move the slider with the arrow keys, to read every recipe's values there.",
-        "zh": "将指针移到曲线上，或用方向键移动滑块，即可读取各配方在该处的数值。",
+        "en": "Point at a curve, or move the slider with the arrow keys, to read the values there.",
+        "zh": "将指针移到曲线上，或用方向键移动滑块，即可读取该处的数值。",
     },
     "show_recipes": {"en": "Recipes shown", "zh": "显示的配方"},
     "alt_lr": {
@@ -325,7 +347,16 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
         "en": "{name}: from {first} after {t_first} updates to {last} after {t_last}, lowest {low}.",
         "zh": "{name}：从第 {t_first} 次更新后的 {first} 到第 {t_last} 次后的 {last}，最低 {low}。",
     },
+    "nothing": {"en": "Nothing has been recorded.", "zh": "没有任何记录。"},
     "alt_empty": {"en": "{name}: nothing recorded.", "zh": "{name}：没有记录。"},
+    "schedules": {"en": "{n} schedules", "zh": "{n} 个调度"},
+    "schedules_shown": {"en": "Schedules shown", "zh": "显示的调度"},
+    "mark": {"en": "{number}  update {t}: {text}", "zh": "{number}  更新 {t}：{text}"},
+    "mark_at": {"en": "Update {t}: {text}", "zh": "更新 {t}：{text}"},
+    "more_marks": {"en": "and {n} more changes", "zh": "另有 {n} 处变化"},
+    "more_marks.one": {"en": "and {n} more change", "zh": "另有 {n} 处变化"},
+    "events": {"en": "What happens when", "zh": "何时发生什么"},
+    "in_words_one": {"en": "The curve in words", "zh": "用文字描述曲线"},
     "in_words": {"en": "The curves in words", "zh": "用文字描述曲线"},
     "made_by": {"en": "Made by cadence {version}", "zh": "由 cadence {version} 生成"},
     "contents": {"en": "On this page", "zh": "本页内容"},

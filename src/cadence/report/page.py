@@ -7,11 +7,12 @@ from typing import Any
 from cadence.comparison.results import RecipeSummary, Summary, TaskSummary
 from cadence.comparison.settings import folder_name, said
 from cadence.report import rows, text
-from cadence.report.chart import Chart, chart_data, chart_html
+from cadence.report.chart import Chart, chart_data, chart_html, legend
 from cadence.report.charts import in_words, task_charts
 from cadence.report.curves import TaskCurves, read_curves
 from cadence.report.markup import Markup, join, tag
 from cadence.report.messages import Phrases
+from cadence.report.reader import reader
 from cadence.report.rows import Table
 from cadence.report.shell import document
 
@@ -60,7 +61,11 @@ def page(summary: Summary, *, lang: str = "en", version: str = "") -> str:
 def _lead(summary: Summary, say: Phrases) -> str:
     """One line: what was compared."""
     parts = [
-        say("labelled", label=task.name, text=f"{say('recipes', n=len(task.recipes))} × {say('seeds', n=len(task.seeds))}")
+        say(
+            "labelled",
+            label=task.name,
+            text=f"{say('recipes', n=len(task.recipes))} × {say('seeds', n=len(task.seeds))}",
+        )
         for task in summary.tasks
     ]
     return say("clause_join").join(parts)
@@ -112,7 +117,12 @@ def _last_sections(summary: Summary, say: Phrases) -> list[Markup]:
     listed = [join(tag("dt", name), tag("dd", value)) for name, value in text.environment(summary, say.lang)]
     return [
         tag("section", tag("h2", say("about"), id="about"), *paragraphs, class_="text", aria_labelledby="about"),
-        tag("section", tag("h2", say("environment"), id="environment"), tag("dl", *listed), aria_labelledby="environment"),
+        tag(
+            "section",
+            tag("h2", say("environment"), id="environment"),
+            tag("dl", *listed),
+            aria_labelledby="environment",
+        ),
     ]
 
 
@@ -199,10 +209,7 @@ def _gap(recipe: RecipeSummary, low: float, high: float) -> Markup:
 
 def _curves(task: TaskSummary, curves: TaskCurves, charts: list[Chart], key: str, say: Phrases) -> Markup:
     lang = say.lang
-    legend = [
-        tag("li", tag("span", _swatch(style), said(recipe.label, lang)), data_r=i)
-        for i, (recipe, style) in enumerate(zip(task.recipes, charts[0].styles, strict=True))
-    ]
+    labels = [said(recipe.label, lang) for recipe in task.recipes]
     figures = [
         chart_html(chart, prefix=key, update=say("axis_update"), described_by=f"{key}-{chart.key}-words")
         for chart in charts
@@ -210,39 +217,23 @@ def _curves(task: TaskSummary, curves: TaskCurves, charts: list[Chart], key: str
     words = [
         join(
             tag("h4", chart.title),
-            tag("ul", *(tag("li", s) for s in in_words(task, chart, lang)), class_="plain", id=f"{key}-{chart.key}-words"),
+            tag(
+                "ul",
+                *(tag("li", s) for s in in_words(task, chart, lang)),
+                class_="plain",
+                id=f"{key}-{chart.key}-words",
+            ),
         )
         for chart in charts
     ]
     return tag(
         "div",
-        tag("ul", *legend, class_="legend", aria_label=say("show_recipes")),
+        legend(labels, charts[0].styles, say("show_recipes")),
         tag("div", *figures, class_="charts"),
-        _reader(curves, charts, key, say),
+        reader(charts, key, curves.total, say),
         tag("details", tag("summary", say("in_words")), *words),
         data_curves=key,
     )
-
-
-def _reader(curves: TaskCurves, charts: list[Chart], key: str, say: Phrases) -> Markup:
-    """The slider and the table that it fills; hidden until the script is there to do so."""
-    label = tag("label", say("slider"), tag("span", say("slider_help")), for_=f"{key}-at")
-    slider = tag("input", type="range", id=f"{key}-at", min=0, max=curves.total, value=curves.total, step=1)
-    head = [tag("th", say("recipe"), scope="col")]
-    head += [tag("th", chart.name, scope="col", class_="number") for chart in charts]
-    table = tag(
-        "table",
-        tag("caption", tag("output", "", for_=f"{key}-at")),
-        tag("thead", tag("tr", *head)),
-        tag("tbody"),
-    )
-    box = tag("div", table, class_="box", role="region", tabindex=0, aria_label=say("curves"))
-    return tag("div", label, slider, box, class_="reader", hidden=True)
-
-
-def _swatch(style: str) -> Markup:
-    line = tag("path", d="M0,5H40", class_=f"line mean {style}")
-    return tag("svg", line, viewBox="0 0 40 10", aria_hidden="true")
 
 
 def _set(task: TaskSummary, charts: list[Chart], lang: str) -> dict[str, Any]:

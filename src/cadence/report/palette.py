@@ -1,14 +1,17 @@
-"""Colours and dashes of curves on white, the same as in `assets/page.css`."""
+"""Colours and dashes of curves, on white and on black. A test keeps `assets/page.css` the same."""
 
 from __future__ import annotations
 
 BASE = "#5f6b76"
 COLOURS = ("#0b63c5", "#c2410c", "#0b7f63", "#9c2f8f", "#806000", "#4b3fc4", "#b3123f", "#1f6f8b")
+DARK_BASE = "#9aa7b3"
+DARK_COLOURS = ("#62b0ff", "#ff9657", "#3fd0a4", "#ea90df", "#e3c14d", "#a9a2ff", "#ff7d9c", "#6fd3ee")
 INK, SOFT, GRID, GROUND = "#17202a", "#55616d", "#e6eaee", "#ffffff"
 
 BASE_DASHES = (7.0, 4.0)
 DASHES: tuple[tuple[float, ...], ...] = (
-    (), (12.0, 3.0), (3.0, 3.0), (10.0, 3.0, 2.0, 3.0), (16.0, 4.0), (5.0, 2.0), (2.0, 2.0), (14.0, 3.0, 2.0, 3.0, 2.0, 3.0),
+    (), (12.0, 3.0), (3.0, 3.0), (10.0, 3.0, 2.0, 3.0), (16.0, 4.0), (5.0, 2.0), (2.0, 2.0),
+    (14.0, 3.0, 2.0, 3.0, 2.0, 3.0),
 )  # fmt: skip
 """In points of the line's own width of 1; empty: unbroken."""
 
@@ -28,3 +31,20 @@ def stroke(style: str) -> tuple[str, tuple[float, ...]]:
         return BASE, BASE_DASHES
     place = int(name[1:])
     return COLOURS[place], (1.0, 4.0) if again else DASHES[place]
+
+
+def css() -> str:
+    """Rules for the classes of `chart.style_of`, for a drawing that stands alone."""
+
+    def rules(colours: tuple[str, ...], base: str) -> str:
+        return f".base{{stroke:{base}}}" + "".join(f".c{i}{{stroke:{colour}}}" for i, colour in enumerate(colours))
+
+    dashes = f".base{{stroke-dasharray:{_spaced(BASE_DASHES)}}}"
+    dashes += "".join(f".c{i}{{stroke-dasharray:{_spaced(dash)}}}" for i, dash in enumerate(DASHES) if dash)
+    dashes += ".again{stroke-dasharray:1 4;stroke-linecap:round}"
+    dark = rules(DARK_COLOURS, DARK_BASE)
+    return f"{rules(COLOURS, BASE)}\n{dashes}\n@media(prefers-color-scheme:dark){{{dark}}}\n"
+
+
+def _spaced(dashes: tuple[float, ...]) -> str:
+    return " ".join(f"{dash:g}" for dash in dashes)

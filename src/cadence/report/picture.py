@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import math
 import os
+import textwrap
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CHINESE_FONTS = (
-    "Noto Sans CJK SC", "Source Han Sans SC", "Source Han Sans CN", "PingFang SC", "Hiragino Sans GB", "Microsoft YaHei",
-    "SimHei", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Noto Serif CJK SC", "Noto Sans CJK JP", "Arial Unicode MS",
+    "Noto Sans CJK SC", "Source Han Sans SC", "Source Han Sans CN", "PingFang SC", "Hiragino Sans GB",
+    "Microsoft YaHei", "SimHei", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Noto Serif CJK SC", "Noto Sans CJK JP",
+    "Arial Unicode MS",
 )  # fmt: skip
 """Fonts with Chinese letters, in the order in which they are preferred."""
 
@@ -53,23 +55,32 @@ def write_picture(summary: Summary, path: str | os.PathLike[str], *, lang: str =
     """
     font = chinese_font()
     say = Phrases(lang if font else "en")
+    rows = [
+        (task, charts)
+        for task, curves in zip(summary.tasks, read_curves(summary), strict=True)
+        if (charts := {chart.key: chart for chart in task_charts(task, curves, say.lang)})
+    ]
     with drawing(font):
-        figure = new_figure(12.0, ROW * len(summary.tasks))
-        grid: Any = figure.subplots(len(summary.tasks), 2, squeeze=False)
-        for row, (task, curves) in enumerate(zip(summary.tasks, read_curves(summary), strict=True)):
-            charts = {chart.key: chart for chart in task_charts(task, curves, say.lang)}
-            for column, key in enumerate(("lr", "val")):
-                axes = grid[row][column]
+        figure = new_figure(13.5, ROW * max(1, len(rows)))
+        # The third column has the legends, where they cover nothing.
+        grid: Any = figure.subplots(max(1, len(rows)), 3, squeeze=False, width_ratios=(1, 1, 0.42))
+        for row, (task, charts) in zip(grid, rows, strict=False):
+            for axes, key in zip(row, ("lr", "val"), strict=False):
                 if key in charts:
                     _draw(axes, charts[key], say)
                 else:
                     axes.set_axis_off()
-            _name_row(grid[row], task, charts, say.lang)
+            _name(row[0], said(task.label, say.lang))
+            _legend(row[2], task, next(iter(charts.values())).styles, say.lang)
+        if not rows:
+            for axes in grid[0]:
+                axes.set_axis_off()
+            _name(grid[0][0], say("nothing"))
         write_atomically(Path(path), png(figure))
 
 
 @contextmanager
-def drawing(font: str | None = None) -> Generator[None]:
+def drawing(font: str | None = None) -> Generator[None, None, None]:
     """Settings of matplotlib for our pictures, gone when the block ends.
 
     Args:
@@ -120,6 +131,18 @@ def png(figure: Figure) -> bytes:
     return content.getvalue()
 
 
+def pdf(figure: Figure) -> bytes:
+    """The figure as a PDF page, the same bytes for the same picture.
+
+    Args:
+        figure: as drawn.
+    """
+    canvas: Any = need("matplotlib.backends.backend_pdf", extra="torch").FigureCanvasPdf(figure)
+    content = io.BytesIO()
+    canvas.print_pdf(content, metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    return content.getvalue()
+
+
 def chinese_font() -> str | None:
     """An installed font with Chinese letters, or None."""
     manager = need("matplotlib.font_manager", extra="torch").fontManager
@@ -165,27 +188,36 @@ def _draw(axes: Axes, chart: Chart, say: Phrases) -> None:
     axes.set_xlabel(say("axis_update"), loc="right", color=SOFT)
     if chart.note:
         axes.annotate(
-            chart.note, (0, 0), (0, -24), xycoords="axes fraction", textcoords="offset points", va="top", fontsize=9,
-            color=SOFT, annotation_clip=False,
+            "\n".join(textwrap.wrap(chart.note, 90)), (0, 0), (0, -36), xycoords="axes fraction",
+            textcoords="offset points", va="top", fontsize=9, color=SOFT, annotation_clip=False,
         )  # fmt: skip
 
 
-def _name_row(row: Any, task: TaskSummary, charts: dict[str, Chart], lang: str) -> None:
-    """The legend of a task at its left panel's place above both, and the name of the task."""
+def _name(axes: Axes, text: str) -> None:
+    """The name of a task, above its row."""
+    named = axes.annotate(
+        textwrap.shorten(text, 110, placeholder=" …"), (0, 1), (0, 26), xycoords="axes fraction",
+        textcoords="offset points", fontsize=12.5, fontweight="bold", color=INK, annotation_clip=False,
+    )  # fmt: skip
+    # It may be wider than its panel, which must not shrink for that.
+    named.set_in_layout(False)
+
+
+def _legend(axes: Axes, task: TaskSummary, styles: Sequence[str], lang: str) -> None:
+    axes.set_axis_off()
     lines = need("matplotlib.lines", extra="torch")
-    chart = next(iter(charts.values()), None)
-    styles = chart.styles if chart is not None else ()
-    handles = []
-    for recipe, style in zip(task.recipes, styles, strict=False):
+    handles: list[Any] = []
+    for recipe, style in zip(task.recipes, styles, strict=True):
         colour, dashes = stroke(style)
         pattern: Any = (0, tuple(d / 2 for d in dashes)) if dashes else "-"
-        handles.append(lines.Line2D([], [], color=colour, linestyle=pattern, linewidth=2.0, label=said(recipe.label, lang)))
-    row[0].annotate(
-        said(task.label, lang), (0, 1), (0, 26), xycoords="axes fraction", textcoords="offset points", fontsize=12.5,
-        fontweight="bold", color=INK, annotation_clip=False,
-    )  # fmt: skip
-    if handles:
-        # Losses fall, so there is room at the top; where they do not, they shine through.
-        row[1].legend(
-            handles=handles, fontsize=9.5, handlelength=3.4, loc="upper right", edgecolor="none", framealpha=0.8
-        )
+        label = textwrap.fill(textwrap.shorten(said(recipe.label, lang), 90, placeholder=" …"), 26)
+        handles.append(lines.Line2D([], [], color=colour, linestyle=pattern, linewidth=2.0, label=label))
+    shown = axes.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(-0.12, 1.0),
+        frameon=False,
+        handlelength=3.4,
+        labelspacing=0.9,
+    )
+    shown.set_in_layout(False)

@@ -50,7 +50,7 @@ def results(task: TaskSummary, lang: str = "en") -> Table:
         row = [
             said(recipe.label, lang),
             _estimate_cell(recipe, recipe.val_loss, say),
-            time_cell(recipe.time_to_target, say),
+            time_cell(recipe.time_to_target, len(recipe.runs), say),
             say("none") if recipe.seconds is None else significant(recipe.seconds.mean, 3),
             say("none") if recipe.lr is None else short(recipe.lr) + ("*" if recipe.at_edge else ""),
             say(recipe.verdict),
@@ -131,29 +131,32 @@ def runs(task: TaskSummary, lang: str = "en") -> Table:
     return Table(say("caption_runs", task=said(task.label, lang)), tuple(head), tuple(rows), tuple(numeric))
 
 
-def time_cell(time: RestrictedMean | None, say: Phrases) -> str:
+def time_cell(time: RestrictedMean | None, runs: int, say: Phrases) -> str:
     """Updates to the target: a mean, or a bound with how many seeds got there.
 
     Args:
         time: restricted mean over the seeds; None: nothing is known.
+        runs: how many there were; of one that failed nothing is known.
         say: the language.
 
     Example:
         >>> from cadence.comparison.statistics import restricted_mean
         >>> say = Phrases("en")
-        >>> time_cell(restricted_mean([300, 300], [True, True]), say)
+        >>> time_cell(restricted_mean([300, 300], [True, True]), 2, say)
         '> 300\\n0/2 reached'
-        >>> time_cell(restricted_mean([200, 200], [False, False]), say)
-        '200 ± 0'
+        >>> time_cell(restricted_mean([200, 200], [False, False]), 3, say)
+        '200 ± 0\\n2 of 3 runs'
     """
     if time is None:
         return say("none")
-    reached = say("reached", n=time.reached, of=time.of)
-    if time.reached == 0:
-        return f"> {time.horizon}\n{reached}"
+    remarks = [say("reached", n=time.reached, of=time.of)] if time.reached < time.of else []
+    if time.of < runs:
+        remarks.append(say("runs_of", n=time.of, of=runs))
     mean = f"{time.updates.mean:.0f}"
     text = mean if time.updates.half is None else f"{mean} ± {time.updates.half:.0f}"
-    return text if time.reached == time.of else f"≥ {text}\n{reached}"
+    if time.reached < time.of:
+        text = f"≥ {text}" if time.reached else f"> {time.horizon}"
+    return "\n".join([text, *remarks])
 
 
 def _metric_name(metric: Metric, say: Phrases) -> str:
@@ -164,7 +167,7 @@ def _metric_name(metric: Metric, say: Phrases) -> str:
 def _estimate_cell(recipe: RecipeSummary, value: Estimate | None, say: Phrases, scale: float = 1.0) -> str:
     """Mean and interval, with a remark where not every run is in it."""
     if value is None:
-        return statuses(recipe, say.lang) or say("none")
+        return f"{say('none')}\n{statuses(recipe, say.lang)}".rstrip()
     text = plus_minus(value, scale)
     of = len(recipe.runs)
     return text if value.n == of else f"{text}\n{say('runs_of', n=value.n, of=of)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, cast
 
 from cadence.comparison.results import RecipeSummary, Summary, TaskSummary
@@ -105,7 +106,8 @@ def conclusion(task: TaskSummary, lang: str = "en") -> str:
     parts = [*_found(task, tested, name, say)]
     if untested:
         items = [
-            say("end_untested_item", name=said(r.label, lang), why=statuses(r, lang) or say(r.verdict)) for r in untested
+            say("end_untested_item", name=said(r.label, lang), why=statuses(r, lang) or say(r.verdict))
+            for r in untested
         ]
         parts.append(say("end_untested", list=say.list(items)))
     fastest = _fastest(task, others)
@@ -142,11 +144,12 @@ def _found(task: TaskSummary, tested: Sequence[RecipeSummary], baseline: str, sa
 
 def _gap(recipe: RecipeSummary) -> str:
     assert recipe.test is not None
-    return gap_and_interval(recipe.test.paired.difference)[0]
+    paired = recipe.test.paired
+    return significant(abs(paired.difference.mean)) if paired.t is None else gap_and_interval(paired.difference)[0]
 
 
 def _fastest(task: TaskSummary, recipes: Sequence[RecipeSummary]) -> RecipeSummary | None:
-    """The recipe with the lowest mean time among those whose every seed reached the target, if it beats the baseline."""
+    """The recipe that is soonest on average, of those whose every seed reached the target; if it beats the baseline."""
     own = task.baseline_recipe.time_to_target
     timed = [r for r in recipes if r.time_to_target is not None and r.time_to_target.reached == len(task.seeds)]
     best = min(timed, key=lambda r: r.time_to_target.updates.mean if r.time_to_target else 0.0, default=None)
@@ -175,14 +178,13 @@ def method(summary: Summary, lang: str = "en") -> list[str]:
     """
     say = Phrases(lang)
     seeds = {task.name: say.list([str(seed) for seed in task.seeds]) for task in summary.tasks}
-    baselines = {task.name: said(task.baseline_recipe.label, lang) for task in summary.tasks}
-    paragraphs = [
-        say("how_seeds", seeds=_shared(seeds, "how_seeds_task", say, "clause_join")),
-        say("how_baseline", list=_shared(baselines, "how_baseline_task", say, "list_join")),
-    ]
-    tests = [recipe.test for task in summary.tasks for recipe in task.recipes if recipe.test is not None]
-    if tests:
-        counts = sorted({task.comparisons for task in summary.tasks})
+    baselines = {task.name: said(task.baseline_recipe.label, lang) for task in summary.tasks if task.comparisons}
+    paragraphs = [say("how_seeds", seeds=_shared(seeds, "how_seeds_task", say, "clause_join"))]
+    if baselines:
+        paragraphs.append(say("how_baseline", list=_shared(baselines, "how_baseline_task", say, "list_join")))
+    tested = [task for task in summary.tasks if any(recipe.test is not None for recipe in task.recipes)]
+    if tested:
+        counts = sorted({task.comparisons for task in tested})
         count = say("comparisons", n=counts[0]) if len(counts) == 1 else say("comparisons", n=_range(counts))
         paragraphs += [say("how_test", count=count), say("how_gap")]
     every = [say("how_target_task", n=t.evaluated_every, task=t.name) for t in summary.tasks if t.evaluated_every]
@@ -232,7 +234,7 @@ def _factor(task: TaskSummary) -> float | None:
     ratios: list[float] = []
     for recipe in task.recipes:
         rates = sorted(tried.rate for tried in recipe.tuning)
-        ratios += [b / a for a, b in zip(rates, rates[1:], strict=False) if a > 0]
+        ratios += [b / a for a, b in pairwise(rates) if a > 0]
     if not ratios or max(ratios) > 1.02 * min(ratios):
         return None
     middle = sum(ratios) / len(ratios)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, final
 
 from cadence._errors import RecordError, StateError
-from cadence.record.files import make_folder, read_json, sync_folder, trouble, write_json
+from cadence.record.files import make_folder, read_json, trouble, write_json
 from cadence.record.names import CHECKPOINTS
 from cadence.run.engine import Engine
 
@@ -125,7 +125,6 @@ class Checkpoints:
             for suffix in ("json", "safetensors"):
                 with contextlib.suppress(OSError):
                     self._path(t, suffix).unlink()
-        sync_folder(self._folder)
 
     def _best_of(self, numbers: list[int]) -> list[int]:
         if self._best is None:

@@ -46,9 +46,11 @@ def settle(recipe: Recipe, task: Task, split: Split) -> Course:
     """The course of a recipe on its task.
 
     Raises:
-        RecipeError: a batch larger than the data, or a metric that nobody reports.
+        RecipeError: a batch larger than the data, a split that does not exist, or a metric that nobody reports.
         HorizonError: a length in a unit that the task does not have.
     """
+    if split not in ("val", "tune"):
+        raise RecipeError(f"there is no held-out part called {split!r}; write 'val' or 'tune'")
     data = task.data
     batch_size = recipe.batch_size if recipe.batch_size is not None else data.default_batch_size
     if batch_size > data.train_examples:

@@ -172,13 +172,15 @@ class TorchEngine(Engine):
             set_random_state(before)
 
     def save(self, tensors: Path) -> dict[str, Any]:
-        parts, scaler = Parts(), self._means.scaler
-        rest = {
-            "model": take_apart(self._model.state_dict(), "model", parts),
-            "optimizer": take_apart(self._optimizer.state_dict(), "optimizer", parts),
-            "scaler": take_apart(scaler.state_dict() if scaler is not None else {}, "scaler", parts),
-            "random": take_apart(random_state(), "random", parts),
+        scaler = self._means.scaler
+        state = {
+            "model": self._model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "scaler": {} if scaler is None else scaler.state_dict(),
+            "random": random_state(),
         }
+        parts = Parts()
+        rest = take_apart(state, "", parts)
         write_tensors(tensors, parts.tensors)
         return rest
 

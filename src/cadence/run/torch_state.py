@@ -16,6 +16,8 @@ from cadence.record.files import write_atomically
 
 Tensors = dict[str, torch.Tensor]
 
+_CONTIGUOUS = torch.contiguous_format
+
 
 def write_tensors(path: Path, tensors: Tensors) -> None:
     """Write tensors to a safetensors file, atomically.
@@ -62,7 +64,8 @@ class Parts:
         self._names[key] = name
         storage = tensor.untyped_storage().data_ptr()
         # The file format refuses overlapping memory; parts of one buffer are copied out of it.
-        self.tensors[name] = tensor.clone() if storage in self._storages else tensor.contiguous()
+        tensor = tensor.contiguous() if storage not in self._storages else tensor.clone(memory_format=_CONTIGUOUS)
+        self.tensors[name] = tensor
         self._storages.add(storage)
         return name
 
@@ -72,7 +75,7 @@ def take_apart(state: Any, name: str, parts: Parts) -> Any:
 
     Args:
         state: of mappings, lists, tuples, tensors, numbers, text, None.
-        name: what the tensors' names begin with.
+        name: what the tensors' names begin with; empty at the top.
         parts: is added to.
 
     Raises:
@@ -89,7 +92,7 @@ def take_apart(state: Any, name: str, parts: Parts) -> Any:
         case torch.Tensor():
             return {"tensor": parts.enter(name, state)}
         case Mapping():
-            inside = [(key, take_apart(value, f"{name}.{key}", parts)) for key, value in state.items()]
+            inside = [(key, take_apart(value, f"{name}.{key}".lstrip("."), parts)) for key, value in state.items()]
             if all(isinstance(key, str) for key, _ in inside):
                 return {"map": dict(inside)}
             if all(isinstance(key, (int, str)) for key, _ in inside):

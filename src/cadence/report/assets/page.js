@@ -50,7 +50,7 @@
       let middle = mean ? valueAt(mean, t) : null;
       if (middle === null && seeds.length) middle = seeds.reduce((a, b) => a + b, 0) / seeds.length;
       if (middle === null) return "–";
-      return seeds.length > 1 ? `${number(middle)} (${number(Math.min(...seeds))}–${number(Math.max(...seeds))})` : number(middle);
+      return seeds.length > 1 && Math.min(...seeds) < Math.max(...seeds) ? `${number(middle)} (${number(Math.min(...seeds))}–${number(Math.max(...seeds))})` : number(middle);
     }
 
     // ---- legend: buttons that show and hide ----
@@ -112,16 +112,18 @@
         const value = valueAt(line, t);
         if (hidden.has(line.r) || value === null) continue;
         const share = shareY(chart, value), away = Math.abs(share - y);
-        if (share >= -0.02 && share <= 1.02 && (!best || away < best.away)) best = { line, value, share, away };
+        // The point that was measured, which may lie somewhat before the pointer.
+        if (share >= -0.02 && share <= 1.02 && (!best || away < best.away)) best = { line, value, share, away, t: line.t[before(line, t)] };
       }
       if (!best) return;
       box.classList.add("lit");
       for (const path of box.querySelectorAll(`path.line[data-r="${best.line.r}"]`)) path.classList.add("on");
-      const left = shareX(chart, t) * 100, top = (1 - best.share) * 100;
+      const left = shareX(chart, best.t) * 100, top = (1 - best.share) * 100;
       Object.assign(chart.dot.style, { left: `${left}%`, top: `${top}%` });
       chart.dot.hidden = false;
       const who = best.line.s === null ? (best.line.m && set.seeds > 1 ? words.mean : "") : words.seed.replace("#", best.line.s);
-      chart.tip.replaceChildren(element("b", {}, set.recipes[best.line.r]), [who, `${words.update} ${t}`].filter(Boolean).join(", "),
+      const name = set.recipes.length > 1 ? [element("b", {}, set.recipes[best.line.r])] : [];
+      chart.tip.replaceChildren(...name, [who, `${words.update} ${best.t}`].filter(Boolean).join(", "),
         element("br"), `${chart.name}: ${number(best.value)}`);
       chart.tip.hidden = false;
       // To the side with more room, and within the frame.

@@ -1,0 +1,52 @@
+"""What commands say to people, in each language."""
+
+from __future__ import annotations
+
+WORDS: dict[str, dict[str, str]] = {
+    "tuning": {"en": "tuning", "zh": "调参"},
+    "run": {"en": "run", "zh": "运行"},
+    "seed": {"en": "seed {seed}", "zh": "种子 {seed}"},
+    "rate": {"en": "rate {rate}", "zh": "学习率 {rate}"},
+    "preparing": {"en": "looking at the recipes", "zh": "正在检查配方"},
+    "finished": {"en": "finished", "zh": "完成"},
+    "stopped": {"en": "stopped by its rule", "zh": "按规则停止"},
+    "diverged": {"en": "diverged", "zh": "发散"},
+    "failed": {"en": "FAILED", "zh": "失败"},
+    "again": {"en": "{sentence}; it is tried once more", "zh": "{sentence}；再试一次"},
+    "left": {"en": "{time} left", "zh": "还需 {time}"},
+    "trainings": {"en": "{done} of {of} trainings", "zh": "{of} 次训练中已完成 {done} 次"},
+    "interrupted": {
+        "en": "interrupted after {done} of {of} trainings; the same command continues where it stopped",
+        "zh": "在 {of} 次训练中的 {done} 次之后中断；同一命令会从中断处继续",
+    },
+    "interrupted_early": {
+        "en": "interrupted before the first training; the same command starts again",
+        "zh": "在第一次训练之前中断；同一命令会重新开始",
+    },
+    "train_interrupted": {
+        "en": "interrupted after {t} updates; the same command continues from the last checkpoint",
+        "zh": "在 {t} 次更新之后中断；同一命令会从最近的检查点继续",
+    },
+    "files": {"en": "Report: {page}\nPicture: {picture}\nTable: {table}\nRuns: {folder}",
+              "zh": "报告：{page}\n图：{picture}\n表格：{table}\n运行记录：{folder}"},
+    "bad_runs": {
+        "en": "{n} of {of} runs diverged or failed; why stands in their result.json, and the same command tries the failed "
+        "ones again",
+        "zh": "{of} 次运行中有 {n} 次发散或失败；原因见各自的 result.json，同一命令会重试失败的运行",
+    },
+    "update": {"en": "update {t} of {total}", "zh": "第 {t} 次更新，共 {total} 次"},
+    "ended": {"en": "{status} after {t} updates in {seconds} s: {metrics}", "zh": "{status}：{t} 次更新，{seconds} 秒：{metrics}"},
+    "record": {"en": "Record: {folder}", "zh": "记录：{folder}"},
+    "already": {"en": "(this run was finished before)", "zh": "（此运行先前已完成）"},
+}  # fmt: skip
+"""Key -> language -> text."""
+
+
+def say(lang: str, key: str, **values: object) -> str:
+    """One of the above, with its values put in.
+
+    Example:
+        >>> say("en", "seed", seed=3)
+        'seed 3'
+    """
+    return WORDS[key][lang].format(**values)

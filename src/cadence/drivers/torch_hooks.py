@@ -1,0 +1,87 @@
+"""What a torch optimizer tells of itself: updates done, gradients computed, groups replaced.
+
+None of these hooks keeps its listener alive, and a copy of the optimizer does not have them. They are kept out of
+compiled code, which would take the count for a constant and compile anew for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch.optim import Optimizer
+
+from cadence.drivers.writer import Clock
+
+
+def count_updates(optimizer: Optimizer, clock: Clock) -> None:
+    """Count the updates that are really done, whoever calls `step`."""
+
+    def begin(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        del optimizer, args, kwargs
+        clock.begun = True
+
+    def end(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        del args, kwargs
+        # A class whose step calls its parent's fires the hooks for both; it is one update.
+        if not clock.begun:
+            return
+        clock.begun = False
+        clock.seen = True
+        # Fused optimizers are called by the loss scaler in any case, and skip the update inside.
+        found_inf = getattr(optimizer, "found_inf", None)
+        if found_inf is None or float(found_inf) == 0:
+            clock.done += 1
+
+    optimizer.register_step_pre_hook(_outside(begin))
+    optimizer.register_step_post_hook(_outside(end))
+
+
+def notice_groups(optimizer: Optimizer, look: Callable[[], None]) -> None:
+    """Look at the groups where they may have changed: when a state was loaded, and before every update."""
+
+    def before(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        del optimizer, args, kwargs
+        look()
+
+    def loaded(optimizer: Optimizer) -> None:
+        del optimizer
+        look()
+
+    optimizer.register_step_pre_hook(_outside(before))
+    optimizer.register_load_state_dict_post_hook(loaded)
+
+
+def notice_gradients(optimizer: Optimizer, clock: Clock) -> None:
+    """Notice the first gradient, even where it is gone again before anyone asks.
+
+    A loss scaler may skip the first updates, and `zero_grad` then leaves no trace of them; without this they would look
+    like calls of a loop that trains nothing.
+    """
+    handles: list[Any] = []
+
+    def first(parameter: torch.Tensor) -> None:
+        del parameter
+        clock.graded = True
+        while handles:
+            handles.pop().remove()
+
+    for group in optimizer.param_groups:
+        for p in group["params"]:
+            if p.requires_grad and p.is_leaf:
+                handles.append(p.register_post_accumulate_grad_hook(first))
+
+
+def after_updates(optimizer: Optimizer, call: Callable[[], None]) -> None:
+    """Call this after every `step` of the optimizer, after the hooks that were there before."""
+
+    def after(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        del optimizer, args, kwargs
+        call()
+
+    optimizer.register_step_post_hook(_outside(after))
+
+
+def _outside(hook: Callable[[Optimizer, Any, Any], None]) -> Callable[[Optimizer, Any, Any], None]:
+    return cast("Callable[[Optimizer, Any, Any], None]", torch.compiler.disable(hook))
