@@ -110,7 +110,11 @@ def fails_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
         (RecordError("the folder is full; empty it"), 2, "the folder is full; empty it\n"),
         (RecordError("two\nlines"), 2, "two lines\n"),
         (DivergedError("the loss is nan; lower the rate"), 3, "the loss is nan; lower the rate\n"),
-        (PermissionError(13, "Permission denied", "x/y"), 2, "'x/y': Permission denied; check the path and its permissions\n"),
+        (
+            PermissionError(13, "Permission denied", "x/y"),
+            2,
+            "'x/y': Permission denied; check the path and its permissions\n",
+        ),
         (KeyboardInterrupt(), 130, "interrupted; the same command starts again\n"),
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), 0, ""),
     ],
@@ -124,7 +128,9 @@ def test_what_goes_wrong_inside_has_its_status_and_its_sentence(
     assert (done.status, done.err) == (status, said)
 
 
-def test_a_fault_of_cadence_itself_shows_its_traceback_and_is_no_finding(command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_cadence_itself_shows_its_traceback_and_is_no_finding(
+    command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fails_with(ZeroDivisionError("a fault"), monkeypatch)
     done = command("schedules")
     assert done.status == 70
@@ -149,7 +155,9 @@ def test_a_reader_that_has_read_enough_is_no_error() -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_ctrl_c_is_a_sentence_and_status_130(tmp_path: Path) -> None:
-    (tmp_path / "slow.py").write_text("import time\n\n\ndef task():\n    print('here', flush=True)\n    time.sleep(60)\n")
+    (tmp_path / "slow.py").write_text(
+        "import time\n\n\ndef task():\n    print('here', flush=True)\n    time.sleep(60)\n"
+    )
     (tmp_path / "r.yaml").write_text("task: slow:task\noptimizer: {name: sgd, lr: 1}\ntotal: 3\n")
     pytest.importorskip("torch")
     with subprocess.Popen(

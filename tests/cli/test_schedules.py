@@ -32,7 +32,18 @@ def test_the_gallery_in_the_documents_is_up_to_date(lang: str) -> None:
 
 def test_the_gallery_has_every_constructor_that_cadence_offers() -> None:
     constructors = {name for name in cadence.__all__ if name in NAMES}
-    others = {"absolute", "compare", "drive", "environment", "load_record", "optimizer", "parse", "place", "plan", "plot"}
+    others = {
+        "absolute",
+        "compare",
+        "drive",
+        "environment",
+        "load_record",
+        "optimizer",
+        "parse",
+        "place",
+        "plan",
+        "plot",
+    }
     others |= {"replay", "shape", "torch_scheduler", "train"}
     assert set(cadence.__all__) - others == constructors
 
@@ -103,7 +114,11 @@ def test_the_list_shows_every_schedule_once_with_its_family(command) -> None:
     assert [line.split()[0] for line in lines if line and line.split()[0] in NAMES] != []
     for name in NAMES:
         assert sum(line.split()[:1] == [name] for line in lines) == 1
-    assert [line for line in lines if line in ("Scheduled", "Adaptive", "Custom")] == ["Scheduled", "Adaptive", "Custom"]
+    assert [line for line in lines if line in ("Scheduled", "Adaptive", "Custom")] == [
+        "Scheduled",
+        "Adaptive",
+        "Custom",
+    ]
     assert all(line == line.rstrip() for line in lines)
 
 

@@ -252,6 +252,54 @@ def write_showcase(root: Path) -> Path:
     return root
 
 
+NASTY = """<script>alert(1)</script> & "q" 'x' $x^2$ [bold]{0}"""
+"""A name that breaks whoever takes a name for markup, a formula or a format."""
+
+
+def write_worst(root: Path) -> Path:
+    """Everything that can go wrong in a comparison, on five tasks."""
+
+    def diverging(seed: int) -> Run:
+        if seed != 1:
+            return ending_at(0.50, 0.50, 0.52, metric={"val_accuracy": 0.84})(seed)
+        losses = {50: 2.0, 100: 9.0, 150: 1e9, 200: math.nan}
+        return Run(losses, status="diverged", sentence="the loss is nan at update 200", train=lambda t: math.exp(t / 8))
+
+    def failing(seed: int) -> Run:
+        return Run({}, status="failed", sentence="out of memory: <b>20</b> GiB")
+
+    def going(seed: int) -> Run | None:
+        return ending_at(0.5, status=None)(seed) if seed == 0 else None
+
+    good = {"metric": {"val_accuracy": 0.85}}
+    write_comparison(
+        root,
+        [
+            Entry("base", ending_at(0.50, 0.54, 0.51, **good), tuning={0.01: 0.6, 0.03: 0.55, 0.1: 0.5}),
+            Entry("div", diverging, label="Diverging", tuning={0.01: 0.6, 0.03: 0.55, 0.1: math.nan}),
+            Entry("fail", failing, label="Failing"),
+            Entry("going", going, label="Still going"),
+            Entry("same", ending_at(0.50, 0.54, 0.51, **good), label="Same"),
+            Entry("weak", ending_at(0.48, 0.525, 0.485, **good), label="Weak"),
+            Entry("nasty", ending_at(0.60, 0.64, 0.615, **good), label=NASTY),
+            Entry("exact", ending_at(0.25, 0.29, 0.26, **good), label="Exactly"),
+        ],
+        task="worst",
+        label=NASTY,
+        metric=ACCURACY,
+        notes=[NASTY],
+    )
+    write_comparison(root, [Entry("a", ending_at(0.5)), Entry("b", ending_at(0.4))], seeds=[0], task="one-seed")
+
+    def half(seed: int) -> Run:
+        return failing(seed) if seed == 1 else ending_at(0.5, 0.5, 0.5)(seed)
+
+    write_comparison(root, [Entry("a", half), Entry("b", ending_at(0.4, 0.41, 0.42))], task="bad-baseline")
+    write_comparison(root, [Entry("a", ending_at(0.5, 0.51, 0.52))], task="alone")
+    write_comparison(root, [Entry("a", failing), Entry("b", failing)], task="nothing")
+    return root
+
+
 def _steps(u: float) -> float:
     return min(1.0, u / 0.05 + 0.01) * 0.1 ** (u // (1 / 3))
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import yaml
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from cadence._errors import RecipeError
 from cadence.recipe.load import load_recipe, recipe_from_text
 from cadence.recipe.reading import LONGEST, read_mapping
+from cadence.recipe.recipe import Recipe
 from cadence.recipe.writing import to_yaml
 
 PLAIN = "task: digits\noptimizer: {name: adamw, lr: 1e-3}\ntotal: 20 epochs\n"
@@ -22,6 +25,17 @@ PLAIN = "task: digits\noptimizer: {name: adamw, lr: 1e-3}\ntotal: 20 epochs\n"
 
 def read(text: str) -> dict[str, object]:
     return read_mapping(text, "a.yaml")
+
+
+T = TypeVar("T")
+
+
+def said(reading: Callable[[], T]) -> T | str:
+    """What is read, or the sentence that is said instead; any other exception goes through, and fails the test."""
+    try:
+        return reading()
+    except RecipeError as error:
+        return str(error)
 
 
 @pytest.mark.parametrize(
@@ -92,8 +106,13 @@ def test_what_is_no_recipe_gets_one_sentence(text: str, said: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "\n".join([f"k0: &a0 [{','.join('1' * 10)}]"] + [f"k{i}: &a{i} [{','.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 60)]),
-        "\n".join(["k0: &a0 {x: 1}"] + [f"k{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 9)}]}}" for i in range(1, 40)]),
+        "\n".join(
+            [f"k0: &a0 [{','.join('1' * 10)}]"]
+            + [f"k{i}: &a{i} [{','.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 60)]
+        ),
+        "\n".join(
+            ["k0: &a0 {x: 1}"] + [f"k{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 9)}]}}" for i in range(1, 40)]
+        ),
     ],
     ids=["lists", "merges"],
 )
@@ -110,14 +129,14 @@ def test_anchors_and_merges_serve_as_usual() -> None:
 
 @given(st.text(max_size=200))
 def test_arbitrary_text_gives_a_recipe_error_or_a_mapping(text: str) -> None:
-    try:
-        assert isinstance(read(text), dict)
-    except RecipeError as error:
-        assert "\n" not in str(error)
+    found = said(lambda: read(text))
+    assert isinstance(found, dict) or "\n" not in found
 
 
 @given(st.binary(max_size=200))
-def test_arbitrary_bytes_in_a_file_give_a_recipe_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_arbitrary_bytes_in_a_file_give_a_recipe_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
     path = tmp_path_factory.mktemp("any") / "a.yaml"
     path.write_bytes(content)
     with pytest.raises(RecipeError):
@@ -130,7 +149,20 @@ JSON = st.recursive(
     max_leaves=8,
 )
 KEYS = st.sampled_from(
-    ["task", "optimizer", "total", "schedule", "stop", "checkpoint", "tune", "groups", "seed", "tags", "task_args", "lr"]
+    [
+        "task",
+        "optimizer",
+        "total",
+        "schedule",
+        "stop",
+        "checkpoint",
+        "tune",
+        "groups",
+        "seed",
+        "tags",
+        "task_args",
+        "lr",
+    ]
 )
 
 
@@ -139,14 +171,11 @@ def test_any_values_under_any_keys_give_a_recipe_or_one_sentence(keys: dict[str,
     if complete:
         keys = {"task": "digits", "optimizer": {"name": "adamw", "lr": 0.1}, "total": 5, **keys}
     text = json.dumps(keys)
-    try:
-        recipe = recipe_from_text(text, "a.yaml", name="a")
-    except RecipeError as error:
-        assert "\n" not in str(error).replace("\\n", "")
-        assert "validation error" not in str(error)
-        assert "pydantic" not in str(error)
+    found = said(lambda: recipe_from_text(text, "a.yaml", name="a"))
+    if isinstance(found, Recipe):
+        assert recipe_from_text(found.to_yaml(), "b.yaml", name="b") == found
     else:
-        assert recipe_from_text(recipe.to_yaml(), "b.yaml", name="b") == recipe
+        assert not any(word in found for word in ("\n", "validation error", "pydantic"))
 
 
 @given(st.text(max_size=20))
@@ -167,7 +196,7 @@ def test_a_number_comes_back_to_the_bit(number: float) -> None:
 
 def test_a_missing_file_names_the_recipes_that_are_there(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(PLAIN)
-    with pytest.raises(RecipeError, match="there is no recipe .*bass.yaml'; there are base.yaml"):
+    with pytest.raises(RecipeError, match=r"there is no recipe .*bass\.yaml'; there are base\.yaml"):
         load_recipe(tmp_path / "bass.yaml")
     with pytest.raises(RecipeError, match="is a folder"):
         load_recipe(tmp_path)
@@ -200,5 +229,5 @@ def test_the_files_name_is_the_recipes_name_where_it_gives_none(tmp_path: Path) 
 
 def test_faults_name_the_file(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(PLAIN + "totl: 3\n")
-    with pytest.raises(RecipeError, match="^a.yaml: there is no key 'totl' in a recipe; did you mean 'total'"):
+    with pytest.raises(RecipeError, match=r"^a\.yaml: there is no key 'totl' in a recipe; did you mean 'total'"):
         load_recipe(tmp_path / "a.yaml")

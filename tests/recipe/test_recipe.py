@@ -24,7 +24,10 @@ def make(**keys: Any) -> Recipe:
         ({"optimiser": {}}, "there is no key 'optimiser' in a recipe; did you mean 'optimizer'?"),
         ({"checkpoint": {"evry": 3}}, "there is no key 'evry' under 'checkpoint'; did you mean 'every'?"),
         ({"optimizer": {"name": "adamw"}}, "the key 'optimizer.lr' is missing; write e.g. lr: 0.001"),
-        ({"optimizer": {"name": "adamw", "lr": "0.1"}}, "optimizer.lr is '0.1'; it must be a number above 0, e.g. lr: 0.001"),
+        (
+            {"optimizer": {"name": "adamw", "lr": "0.1"}},
+            "optimizer.lr is '0.1'; it must be a number above 0, e.g. lr: 0.001",
+        ),
         ({"optimizer": {"name": "adamw", "lr": 0}}, "optimizer.lr is 0; it must be a number above 0"),
         ({"optimizer": {"name": "adamw", "lr": float("nan")}}, "optimizer.lr is nan; it must be a number above 0"),
         ({"optimizer": {"name": "a b", "lr": 1}}, "optimizer.name: 'a b' names no optimizer"),
@@ -109,7 +112,9 @@ def test_recipes_that_say_the_same_are_equal_and_have_one_hash() -> None:
     b = make(schedule="warmup('5%') >> cosine(to=0.01)", stop="early_stop('val_loss')")
     assert a == b
     assert a.content_hash == b.content_hash
-    assert make(schedule="plan({'lr': cosine(), 'weight_decay': 1})") == make(schedule={"lr": "cosine()", "weight_decay": 1})
+    assert make(schedule="plan({'lr': cosine(), 'weight_decay': 1})") == make(
+        schedule={"lr": "cosine()", "weight_decay": 1}
+    )
 
 
 def test_the_hash_covers_what_shapes_the_training_and_nothing_else() -> None:
@@ -144,7 +149,9 @@ def test_rates_are_factors_of_the_base_or_the_numbers_themselves() -> None:
 def test_a_changed_recipe_is_checked_anew() -> None:
     assert make().changed(seed=3).seed == 3
     assert make().at_rate(0.5).optimizer.lr == 0.5
-    assert make(optimizer={"name": "sgd", "lr": 1, "momentum": 0.9}).at_rate(0.5).optimizer.arguments == {"momentum": 0.9}
+    assert make(optimizer={"name": "sgd", "lr": 1, "momentum": 0.9}).at_rate(0.5).optimizer.arguments == {
+        "momentum": 0.9
+    }
     with pytest.raises(RecipeError, match="did you mean 'seed'"):
         make().changed(sed=3)
     with pytest.raises(RecipeError, match=r"optimizer\.lr is -1"):

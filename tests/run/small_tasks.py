@@ -41,7 +41,12 @@ def jitter(x: Any, rng: np.random.Generator) -> Any:
 
 
 def rows(
-    n: int = 50, dropout: float = 0.0, norm: bool = False, double: bool = False, augment: bool = False, scale: float = 1.0
+    n: int = 50,
+    dropout: float = 0.0,
+    norm: bool = False,
+    double: bool = False,
+    augment: bool = False,
+    scale: float = 1.0,
 ) -> Task:
     """A straight line with noise."""
     rng = np.random.default_rng(7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from itertools import islice
 from typing import Any
@@ -46,7 +47,11 @@ def test_marks_are_multiples_and_lie_beyond_what_is_done(every: Fraction, after:
 
 
 @given(
-    n=st.integers(1, 40), batch=st.integers(1, 12), accumulate=st.integers(1, 6), cut=st.integers(0, 60), seed=st.integers(0, 3)
+    n=st.integers(1, 40),
+    batch=st.integers(1, 12),
+    accumulate=st.integers(1, 6),
+    cut=st.integers(0, 60),
+    seed=st.integers(0, 3),
 )
 def test_every_row_is_fed_once_an_epoch_and_any_place_can_be_begun_at(
     n: int, batch: int, accumulate: int, cut: int, seed: int
@@ -54,7 +59,7 @@ def test_every_row_is_fed_once_an_epoch_and_any_place_can_be_begun_at(
     batch = min(batch, n)
     course = course_of(n, batch_size=batch, accumulate=accumulate)
     per_epoch = course.horizon.steps_per_epoch
-    assert per_epoch == -(-(-(-n // batch)) // accumulate)
+    assert per_epoch == math.ceil(math.ceil(n / batch) / accumulate)
     assert course.total == 2 * per_epoch
 
     def rows(position: int, count: int) -> list[list[float]]:
@@ -71,7 +76,9 @@ def test_every_row_is_fed_once_an_epoch_and_any_place_can_be_begun_at(
 def test_tokens_and_samples_count_over_all_micro_batches() -> None:
     text = np.arange(1000)
     data = TokenData(text, val=text, tune=text, context=10, default_batch_size=4)
-    recipe = Recipe(task="a:b", optimizer={"name": "sgd", "lr": 1}, total="2400 tokens", accumulate=3, evaluate="24 samples")
+    recipe = Recipe(
+        task="a:b", optimizer={"name": "sgd", "lr": 1}, total="2400 tokens", accumulate=3, evaluate="24 samples"
+    )
     course = settle(recipe, task_of(data), "val")
     assert course.horizon.to_json() == {"total": 20, "steps_per_epoch": 9, "batch_size": 12, "tokens_per_step": 120}
     assert course.evaluate == 2

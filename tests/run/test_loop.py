@@ -119,7 +119,12 @@ def test_the_tuning_split_judges_where_it_is_asked_for(small: Keys) -> None:
 
 
 def test_an_early_stop_ends_the_run_with_its_reason(small: Keys) -> None:
-    keys = {**small, "optimizer": {"name": "sgd", "lr": 1e-9}, "stop": "early_stop('val_loss', patience=2)", "total": 99}
+    keys = {
+        **small,
+        "optimizer": {"name": "sgd", "lr": 1e-9},
+        "stop": "early_stop('val_loss', patience=2)",
+        "total": 99,
+    }
     record = train({**keys, "evaluate": 5, "checkpoint": {"every": 50}}, out="run")
     assert record.status == "stopped"
     assert record.result["updates"] == 20  # the first, and three without improvement
@@ -137,7 +142,9 @@ def test_a_stop_decided_after_the_last_update_is_a_finished_run(small: Keys) -> 
 
 def test_a_plateau_in_the_schedule_cuts_from_the_next_update_on(small: Keys) -> None:
     keys = {**small, "optimizer": {"name": "sgd", "lr": 1e-9}, "total": 12, "evaluate": 2}
-    record = train({**keys, "schedule": "warmup(2) >> constant() * plateau('val_loss', factor=0.5, patience=1)"}, out="r")
+    record = train(
+        {**keys, "schedule": "warmup(2) >> constant() * plateau('val_loss', factor=0.5, patience=1)"}, out="r"
+    )
     rates = record.updates["lr"][:, 0] / 1e-9
     # What is observed after the two updates of the warmup is not the plateau's. After 4 the best, after 6 and 8 no
     # improvement; again after 10 and 12, where there is no update left.
@@ -150,7 +157,10 @@ def test_several_values_and_groups_follow_their_own_schedules(small: Keys) -> No
         {
             **small,
             "optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.9, "weight_decay": 0.1},
-            "groups": {"head": {"parameters": "head.*", "lr": 0.5}, "offset": {"parameters": ["*.bias"], "weight_decay": 0.0}},
+            "groups": {
+                "head": {"parameters": "head.*", "lr": 0.5},
+                "offset": {"parameters": ["*.bias"], "weight_decay": 0.0},
+            },
             "schedule": {"lr": "cosine()", "head/lr": "constant()", "weight_decay": "linear()"},
             "total": 4,
         },
@@ -211,7 +221,9 @@ def test_seconds_grow_and_the_result_tells_training_from_the_rest(small: Keys) -
 
 
 def test_the_best_evaluation_stands_in_the_result(small: Keys) -> None:
-    record = train({**small, "optimizer": {"name": "sgd", "lr": 0.3, "momentum": 0.9}, "evaluate": 1, "total": 40}, out="r")
+    record = train(
+        {**small, "optimizer": {"name": "sgd", "lr": 0.3, "momentum": 0.9}, "evaluate": 1, "total": 40}, out="r"
+    )
     losses = record.evaluations["val_loss"]
     assert record.result["best"]["val_loss"] == losses.min() < losses[-1]
     assert record.result["best"]["t"] == record.evaluations["t"][losses.argmin()]

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
 import numpy as np
+import torch
 
 from cadence._errors import StateError
 from cadence.run.torch_state import (

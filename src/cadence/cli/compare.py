@@ -26,10 +26,12 @@ def compare(
         typer.Argument(help="Recipe files, the baseline first; none: four built-in recipes on two data sets."),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(help="Seeds that each recipe is trained with: 3; built-in: 3 and 5.", show_default=False)
+        int | None,
+        typer.Option(help="Seeds that each recipe is trained with: 3; built-in: 3 and 5.", show_default=False),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder: runs/compare-HASH, so that the same command continues.", show_default=False)
+        Path | None,
+        typer.Option(help="Folder: runs/compare-HASH, so that the same command continues.", show_default=False),
     ] = None,
     tasks: Annotated[
         str | None, typer.Option(help="Only these tasks, with commas between: digits,bytes.", show_default=False)
@@ -41,7 +43,9 @@ def compare(
         int | None, typer.Option(help="Processes that train side by side: one per core.", show_default=False)
     ] = None,
     tune: Annotated[bool, typer.Option("--tune/--no-tune", help="Tune the rates of recipes that ask for it.")] = True,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Remove what an earlier start has left, and begin anew.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Remove what an earlier start has left, and begin anew.")
+    ] = False,
     lang: Lang = Language.en,
     as_json: AsJson = False,
 ) -> None:

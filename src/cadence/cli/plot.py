@@ -30,9 +30,12 @@ def plot(
     total: Length = None,
     steps_per_epoch: StepsPerEpoch = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples in one update.", min=1, show_default=False)] = None,
-    tokens_per_step: Annotated[int | None, typer.Option(help="Tokens in one update.", min=1, show_default=False)] = None,
+    tokens_per_step: Annotated[
+        int | None, typer.Option(help="Tokens in one update.", min=1, show_default=False)
+    ] = None,
     base: Annotated[
-        float | None, typer.Option(help="Base value, which the schedule multiplies: 1, or the recipe's.", show_default=False)
+        float | None,
+        typer.Option(help="Base value, which the schedule multiplies: 1, or the recipe's.", show_default=False),
     ] = None,
     until: Annotated[int | None, typer.Option(help="Updates shown: the whole run.", min=1, show_default=False)] = None,
     out: Annotated[

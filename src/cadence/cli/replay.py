@@ -51,9 +51,7 @@ def replay(
     rows = read_log(log)
     if rules:
         rows = chosen(rows, columns_of((rule.metric for rule in rules), metric or []), log)
-    seen = feedback.replay(
-        plan, rows, base=base, every=every, total=length(total), steps_per_epoch=steps_per_epoch
-    )
+    seen = feedback.replay(plan, rows, base=base, every=every, total=length(total), steps_per_epoch=steps_per_epoch)
     if as_json:
         print_json(
             {

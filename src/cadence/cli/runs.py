@@ -22,7 +22,8 @@ def add_to(app: typer.Typer) -> None:
 def runs(
     folder: Annotated[Path, typer.Argument(help="Where to look, folders below included.")] = Path("runs"),
     tag: Annotated[
-        list[str] | None, typer.Option(help="Only runs whose recipe has this tag; several: all of them.", show_default=False)
+        list[str] | None,
+        typer.Option(help="Only runs whose recipe has this tag; several: all of them.", show_default=False),
     ] = None,
     status: Annotated[
         str | None,

@@ -84,7 +84,9 @@ def _one(found: Card, lang: str, as_json: bool) -> None:
     words = PAGE[lang]
     print(f"{found.name}: {found.about}\n".replace("`", ""))
     print(text_plot([curve], lang=lang), end="\n\n")
-    rows = [(words[key], getattr(found, key)) for key in ("formula", "source", "when", "avoid", "call", "example", "reads")]
+    rows = [
+        (words[key], getattr(found, key)) for key in ("formula", "source", "when", "avoid", "call", "example", "reads")
+    ]
     if found.reads == found.example:
         rows.pop()
     print_table(("", ""), [(head, text.replace("`", "")) for head, text in rows])

@@ -52,7 +52,9 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, title: st
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, title=title, title_justify="left", show_header=any(head), padding=(0, 2, 0, 0))
+    table = Table(
+        box=None, pad_edge=False, title=title, title_justify="left", show_header=any(head), padding=(0, 2, 0, 0)
+    )
     for name in head[:-1]:
         table.add_column(name, no_wrap=True)
     table.add_column(head[-1], overflow="fold")

@@ -25,10 +25,13 @@ def add_to(app: typer.Typer) -> None:
 def train(
     recipe: Annotated[Path, typer.Argument(help="Recipe file; `cadence init` writes one.", show_default=False)],
     out: Annotated[
-        Path | None, typer.Option(help="Folder: runs/NAME-HASH, so that the same command continues.", show_default=False)
+        Path | None,
+        typer.Option(help="Folder: runs/NAME-HASH, so that the same command continues.", show_default=False),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.", show_default=False)] = None,
-    updates: Annotated[int | None, typer.Option(help="Length of the run, instead of the recipe's.", show_default=False)] = None,
+    updates: Annotated[
+        int | None, typer.Option(help="Length of the run, instead of the recipe's.", show_default=False)
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Remove what is in the folder, and train anew.")] = False,
     lang: Lang = Language.en,
     as_json: AsJson = False,
@@ -86,8 +89,12 @@ def _show(record: Record, lang: str, as_json: bool, *, trained: bool) -> None:
     seconds = result.get("seconds")
     print(
         say(
-            lang, "ended", status=say(lang, record.status), t=result.get("updates"),
-            seconds="?" if seconds is None else f"{seconds:.1f}", metrics=metrics or result.get("sentence", ""),
+            lang,
+            "ended",
+            status=say(lang, record.status),
+            t=result.get("updates"),
+            seconds="?" if seconds is None else f"{seconds:.1f}",
+            metrics=metrics or result.get("sentence", ""),
         )  # fmt: skip
     )
     print(say(lang, "record", folder=record.folder) + ("" if trained else f" {say(lang, 'already')}"))

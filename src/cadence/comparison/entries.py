@@ -181,12 +181,16 @@ def _seeds(seeds: int | Sequence[int] | None) -> tuple[int, ...] | None:
         return None
     if isinstance(seeds, int) and not isinstance(seeds, bool):
         if seeds < 1:
-            raise RecipeError(f"seeds={seeds} leaves nothing to train; write how many seeds each recipe gets, at least 1")
+            raise RecipeError(
+                f"seeds={seeds} leaves nothing to train; write how many seeds each recipe gets, at least 1"
+            )
         return tuple(range(seeds))
     given = tuple(seeds) if isinstance(seeds, Sequence) and not isinstance(seeds, str) else (seeds,)
     for seed in given:
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
-            raise RecipeError(f"{seed!r:.60} is no seed; write whole numbers from 0 to 4294967295, or how many there are")
+            raise RecipeError(
+                f"{seed!r:.60} is no seed; write whole numbers from 0 to 4294967295, or how many there are"
+            )
     if not given or len(set(given)) < len(given):
         raise RecipeError(f"seeds={list(given)!r:.80} names none, or one twice; each recipe is trained once with each")
     return given

@@ -33,9 +33,10 @@ def claim(folder: Path, fingerprint: str, *, fresh: bool) -> FolderLock:
     make_folder(folder)
     lock = FolderLock(folder)
     try:
-        if fresh:
+        if fresh and (folder / FILE).exists():
             _clear(folder)
-        _check(folder, fingerprint)
+        else:
+            _check(folder, fingerprint)
     except BaseException:
         lock.release()
         raise
@@ -75,8 +76,6 @@ def _check(folder: Path, fingerprint: str) -> None:
 
 
 def _clear(folder: Path) -> None:
-    if not (folder / FILE).exists():
-        return  # whatever is in there, it is none of ours
     try:
         # The settings go last: a folder that was half removed is still known as a comparison's.
         for name in reversed(OURS):

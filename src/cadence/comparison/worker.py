@@ -127,9 +127,10 @@ def _train(tell: Tell, recipe: dict[str, Any], out: str, split: str) -> dict[str
         tell({"t": now.t, "total": now.total, "loss": now.loss, "metrics": dict(now.metrics)})
 
     read, path = make_recipe(recipe), Path(out, RECIPE)
-    # A run of an earlier start at a rate that tuning would not choose now is none of this comparison.
-    other = path.exists() and load_recipe(path).content_hash != read.content_hash
-    record = train(read, out=out, split=split, fresh=other, progress=progress)  # type: ignore[arg-type]
+    # The folder is this comparison's own. What lies there without a recipe was killed while it began; what was run at a
+    # rate that tuning would not choose now is of no use.
+    stale = Path(out).exists() and (not path.exists() or load_recipe(path).content_hash != read.content_hash)
+    record = train(read, out=out, split=split, fresh=stale, progress=progress)  # type: ignore[arg-type]
     return dict(record.result or {})
 
 

@@ -67,6 +67,7 @@ class Driver:
         self._reduce = reduce
         self._record = record
         self._strict = strict
+        self._by_calls = False
         self._control = Control.over(curve)
         self._stopped = False
         self._past_end = False
@@ -123,7 +124,7 @@ class Driver:
             >>> driver = cd.drive(optimizer, "constant()")
             >>> optimizer.param_groups[0]["lr"] = 0.5
             >>> print(driver.check()[0])
-            lr of group '0' is 0.5, and the schedule says 0.1 at update 0; to change it for good, write driver.set(lr=0.5)
+            lr of group '0' is 0.5, and the schedule says 0.1 at update 0; to change it, write driver.set(lr=0.5)
         """
         found: list[str] = []
         for (g, value), column, there in zip(self.curve.pairs, self._columns_ahead, self._writer.read(), strict=True):
@@ -133,7 +134,7 @@ class Driver:
                 told = "gone" if there is None else f"{there:g}"
                 found.append(
                     f"{value} of group {self.curve.groups[g]!r} is {told}, and the schedule says {meant:g} at update "
-                    f"{self.t}; to change it for good, write driver.set({value}={'...' if there is None else told})"
+                    f"{self.t}; to change it, write driver.set({value}={'...' if there is None else told})"
                 )
         if self._idle >= MOST_QUIET and self._idle_at == self.t:
             found.append(self._told_idle())
@@ -191,7 +192,13 @@ class Driver:
 
         Where no update was ever seen and no gradient exists, the calls themselves are what is being tried out.
         """
-        return self._clock.seen or self._strict or self._writer.training()
+        if self._clock.seen or self._clock.graded or self._strict:
+            return True
+        if not self._by_calls and self._writer.training():
+            return True
+        # From here on a first gradient is told by a hook.
+        self._by_calls = True
+        return False
 
     def _wait(self) -> None:
         self._idle = self._idle + 1 if self._idle_at == self.t else 1
@@ -451,8 +458,8 @@ class Driver:
         current = self.curve.at(now, group=chosen, value=value)
         if current == 0:
             raise SpecError(
-                f"{value} is 0 at update {now} of {self.curve.spec}, and no factor makes {number:g} of it; drive the "
-                f"optimizer with a schedule that does not end at 0, e.g. cosine(to=0.01)"
+                f"{value} is 0 at update {now} of {self.curve.spec}, and no factor makes {number:g} of it; drive "
+                f"the optimizer with a schedule that does not end at 0, e.g. cosine(to=0.01)"
             )
         factor = number / current
         if not math.isfinite(factor):
@@ -464,8 +471,8 @@ class Driver:
         held, later = (self.curve.at(t, group=g, value=value) for t in (now, then))
         if held == 0 != later:
             raise SpecError(
-                f"{value} is 0 at update {now}, and the curve could not go on from a value held at 0; hold it later, or "
-                f"let the schedule begin above 0"
+                f"{value} is 0 at update {now}, and the curve could not go on from a value held at 0; hold it later, "
+                f"or let the schedule begin above 0"
             )
         return held
 

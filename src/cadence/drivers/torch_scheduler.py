@@ -138,22 +138,25 @@ class CadenceLR(LRScheduler):
         """Go on to the next update; with `epoch`, to that one.
 
         Raises:
-            DriverError: a positional argument, which torch would take for an epoch number.
+            DriverError: a positional argument, which torch would take for an epoch number; an epoch that is no whole
+                number from 0.
         """
         if unexpected == (0,) and not STEPS_WITHOUT_NUMBER:
             epoch = 0
         elif unexpected:
             raise DriverError(
-                f"step() of a schedule without feedback takes no metric, and got {unexpected[0]!r:.60}; leave it out, or "
-                f"write {self._curve.spec} * plateau('val_loss') if a metric shall govern"
+                f"step() of a schedule without feedback takes no metric, and got {unexpected[0]!r:.60}; leave it out, "
+                f"or write {self._curve.spec} * plateau('val_loss') if a metric shall govern"
             )
         elif epoch is None and self._step_count == 1 and not getattr(self.optimizer, "_opt_called", True):
             warnings.warn(
-                "scheduler.step() was called before optimizer.step(), so the first value of the schedule was never used; "
+                "scheduler.step() was called before optimizer.step(), so the first value of the schedule was not used; "
                 "call optimizer.step() first",
                 UserWarning,
                 stacklevel=2,
             )
+        if epoch is not None and (type(epoch) is not int or epoch < 0):
+            raise DriverError(f"epoch={epoch!r:.60} is no update number; give a whole one from 0")
         self._step_count += 1
         self._update_lr(epoch)
 
@@ -183,7 +186,10 @@ class CadenceLR(LRScheduler):
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on from a saved state, before or after the optimizer's own is loaded; writes the values at once.
+        """Go on from a saved state, before or after the optimizer's own is loaded.
+
+        The values are written at once, unless somebody has written others since this scheduler did: an optimizer whose
+        state was loaded has the right ones, and inside `SequentialLR` they may be those of another part.
 
         Raises:
             StateError: not such a state, or one of another schedule or length.
@@ -192,6 +198,7 @@ class CadenceLR(LRScheduler):
             raise StateError(
                 "this is no state of a cadence scheduler (last_epoch missing); load what its state_dict() returned"
             )
+        untouched = [float(group["lr"]) for group in self.optimizer.param_groups] == [float(x) for x in self._last_lr]
         self._match_groups()
         then, _ = read_state(state_dict, self._curve)
         checked_same(then.curve, self._curve, None)
@@ -200,7 +207,7 @@ class CadenceLR(LRScheduler):
         self.last_epoch = int(state_dict["last_epoch"])
         self._step_count = int(state_dict.get("_step_count", self.last_epoch + 1))
         self._leave_bases()
-        if self.last_epoch >= 0:
+        if untouched and self.last_epoch >= 0:
             self._update_lr(self.last_epoch)
 
     # ---- inside --------------------------------------------------------------------------------------------------
@@ -208,9 +215,7 @@ class CadenceLR(LRScheduler):
     def _row(self) -> list[float]:
         """The values at `last_epoch`, out of a block computed ahead."""
         # A scheduler that torch's SequentialLR has "undone" stands at -1 and is asked for nothing.
-        t = max(int(self.last_epoch), 0) // self.steps_per_update if self.last_epoch == int(self.last_epoch) else -1
-        if t < 0:
-            raise DriverError(f"epoch={self.last_epoch} is no update number; give a whole one")
+        t = max(self.last_epoch, 0) // self.steps_per_update
         if not self._columns or not self._first <= t < self._first + len(self._columns[0]):
             self._first, self._columns = t, self._curve.columns(t, t + BLOCK)
         return [column[t - self._first] for column in self._columns]

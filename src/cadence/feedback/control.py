@@ -41,7 +41,7 @@ class Control:
 
     def noted(self, entry: Entry) -> Control:
         """After something that the curve must know: a cut, a change by hand."""
-        return replace(self, curve=self.curve.with_entry(entry), journal=(*self.journal, entry))
+        return replace(self, curve=self.curve.with_entry(entry), journal=_longer(self.journal, entry))
 
     def observe(self, metrics: Mapping[str, Any], done: int) -> tuple[Control, list[Decision]]:
         """One evaluation, after `done` updates.
@@ -73,7 +73,7 @@ class Control:
     def _after(self, i: int, state: Mapping[str, Any], decision: Decision) -> tuple[Control, Decision]:
         remembering = replace(self, states=(*self.states[:i], state, *self.states[i + 1 :]))
         if decision.kind == "keep":
-            return replace(remembering, journal=_looked(self.journal, decision.to_json())), decision
+            return replace(remembering, journal=_longer(self.journal, decision.to_json())), decision
         if isinstance(self.curve.rules[i].rule, Plateau):
             told = _change(self.curve, self.curve.with_entry(decision.to_json()), decision.t)
             decision = replace(decision, sentence=f"{decision.sentence} {told}")
@@ -115,8 +115,8 @@ def _number(name: str, x: Any) -> float:
     raise FeedbackError(f"the metric {name!r} is {x!r:.60}; report a number")
 
 
-def _looked(journal: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
-    """The journal with one more look; where it is long, the oldest look goes."""
+def _longer(journal: tuple[Entry, ...], entry: Entry) -> tuple[Entry, ...]:
+    """The journal with one more entry; where it is long, the oldest look goes."""
     if len(journal) >= LONGEST_JOURNAL:
         oldest = next((i for i, e in enumerate(journal) if e["kind"] == "keep"), len(journal))
         journal = (*journal[:oldest], *journal[oldest + 1 :])

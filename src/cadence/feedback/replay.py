@@ -87,12 +87,19 @@ def replay(
     if gap < 1:
         raise HorizonError(f"every={every!r} is no update; observations lie at least one update apart")
     rows = observations(metrics, [rule.metric for rule in rules])
-    if total is None and _needs_total(plan):
-        total = max(len(rows) * gap, 1)
-    curve = place(
-        plan, total=total, steps_per_epoch=steps_per_epoch, batch_size=batch_size, tokens_per_step=tokens_per_step,
-        base=base,
-    )  # fmt: skip
+
+    def placed(total: SpanLike | None) -> Curve:
+        return place(
+            plan, total=total, steps_per_epoch=steps_per_epoch, batch_size=batch_size, tokens_per_step=tokens_per_step,
+            base=base,
+        )  # fmt: skip
+
+    try:
+        curve = placed(total)
+    except HorizonError:
+        if total is not None:
+            raise
+        curve = placed(max(len(rows) * gap, 1))
     control, decisions, stopped = Control.over(curve), list[Decision](), None
     for i, row in enumerate(rows, start=1):
         control, made = control.observe(row, i * gap)
@@ -102,11 +109,3 @@ def replay(
     # What comes later governs later updates only, so the curve at the end has all values.
     values = control.curve.at(np.arange(len(rows) + 1) * gap)
     return Replay(values, tuple(decisions), control.curve, stopped)
-
-
-def _needs_total(plan: Plan) -> bool:
-    try:
-        place(plan, steps_per_epoch=1, batch_size=1, tokens_per_step=1, base=dict.fromkeys(plan.values(), 1.0))
-    except HorizonError:
-        return True
-    return False

@@ -101,21 +101,18 @@ def judge(rule: Rule, index: int, state: State, value: float, t: int, run: Horiz
                 f"{_name(rule)}: nan='bad' or nan='ignore'"
             )
         if rule.nan == "ignore":
-            return decide("keep", f"{rule.metric} is not a number, which this rule ignores: no {_deed(rule)}.")
+            return decide("keep", f"{_told(rule, value)}, which this rule ignores: no {_deed(rule)}.")
     # 2. Better than the best so far?
     best = memory["best"]
     if math.isfinite(value) and _better(rule, value, best):
         memory.update(best=value, best_t=t, since=t, bad=[], count=0)
         _tick_cooldown(memory, t)
-        first = f"{rule.metric} = {value:.6g} is the first observation"
-        more = f"{rule.metric} = {value:.6g} is better than the best so far, {best if best is None else f'{best:.6g}'}"
-        return decide("keep", f"{first if best is None else more}: no {_deed(rule)}.")
+        told = "the first observation" if best is None else f"better than the best so far, {best:.6g}"
+        return decide("keep", f"{_told(rule, value)} is {told}: no {_deed(rule)}.")
     # 3. A bad one; during a cooldown it does not count.
     if _tick_cooldown(memory, t):
         memory.update(bad=[], count=0, since=t)
-        return decide(
-            "keep", f"{rule.metric} = {value:.6g} is no improvement, but the cooldown is still on: no {_deed(rule)}."
-        )
+        return decide("keep", f"{_told(rule, value)}, no improvement, but the cooldown is still on: no {_deed(rule)}.")
     memory["count"] = memory["count"] + 1
     if rule.significance is not None and math.isfinite(value):
         memory["bad"] = [*memory["bad"], value][-MOST_KEPT:]
@@ -148,13 +145,19 @@ def _better(rule: Rule, value: float, best: float | None) -> bool:
     return value < bound if rule.mode == "min" else value > bound
 
 
+def _told(rule: Rule, value: float) -> str:
+    return f"{rule.metric} is not a number" if math.isnan(value) else f"{rule.metric} = {value:.6g}"
+
+
 def _about(rule: Rule, value: float, memory: State) -> str:
+    told = _told(rule, value)
     if memory["best"] is None:
-        return f"{rule.metric} = {value:.6g} is no improvement, nothing better was seen"
-    better = "below" if rule.mode == "min" else "above"
+        return f"{told}, and there is no best so far"
+    best = f"the best, {memory['best']:.6g} after {memory['best_t']} updates"
+    if math.isnan(value):
+        return f"{told}, against {best}"
     by = f"{rule.threshold:g} of it" if rule.threshold_mode == "rel" else f"{rule.threshold:g}"
-    best = f"{memory['best']:.6g} after {memory['best_t']} updates"
-    return f"{rule.metric} = {value:.6g} is not {better} the best, {best}, by more than {by}"
+    return f"{told} is not {'below' if rule.mode == 'min' else 'above'} {best}, by more than {by}"
 
 
 def _waited(patience: Span, memory: State, t: int, run: Horizon) -> tuple[bool, str]:

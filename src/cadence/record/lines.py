@@ -20,7 +20,7 @@ MOST_LINES = 256
 MOST_SECONDS = 1.0
 """A line waits in memory for at most this many others, and for the first line that comes after this time."""
 
-_BLOCK = 1 << 16
+_BLOCK = 1 << 15
 _BLOCK_FROM_END = 1 << 14
 _decode = json.JSONDecoder().raw_decode
 

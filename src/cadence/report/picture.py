@@ -37,8 +37,11 @@ CHINESE_FONTS = (
 """Fonts with Chinese letters, in the order in which they are preferred."""
 
 DPI = 120
-ROW = 3.9
-"""Inches of one task."""
+WIDTH, ROW = 13.8, 3.9
+"""Inches of the picture, and of one task in it."""
+
+LEFT, PANEL, GAP, TOP, PANEL_HEIGHT = 0.8, 4.6, 0.85, 0.75, 2.45
+"""Inches of the parts of a row."""
 
 
 def write_picture(summary: Summary, path: str | os.PathLike[str], *, lang: str = "en") -> None:
@@ -61,21 +64,21 @@ def write_picture(summary: Summary, path: str | os.PathLike[str], *, lang: str =
         if (charts := {chart.key: chart for chart in task_charts(task, curves, say.lang)})
     ]
     with drawing(font):
-        figure = new_figure(13.5, ROW * max(1, len(rows)))
-        # The third column has the legends, where they cover nothing.
-        grid: Any = figure.subplots(max(1, len(rows)), 3, squeeze=False, width_ratios=(1, 1, 0.42))
-        for row, (task, charts) in zip(grid, rows, strict=False):
-            for axes, key in zip(row, ("lr", "val"), strict=False):
+        height = ROW * max(1, len(rows))
+        figure = new_figure(WIDTH, height, layout="none")
+        if not rows:
+            _name(_panel(figure, 0, LEFT, 0.1, height), say("nothing")).set_axis_off()
+        for number, (task, charts) in enumerate(rows):
+            panels = [_panel(figure, number, left, PANEL, height) for left in (LEFT, LEFT + PANEL + GAP)]
+            for axes, key in zip(panels, ("lr", "val"), strict=True):
                 if key in charts:
                     _draw(axes, charts[key], say)
                 else:
                     axes.set_axis_off()
-            _name(row[0], said(task.label, say.lang))
-            _legend(row[2], task, next(iter(charts.values())).styles, say.lang)
-        if not rows:
-            for axes in grid[0]:
-                axes.set_axis_off()
-            _name(grid[0][0], say("nothing"))
+            _name(panels[0], said(task.label, say.lang))
+            # The legend has a place of its own, where it covers nothing.
+            beside = _panel(figure, number, LEFT + 2 * PANEL + GAP, WIDTH - LEFT - 2 * PANEL - GAP, height)
+            _legend(beside, task, next(iter(charts.values())).styles, say.lang)
         write_atomically(Path(path), png(figure))
 
 
@@ -106,16 +109,18 @@ def drawing(font: str | None = None) -> Generator[None, None, None]:
         yield
 
 
-def new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float, *, layout: str = "constrained") -> Figure:
     """A figure that belongs to nobody else: no window, no state of pyplot.
 
     Args:
         width: inches.
         height: inches.
+        layout: how panels find their place: ``"constrained"`` by matplotlib, ``"none"`` by whoever adds them.
     """
     make: Any = need("matplotlib.figure", extra="torch").Figure
-    figure = make(figsize=(width, height), dpi=DPI, layout="constrained", facecolor=GROUND)
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.16, wspace=0.03)
+    figure = make(figsize=(width, height), dpi=DPI, layout=layout, facecolor=GROUND)
+    if layout == "constrained":
+        figure.get_layout_engine().set(w_pad=0.12, h_pad=0.16)
     return figure
 
 
@@ -171,6 +176,12 @@ def dress(axes: Axes, x: Axis, y: Axis) -> None:
     axes.set_axisbelow(True)
 
 
+def _panel(figure: Figure, row: int, left: float, width: float, height: float) -> Axes:
+    """A pair of axes at a place given in inches: the same for every picture, whatever is written around it."""
+    bottom = height - ROW * row - TOP - PANEL_HEIGHT
+    return figure.add_axes((left / WIDTH, bottom / height, width / WIDTH, PANEL_HEIGHT / height))
+
+
 def _draw(axes: Axes, chart: Chart, say: Phrases) -> None:
     dress(axes, chart.x, chart.y)
     for line in chart.lines:
@@ -193,14 +204,13 @@ def _draw(axes: Axes, chart: Chart, say: Phrases) -> None:
         )  # fmt: skip
 
 
-def _name(axes: Axes, text: str) -> None:
+def _name(axes: Axes, text: str) -> Axes:
     """The name of a task, above its row."""
-    named = axes.annotate(
+    axes.annotate(
         textwrap.shorten(text, 110, placeholder=" …"), (0, 1), (0, 26), xycoords="axes fraction",
         textcoords="offset points", fontsize=12.5, fontweight="bold", color=INK, annotation_clip=False,
     )  # fmt: skip
-    # It may be wider than its panel, which must not shrink for that.
-    named.set_in_layout(False)
+    return axes
 
 
 def _legend(axes: Axes, task: TaskSummary, styles: Sequence[str], lang: str) -> None:
@@ -212,12 +222,4 @@ def _legend(axes: Axes, task: TaskSummary, styles: Sequence[str], lang: str) -> 
         pattern: Any = (0, tuple(d / 2 for d in dashes)) if dashes else "-"
         label = textwrap.fill(textwrap.shorten(said(recipe.label, lang), 90, placeholder=" …"), 26)
         handles.append(lines.Line2D([], [], color=colour, linestyle=pattern, linewidth=2.0, label=label))
-    shown = axes.legend(
-        handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(-0.12, 1.0),
-        frameon=False,
-        handlelength=3.4,
-        labelspacing=0.9,
-    )
-    shown.set_in_layout(False)
+    axes.legend(handles=handles, loc="upper left", frameon=False, handlelength=3.4, labelspacing=0.9)

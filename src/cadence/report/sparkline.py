@@ -22,7 +22,7 @@ def sparkline(curve: Curve, width: int = 16) -> str:
     Example:
         >>> import cadence as cd
         >>> sparkline(cd.place(cd.warmup("25%") >> cd.linear(), total=1000), 8)
-        '▃▇█▇▅▄▃▁'
+        '▃▇█▇▆▄▃▁'
     """
     end = max(curve.end if curve.end is not None else UNENDING, 1)
     middles = np.floor((np.arange(width) + 0.5) * end / width).astype(np.int64)

@@ -58,7 +58,11 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     def evaluate(self, batches: Iterable[Batch]) -> dict[str, float]:
-        """Means over all targets: ``"loss"`` and the task's metric by its name. Draws no random numbers."""
+        """Means over all targets: ``"loss"`` and the task's metric by its name. Leaves random numbers as they were.
+
+        Raises:
+            TaskError: there is no target.
+        """
 
     @abc.abstractmethod
     def save(self, tensors: Path) -> dict[str, Any]:

@@ -160,12 +160,13 @@ class Loop:
         self._position += 1
         self._log(update)
         driver.step()
-        if not math.isfinite(update.loss):
-            return f"The loss of update {t} is {update.loss}: the training diverged; lower the learning rate or clip."
-        self._last_loss = update.loss
+        # A skipped update changed no weight: whatever its loss was, the next batch may do better.
         self._skipped = 0 if driver.t > t else self._skipped + 1
         if self._skipped >= MOST_SKIPPED:
             return f"The loss scaler skipped {MOST_SKIPPED} updates in a row from update {t} on: the training diverged."
+        if driver.t > t and not math.isfinite(update.loss):
+            return f"The loss of update {t} is {update.loss}: the training diverged; lower the learning rate or clip."
+        self._last_loss = update.loss
         if self._parts.tell is not None and time.perf_counter() - self._told >= PROGRESS_SECONDS:
             self._tell(evaluated=False)
         return None
@@ -177,7 +178,7 @@ class Loop:
             self._parts.driver.log(loss=update.loss, samples=update.examples, grad_norm=update.grad_norm)
 
     def _evaluate(self, t: int) -> str | None:
-        """One evaluation, and what the rules make of it; returns what is wrong, if the training ends for that reason."""
+        """One evaluation, and what the rules make of it; returns what is wrong, if the run ends for that reason."""
         parts, begin = self._parts, time.perf_counter()
         found = parts.engine.reduce(parts.engine.evaluate(parts.data.held_out(parts.course.split)))
         parts.watch.beside += time.perf_counter() - begin

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import random
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -12,7 +13,7 @@ from typing import Any, final
 import numpy as np
 import torch
 
-from cadence._errors import RecipeError, StateError
+from cadence._errors import RecipeError, StateError, TaskError
 from cadence.optim.make import optimizer as make_optimizer
 from cadence.recipe.recipe import Recipe
 from cadence.run.engine import Engine, Update
@@ -55,6 +56,7 @@ def open_engine(recipe: Recipe, task: Task) -> Generator[Engine, None, None]:
             lr=recipe.optimizer.lr,
             **recipe.optimizer.arguments,
         )
+        _check_steps_alone(optimizer, recipe.optimizer.name)
         yield TorchEngine(model, optimizer, loss, {task.metric_name: metric}, means, device, recipe.clip_norm)
 
 
@@ -146,7 +148,8 @@ class TorchEngine(Engine):
 
     def evaluate(self, batches: Iterable[Batch]) -> dict[str, float]:
         sums, targets = dict.fromkeys(["loss", *self._metrics], 0.0), 0
-        with self._judging(), torch.inference_mode(), self._means.forward():
+        # Not inference_mode: what a model caches in it cannot be trained with afterwards.
+        with self._judging(), torch.no_grad(), self._means.forward():
             for batch in batches:
                 right = self._tensor(batch.targets)
                 outputs = self._model(self._tensor(batch.inputs))
@@ -154,6 +157,8 @@ class TorchEngine(Engine):
                 for name, metric in self._metrics.items():
                     sums[name] += float(metric(outputs, right)) * batch.tokens
                 targets += batch.tokens
+        if not targets:
+            raise TaskError("the held-out part has no targets, so there is nothing to judge on; give it some rows")
         return {name: total / targets for name, total in sums.items()}
 
     @contextlib.contextmanager
@@ -208,6 +213,13 @@ def _model(recipe: Recipe, task: Task) -> torch.nn.Module:
         where = f"model {recipe.model!r}" if recipe.model else f"the task {task.name!r}"
         raise RecipeError(f"{where} gives a {type(model).__name__}; it must return a torch.nn.Module")
     return model
+
+
+def _check_steps_alone(optimizer: torch.optim.Optimizer, name: str) -> None:
+    """Refuse methods that compute the loss again and again within one update."""
+    closure = inspect.signature(type(optimizer).step).parameters.get("closure")
+    if closure is not None and closure.default is inspect.Parameter.empty:
+        raise RecipeError(f"the optimizer {name!r} needs a closure, which a recipe cannot give; choose another method")
 
 
 def _device(name: str) -> torch.device:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from cadence._errors import CadenceError, RecordError, StateError
 from cadence.drivers.doors import drive
@@ -15,7 +15,6 @@ from cadence.record.environment import environment
 from cadence.record.files import read_json
 from cadence.record.names import ENDED, RECIPE, RESULT, RUN, UPDATES
 from cadence.record.reader import Record, load_record
-from cadence.record.writer import RunWriter
 from cadence.run.checkpoint import Checkpoints
 from cadence.run.course import Course, settle
 from cadence.run.engine import Engine, find_engine
@@ -84,6 +83,7 @@ def train(
         parts = _assemble(wanted, task, course, engine, checkpoints, folder, saved, fresh=fresh, tell=progress)
         try:
             loop = Loop(parts)
+            checkpoints.drop_after(-1 if saved is None else saved[0])
             if saved is not None:
                 _take_up(saved, loop, parts)
             _run(loop, parts)
@@ -187,7 +187,7 @@ def _assemble(
         batch_size=horizon.batch_size,
         tokens_per_step=horizon.tokens_per_step,
         scaler=engine.scaler,
-        record=cast(RunWriter, recording),
+        record=recording,
     )
     return Parts(course, task.data, fingerprint, wanted.seed, engine, driver, recording, checkpoints, watch, tell)
 
@@ -195,7 +195,6 @@ def _assemble(
 def _take_up(saved: Saved, loop: Loop, parts: Parts) -> None:
     """Put everything back as it was at a checkpoint."""
     t, content = saved
-    parts.checkpoints.drop_after(t)
     parts.checkpoints.load(t, content, parts.engine)
     parts.driver.load_state_dict(content["state"]["driver"])
     loop.resume(content["state"]["loop"])
