@@ -13,14 +13,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cadence.report.compare import compare as compare
     from cadence.curve.place import place as place
     from cadence.drivers.doors import drive as drive
-    from cadence.feedback.replay import replay as replay
     from cadence.drivers.torch_scheduler import torch_scheduler as torch_scheduler
+    from cadence.feedback.replay import replay as replay
     from cadence.optim.make import optimizer as optimizer
     from cadence.record.environment import environment as environment
     from cadence.record.reader import load_record as load_record
+    from cadence.report.compare import compare as compare
     from cadence.report.plot import plot as plot
     from cadence.run.train import train as train
     from cadence.spec.constructors.cycles import one_cycle as one_cycle
@@ -69,8 +69,8 @@ _HOMES = {
     "plot": "report.plot",
 }
 _CONSTRUCTORS = (
-    "constant", "cosine", "decay", "early_stop", "exponential", "formula", "inverse", "linear", "one_cycle", "piecewise",
-    "plateau", "power", "ramp", "restarts", "rex", "steps", "tanh", "triangular", "warmup", "wsd",
+    "constant", "cosine", "decay", "early_stop", "exponential", "formula", "inverse", "linear", "one_cycle",
+    "piecewise", "plateau", "power", "ramp", "restarts", "rex", "steps", "tanh", "triangular", "warmup", "wsd",
 )  # fmt: skip
 
 __all__ = sorted([*_HOMES, *_CONSTRUCTORS])  # pyright: ignore[reportUnsupportedDunderAll]
@@ -91,7 +91,9 @@ def __getattr__(name: str) -> Any:
         try:
             found = named(name).make
         except UnknownNameError as unknown:
-            raise AttributeError(f"module 'cadence' has no attribute {name!r}; {str(unknown).partition('; ')[2]}") from None
+            raise AttributeError(
+                f"module 'cadence' has no attribute {name!r}; {str(unknown).partition('; ')[2]}"
+            ) from None
     globals()[name] = found
     return found
 

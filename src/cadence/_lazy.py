@@ -7,7 +7,6 @@ from types import ModuleType
 
 from cadence._errors import MissingExtraError
 
-
 EXTRAS = {
     "torch": "torch", "accelerate": "torch", "sklearn": "torch", "scipy": "torch", "matplotlib": "torch",
     "safetensors": "torch", "plotly": "torch", "paddle": "paddle", "jax": "jax", "optax": "jax", "keras": "keras",

@@ -1,4 +1,4 @@
-"""Exit status and words: 0 fine, 2 bad input in one sentence without a traceback, and what the shell may do meanwhile."""
+"""Exit statuses and words: 0 fine, 2 bad input in one sentence without a traceback, and what a shell may do."""
 
 from __future__ import annotations
 

@@ -376,7 +376,7 @@ def test_the_folder_is_named_by_the_question(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def slow_command(tmp_path: Path) -> Iterator[list[str]]:
+def slow_command(tmp_path: Path) -> list[str]:
     """A comparison that takes some seconds, as it is typed."""
     for name, lr in (("a", 0.01), ("b", 0.05)):
         slow = recipe(
@@ -384,7 +384,7 @@ def slow_command(tmp_path: Path) -> Iterator[list[str]]:
             tune={"factors": [0.5, 1]},
         )  # fmt: skip
         (tmp_path / f"{name}.yaml").write_text(slow.to_yaml())
-    yield [sys.executable, "-m", "cadence", "compare", "a.yaml", "b.yaml", "--seeds", "2", "--workers", "2", "--out"]
+    return [sys.executable, "-m", "cadence", "compare", "a.yaml", "b.yaml", "--seeds", "2", "--workers", "2", "--out"]
 
 
 def environment() -> dict[str, str]:

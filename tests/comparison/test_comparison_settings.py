@@ -26,7 +26,14 @@ from cadence.comparison.settings import (
 SGD = Contender("SGD + StepLR", "sgd", {"en": "SGD", "zh": "随机梯度下降"}, (0.01, 0.1 / 3, 0.1))
 ADAM = Contender("Adam", "adam", "Adam")
 DIGITS = Contest(
-    "digits", "digits", "digits", (0, 1), "SGD + StepLR", (SGD, ADAM), Metric("val_accuracy", "accuracy", True, True), 1000
+    "digits",
+    "digits",
+    "digits",
+    (0, 1),
+    "SGD + StepLR",
+    (SGD, ADAM),
+    Metric("val_accuracy", "accuracy", True, True),
+    1000,
 )
 WHOLE = Settings((DIGITS,), {"en": "Title", "zh": "标题"}, ("cadence", "compare"), ("a note", {"en": "b", "zh": "乙"}))
 

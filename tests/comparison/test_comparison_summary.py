@@ -9,10 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from cadence._errors import RecordError
-from cadence.comparison.results import RecipeSummary
-from cadence.comparison.summary import read_summary, summarise
 from tests.comparison.synthetic import (
     ACCURACY,
     ENVIRONMENT,
@@ -25,6 +21,10 @@ from tests.comparison.synthetic import (
     write_showcase,
     write_worst,
 )
+
+from cadence._errors import RecordError
+from cadence.comparison.results import RecipeSummary
+from cadence.comparison.summary import read_summary, summarise
 
 stats = pytest.importorskip("scipy.stats")
 
@@ -60,7 +60,8 @@ def test_the_correction_counts_every_recipe_even_one_that_could_not_be_tested(tm
 
     ours = ending_at(0.40, 0.45, 0.41)
     write_comparison(
-        tmp_path, [Entry("base", ending_at(0.50, 0.54, 0.51)), Entry("ours", ours), Entry("a", failing), Entry("b", failing)]
+        tmp_path,
+        [Entry("base", ending_at(0.50, 0.54, 0.51)), Entry("ours", ours), Entry("a", failing), Entry("b", failing)],
     )
     test = recipes_of(tmp_path)["ours"].test
     assert test is not None
@@ -108,7 +109,18 @@ def test_the_data_of_the_tables_is_strict_json_with_the_keys_of_the_format(tmp_p
 
     data = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"), parse_constant=refuse)
     assert set(data) == {"version", "title", "command", "folder", "environment", "differences", "notes", "tasks"}
-    keys = {"name", "label", "schedule", "planned_updates", "statuses", "lr", "tuning", "val_loss", "metric", "train_loss"}
+    keys = {
+        "name",
+        "label",
+        "schedule",
+        "planned_updates",
+        "statuses",
+        "lr",
+        "tuning",
+        "val_loss",
+        "metric",
+        "train_loss",
+    }
     keys |= {"seconds", "time_to_target", "test", "verdict"}
     for task in data["tasks"]:
         for recipe in task["recipes"]:
@@ -244,6 +256,18 @@ def test_runs_made_elsewhere_are_found_out(tmp_path: Path) -> None:
 
     write_comparison(tmp_path, [Entry("a", run)])
     assert read_summary(tmp_path).differences == ("packages.torch", "data.digits")
+
+
+def test_each_task_has_data_of_its_own_and_that_is_no_difference(tmp_path: Path) -> None:
+    def of(task: str) -> Any:
+        data = {"data": {task: f"sha256:{task}"}}
+        return lambda seed: Run({300: 0.5}, environment=ENVIRONMENT | data)
+
+    for task in ("digits", "bytes"):
+        write_comparison(tmp_path, [Entry("a", of(task))], task=task)
+    summary = read_summary(tmp_path)
+    assert summary.differences == ()
+    assert summary.environment["data"] == {"digits": "sha256:digits", "bytes": "sha256:bytes"}
 
 
 def test_runs_made_in_one_place_differ_in_nothing_but_time(tmp_path: Path) -> None:

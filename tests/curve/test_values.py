@@ -46,7 +46,7 @@ ENDLESS = (
     "constant()", "inverse(timescale=7)", "exponential(half_life='3 epochs')", "steps(every='1.5 epochs', gamma=0.5)",
     "cosine('2.5 steps').repeat(decay=0.9)", "cosine(3).repeat(grow=2, decay=0.5)", "warmup(10) >> cosine(7).repeat()",
     "(warmup('20%') >> cosine('6 steps')).repeat()", "warmup('1 epoch') >> steps(at=[9, 12])",
-    "formula('1 / (1 + epoch)')", "cosine(9).past_end('mirror') * 0.5", "exponential(gamma=0.9, every=4).staircase(4)",
+    "formula('2 ** -epoch')", "cosine(9).past_end('mirror') * 0.5", "exponential(gamma=0.9, every=4).staircase(4)",
     "0.1 + (linear(4, to=0.9, start=0) >> linear(4, start=0.9)).repeat(decay=0.5)", "constant(3) >> inverse(timescale=2)",
 )  # fmt: skip
 
@@ -152,7 +152,7 @@ def test_groups_have_their_own_bases_and_patterns_their_own_schedules() -> None:
     curve = cd.place(plan, total=10, base={"lr": [0.1, 0.2, 0.4], "weight_decay": 0.01}, groups=["body", "head.w", "head.b"])
     assert [curve.at(0, group=g) for g in ("body", "head.w", "head.b")] == [0.1, 2.0, 4.0]
     assert [curve.at(10, group=g, value="weight_decay") for g in range(3)] == [0.01, 0.0, 0.01]
-    np.testing.assert_array_equal(curve.values(group="head.b"), 40 * curve.values(group=0))
+    np.testing.assert_array_max_ulp(curve.values(group="head.b"), 40 * curve.values(group=0), 1)
 
 
 @given(plans(), runs())
@@ -223,11 +223,14 @@ def test_a_leaf_traced_by_a_compiler_is_worth_the_same(leaf: str, x64: None) -> 
     check()
 
 
-@given(schedule=schedules(leaves_most=4), run=runs())
-@settings(max_examples=25)
-def test_a_tree_traced_by_a_compiler_is_worth_the_same(schedule: Schedule, run: Run, x64: None) -> None:
-    if not any(isinstance(node, Repeat) and node.grow != 1 for node in walk(schedule)):
-        assert_traced_is_the_same(schedule, run)
+def test_a_tree_traced_by_a_compiler_is_worth_the_same(x64: None) -> None:
+    @given(schedules(leaves_most=4), runs())
+    @settings(max_examples=15)
+    def check(schedule: Schedule, run: Run) -> None:
+        if not any(isinstance(node, Repeat) and node.grow != 1 for node in walk(schedule)):
+            assert_traced_is_the_same(schedule, run)
+
+    check()
 
 
 def assert_traced_is_the_same(schedule: Schedule, run: Run) -> None:

@@ -112,7 +112,7 @@ def test_a_group_that_the_plan_does_not_govern_is_left_alone(params: Any, used: 
     a, b = params(2)
     optimizer = torch.optim.SGD([{"params": [a], "name": "body"}, {"params": [b], "name": "head"}], lr=0.1)
     driver = cd.drive(optimizer, {"head/lr": "linear()"}, total=4)
-    assert used(optimizer, driver, 4) == [[0.1, 0.1], [0.1, 0.075], [0.1, 0.05], [0.1, 0.025]]
+    assert used(optimizer, driver, 4) == [[0.1, 0.1 * x] for x in (1.0, 0.75, 0.5, 0.25)]
     assert driver.values == {"lr": [None, 0.0]}
     assert "initial_lr" not in optimizer.param_groups[0]
 
@@ -325,7 +325,7 @@ def test_past_an_end_that_is_forbidden_is_an_error(params: Any, used: Any) -> No
     driver = cd.drive(optimizer, "linear(4).past_end('raise')", total=4)
     with pytest.raises(cd._errors.HorizonError, match="past_end"):
         used(optimizer, driver, 10)
-    assert driver.t in (4, 5)
+    assert (driver.t, driver.values) == (4, {"lr": [0.0]})
 
 
 def test_without_a_total_the_clock_goes_on_for_ever(params: Any, used: Any) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from tests.comparison.synthetic import write_showcase, write_worst
 
 

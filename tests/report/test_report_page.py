@@ -10,12 +10,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.comparison.synthetic import NASTY
 
 from cadence.comparison.summary import read_summary
 from cadence.report.curves import MOST_POINTS
@@ -23,7 +25,6 @@ from cadence.report.markup import VOID, join, tag
 from cadence.report.page import page
 from cadence.report.palette import BASE, COLOURS, DARK_BASE, DARK_COLOURS, DASHES
 from cadence.report.shell import asset, document, island
-from tests.comparison.synthetic import NASTY
 
 pytest.importorskip("scipy")
 
@@ -185,7 +186,7 @@ def test_headings_are_in_order(root: Element) -> None:
     levels = [int(e.name[1]) for e in root.all("h1", "h2", "h3", "h4", "h5", "h6")]
     assert levels.count(1) == 1
     assert levels[0] == 1
-    for above, below in zip(levels, levels[1:], strict=False):
+    for above, below in pairwise(levels):
         assert below <= above + 1
     assert all(e.text.strip() for e in root.all("h1", "h2", "h3", "h4"))
 
@@ -261,7 +262,14 @@ def test_without_scripts_the_curves_are_drawn_and_the_slider_is_hidden(showcase:
 
 def test_every_number_of_the_tables_is_in_the_page(showcase: Path) -> None:
     text = Reader(page(read_summary(showcase))).root.text
-    for number in ("98.27 ± 0.12", "≥ 445 ± 66", "2.608 ± 0.011", "0.03*", "−0.0056 to 0.0110", "runs/bytes/sgd_step/seed-4"):
+    for number in (
+        "98.27 ± 0.12",
+        "≥ 445 ± 66",
+        "2.608 ± 0.011",
+        "0.03*",
+        "−0.0056 to 0.0110",
+        "runs/bytes/sgd_step/seed-4",
+    ):
         assert number in text
 
 

@@ -13,7 +13,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cadence import __version__
 from cadence._errors import CadenceError, DivergedError, UnknownNameError, neighbours
 from cadence.cli import compare, env, init, plot, replay, runs, schedules, train
 from cadence.cli.exits import BAD_INPUT, FAULT, INTERRUPTED, RUN_FAILED, Interrupted
@@ -63,7 +62,8 @@ def _main(  # pyright: ignore[reportUnusedFunction]
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
-        typer.echo(f"cadence {__version__}")
+        # The package itself lies above all its parts.
+        typer.echo(f"cadence {sys.modules['cadence'].__version__}")
         raise typer.Exit
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cadence._errors import RecipeError
 
@@ -12,15 +12,22 @@ if TYPE_CHECKING:
     from cadence.recipe.recipe import Recipe
 
 
-def curve_of(text: str, *, total: int | str | None, base: float | None, **units: int | None) -> Curve:
+class Units(NamedTuple):
+    """How long an epoch, a batch and a step are, as for `place`; None: not known."""
+
+    steps_per_epoch: int | None
+    batch_size: int | None
+    tokens_per_step: int | None
+
+
+def curve_of(text: str, *, total: int | str | None, base: float | None, units: Units) -> Curve:
     """The curve of a schedule's text, or of a recipe file.
 
     Args:
         text: a schedule, or the path of a recipe file (`.yaml`, `.yml`).
         total: length of the run; of a recipe: instead of its own.
         base: base value of the learning rate; of a recipe: instead of its own.
-        units: steps_per_epoch, batch_size, tokens_per_step, as for `place`; of a recipe with an embedded task they are
-            known.
+        units: of the run; those of a recipe with an embedded task are known.
 
     Raises:
         CadenceError: the schedule, the recipe or a length cannot be meant.
@@ -28,7 +35,7 @@ def curve_of(text: str, *, total: int | str | None, base: float | None, **units:
     from cadence.curve.place import place
 
     if not text.endswith((".yaml", ".yml")):
-        return place(text, total=total, base=1.0 if base is None else base, **units)
+        return place(text, total=total, base=1.0 if base is None else base, **units._asdict())
     from cadence.recipe.load import load_recipe
 
     recipe = load_recipe(Path(text))
@@ -36,34 +43,29 @@ def curve_of(text: str, *, total: int | str | None, base: float | None, **units:
         recipe = recipe.changed(total=total)
     if base is not None:
         recipe = recipe.at_rate(base)
-    known = {key: value for key, value in units.items() if value is not None}
+    known = {key: value for key, value in units._asdict().items() if value is not None}
     groups = [*recipe.groups, "rest"]
-    return place(
-        recipe.spec, total=recipe.total, base=_bases(recipe, groups), groups=groups, **{**_units(recipe), **known}
-    )
+    run = (_units(recipe) if units.steps_per_epoch is None else units)._replace(**known)
+    return place(recipe.spec, total=recipe.total, base=_bases(recipe, groups), groups=groups, **run._asdict())
 
 
-def _units(recipe: Recipe) -> dict[str, int | None]:
+def _units(recipe: Recipe) -> Units:
     """The units of an embedded task. Code of one's own is imported by a training, not by a picture."""
     from cadence.tasks import embedded_tasks, task
 
     if recipe.task not in embedded_tasks():
-        return {}
+        return Units(None, None, None)
     from cadence.run.course import settle
 
     run = settle(recipe, task(recipe.task), "val").horizon
-    return {
-        "steps_per_epoch": run.steps_per_epoch,
-        "batch_size": run.batch_size,
-        "tokens_per_step": run.tokens_per_step,
-    }
+    return Units(run.steps_per_epoch, run.batch_size, run.tokens_per_step)
 
 
 def _bases(recipe: Recipe, groups: list[str]) -> dict[str, list[Any]]:
     """What the recipe itself says of each value that its plan governs."""
     from cadence.curve.place import as_plan
 
-    own = recipe.optimizer.arguments | {"lr": recipe.optimizer.lr}
+    own: dict[str, Any] = recipe.optimizer.arguments | {"lr": recipe.optimizer.lr}
     for name, index in (("beta1", 0), ("beta2", 1)):
         if "betas" in own:
             own[name] = own["betas"][index]

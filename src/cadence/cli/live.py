@@ -91,13 +91,14 @@ def _event(now: Standing, lang: str) -> None:
 def _ended(now: Standing, lang: str) -> str:
     one = now.changed
     if now.what == "again":
-        return f"{_name(one, lang)}: {say(lang, 'again', sentence=now.sentence)}"
-    result = one.result
-    if one.state in ("failed", "diverged"):
-        return f"{_name(one, lang)}: {say(lang, one.state)}. {now.sentence}"
-    seconds = result.get("seconds")
-    took = f" ({seconds:.1f} s)" if isinstance(seconds, float) else ""
-    return f"{_name(one, lang)}: {_metrics(result.get('final') or {})}{took}"
+        text = say(lang, "again", sentence=now.sentence)
+    elif one.state in ("failed", "diverged"):
+        text = say(lang, "ended_badly", status=say(lang, one.state), sentence=now.sentence)
+    else:
+        seconds = one.result.get("seconds")
+        took = f" ({seconds:.1f} s)" if isinstance(seconds, float) else ""
+        text = _metrics(one.result.get("final") or {}) + took
+    return say(lang, "labelled", label=_name(one, lang), text=text)
 
 
 def _name(one: Training, lang: str) -> str:
@@ -107,7 +108,8 @@ def _name(one: Training, lang: str) -> str:
 
 
 def _evaluated(now: Progress, lang: str) -> str:
-    return f"{say(lang, 'update', t=now.t, total=now.total)}: {_metrics(now.metrics)}, lr {_rate(now):.4g}"
+    text = f"{_metrics(now.metrics)}, lr {_rate(now):.4g}"
+    return say(lang, "labelled", label=say(lang, "update", t=now.t, total=now.total), text=text)
 
 
 def _metrics(metrics: Any) -> str:

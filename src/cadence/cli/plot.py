@@ -48,11 +48,11 @@ def plot(
 
     In the terminal, with a description in words, or as a picture or page.
     """
-    from cadence.cli.curves import curve_of
+    from cadence.cli.curves import Units, curve_of
     from cadence.cli.lengths import length
 
-    units = {"steps_per_epoch": steps_per_epoch, "batch_size": batch_size, "tokens_per_step": tokens_per_step}
-    curves = [curve_of(text, total=length(total), base=base, **units) for text in schedule]
+    units = Units(steps_per_epoch, batch_size, tokens_per_step)
+    curves = [curve_of(text, total=length(total), base=base, units=units) for text in schedule]
     if out is not None:
         from cadence.report.plot import plot as draw
 

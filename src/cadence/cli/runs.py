@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -60,15 +61,16 @@ def _status(status: str | None) -> str | None:
 def _row(record: Record) -> dict[str, Any]:
     """One run as plain data. A record that cannot be read is a row too: it must not hide the others."""
     try:
-        recipe = record.recipe if isinstance(record.recipe, dict) else {}
-        result = record.result or {}
+        recipe = _mapping(record.recipe)
+        result: Mapping[str, Any] = record.result or {}
+        horizon: Mapping[str, Any] = record.run.get("horizon") or {}
         return {
             "folder": str(record.folder),
             "name": record.run.get("name"),
             "task": recipe.get("task"),
             "status": record.status if record.result is not None else "unfinished",
             "updates": result.get("updates", record.t),
-            "total": (record.run.get("horizon") or {}).get("total"),
+            "total": horizon.get("total"),
             "spec": record.run.get("spec"),
             "seed": recipe.get("seed"),
             "tags": list(recipe.get("tags") or ()),
@@ -78,6 +80,10 @@ def _row(record: Record) -> dict[str, Any]:
         }
     except RecordError as error:
         return _unreadable(record, error)
+
+
+def _mapping(x: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", x) if isinstance(x, dict) else {}
 
 
 def _unreadable(record: Record, error: CadenceError) -> dict[str, Any]:

@@ -81,20 +81,14 @@ def _show(record: Record, lang: str, as_json: bool, *, trained: bool) -> None:
     from cadence.cli.show import print_json
     from cadence.cli.words import say
 
-    result = dict(record.result or {})
+    result: dict[str, Any] = dict(record.result or {})
     if as_json:
         print_json({"folder": str(record.folder), "result": result})
         return
-    metrics = ", ".join(f"{name} {value:.4g}" for name, value in (result.get("final") or {}).items())
+    final: dict[str, float] = result.get("final") or {}
+    metrics = ", ".join(f"{name} {value:.4g}" for name, value in final.items()) or result.get("sentence", "")
     seconds = result.get("seconds")
-    print(
-        say(
-            lang,
-            "ended",
-            status=say(lang, record.status),
-            t=result.get("updates"),
-            seconds="?" if seconds is None else f"{seconds:.1f}",
-            metrics=metrics or result.get("sentence", ""),
-        )  # fmt: skip
-    )
+    took = "?" if seconds is None else f"{seconds:.1f}"
+    status = say(lang, record.status)
+    print(say(lang, "ended", status=status, t=result.get("updates"), seconds=took, metrics=metrics))
     print(say(lang, "record", folder=record.folder) + ("" if trained else f" {say(lang, 'already')}"))

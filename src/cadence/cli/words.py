@@ -27,18 +27,26 @@ WORDS: dict[str, dict[str, str]] = {
         "en": "interrupted after {t} updates; the same command continues from the last checkpoint",
         "zh": "在 {t} 次更新之后中断；同一命令会从最近的检查点继续",
     },
-    "files": {"en": "Report: {page}\nPicture: {picture}\nTable: {table}\nRuns: {folder}",
-              "zh": "报告：{page}\n图：{picture}\n表格：{table}\n运行记录：{folder}"},
+    "files": {
+        "en": "Report: {page}\nPicture: {picture}\nTable: {table}\nRuns: {folder}",
+        "zh": "报告：{page}\n图：{picture}\n表格：{table}\n运行记录：{folder}",
+    },
     "bad_runs": {
-        "en": "{n} of {of} runs diverged or failed; why stands in their result.json, and the same command tries the failed "
+        "en": "{n} of {of} runs diverged or failed; why stands in their result.json, and the same command tries "
+        "the failed "
         "ones again",
         "zh": "{of} 次运行中有 {n} 次发散或失败；原因见各自的 result.json，同一命令会重试失败的运行",
     },
     "update": {"en": "update {t} of {total}", "zh": "第 {t} 次更新，共 {total} 次"},
-    "ended": {"en": "{status} after {t} updates in {seconds} s: {metrics}", "zh": "{status}：{t} 次更新，{seconds} 秒：{metrics}"},
+    "labelled": {"en": "{label}: {text}", "zh": "{label}：{text}"},
+    "ended_badly": {"en": "{status}. {sentence}", "zh": "{status}。{sentence}"},
+    "ended": {
+        "en": "{status} after {t} updates in {seconds} s: {metrics}",
+        "zh": "{status}：{t} 次更新，{seconds} 秒：{metrics}",
+    },
     "record": {"en": "Record: {folder}", "zh": "记录：{folder}"},
     "already": {"en": "(this run was finished before)", "zh": "（此运行先前已完成）"},
-}  # fmt: skip
+}
 """Key -> language -> text."""
 
 

@@ -57,7 +57,8 @@ class Training:
     @property
     def loss(self) -> float:
         """Loss at the end on the split that it was judged on; infinite where there is none."""
-        found = (self.result.get("final") or {}).get("val_loss")
+        final: Mapping[str, Any] = self.result.get("final") or {}
+        found = final.get("val_loss")
         if self.state not in ("finished", "stopped") or not isinstance(found, int | float) or not math.isfinite(found):
             return math.inf
         return float(found)

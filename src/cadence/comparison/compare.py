@@ -36,7 +36,7 @@ class Standing:
     Attributes:
         trainings: all of them, with their state.
         changed: the one that something is to be said of.
-        what: ``"begins"``, ``"goes on"``, ``"ends"`` (see its state), or ``"again"`` (its process died; see `sentence`).
+        what: ``"begins"``, ``"goes on"``, ``"ends"`` (see its state), or ``"again"`` (its process has died).
         sentence: what is to be said.
         seconds_left: an estimate; None as long as there is none.
     """
@@ -204,10 +204,15 @@ def note_failure(training: Training, sentence: str, known: Mapping[str, Any]) ->
     Returns:
         The content of its `result.json`.
     """
-    result = {
-        "status": "failed", "updates": training.done, "seconds": None, "train_seconds": None, "final": {}, "best": {},
+    result: dict[str, Any] = {
+        "status": "failed",
+        "updates": training.done,
+        "seconds": None,
+        "train_seconds": None,
+        "final": {},
+        "best": {},
         "sentence": f"Failed after {training.done} updates: {sentence}.",
-    }  # fmt: skip
+    }
     folder = training.folder
     try:
         make_folder(folder)

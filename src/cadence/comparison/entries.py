@@ -185,7 +185,8 @@ def _seeds(seeds: int | Sequence[int] | None) -> tuple[int, ...] | None:
                 f"seeds={seeds} leaves nothing to train; write how many seeds each recipe gets, at least 1"
             )
         return tuple(range(seeds))
-    given = tuple(seeds) if isinstance(seeds, Sequence) and not isinstance(seeds, str) else (seeds,)
+    # Callers without a type checker pass anything.
+    given: tuple[Any, ...] = tuple(seeds) if isinstance(seeds, list | tuple | range) else (seeds,)
     for seed in given:
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
             raise RecipeError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cadence._errors import RecordError
 from cadence.comparison.settings import FILE, Settings
@@ -49,21 +49,22 @@ def write_settings(folder: Path, settings: Settings, fingerprint: str) -> None:
     Raises:
         RecordError: the file cannot be written.
     """
-    data = settings.to_json() | {"fingerprint": fingerprint}
-    if not (folder / FILE).exists() or _without_command(read_json(folder / FILE)) != _without_command(data):
-        write_json(folder / FILE, data)
+    data: dict[str, Any] = json.loads(json.dumps(settings.to_json() | {"fingerprint": fingerprint}))
+    path = folder / FILE
+    there = _mapping(path) if path.exists() else {}
+    if {**there, "command": None} != {**data, "command": None}:
+        write_json(path, data)
 
 
-def _without_command(data: Any) -> Any:
-    plain = json.loads(json.dumps(data))
-    return {key: value for key, value in plain.items() if key != "command"} if isinstance(plain, dict) else plain
+def _mapping(path: Path) -> dict[str, Any]:
+    content = read_json(path)
+    return cast("dict[str, Any]", content) if isinstance(content, dict) else {}
 
 
 def _check(folder: Path, fingerprint: str) -> None:
     path = folder / FILE
     if path.exists():
-        there = read_json(path)
-        if not isinstance(there, dict) or there.get("fingerprint") != fingerprint:
+        if _mapping(path).get("fingerprint") != fingerprint:
             raise RecordError(
                 f"{folder} holds a comparison of other recipes or settings; name another folder, or add --fresh "
                 f"(fresh=True), which removes it"

@@ -7,6 +7,7 @@ that it is sent is code. It dies when its pipe closes, which the operating syste
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -188,7 +189,7 @@ class _Worker:
     def __init__(self, inbox: queue.SimpleQueue[tuple[_Worker, bytes | None]], threads: int) -> None:
         self.task: _Task | None = None
         # What it prints is nobody's business while all goes well, and tells why where it does not.
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", _BOOT, json.dumps({"path": sys.path, "argv": sys.argv})],
@@ -197,7 +198,7 @@ class _Worker:
                 stderr=self._log,
                 env=_environment(threads),
                 # A group of its own: Ctrl-C in the terminal does not reach it, and what it starts ends with it.
-                **({"process_group": 0} if os.name == "posix" else {}),
+                process_group=0 if os.name == "posix" else None,
             )
         except OSError as error:
             raise RecordError(f"no worker process can be started ({error.strerror}); try fewer workers") from error
@@ -256,10 +257,8 @@ class _Worker:
     def _close(self) -> None:
         for file in (self.process.stdin, self._log):
             if file is not None:
-                try:
+                with contextlib.suppress(OSError):
                     file.close()
-                except OSError:
-                    pass
 
 
 def usable_cores() -> int:

@@ -89,7 +89,7 @@ def read_summary(folder: str | os.PathLike[str]) -> Summary:
         settings.title,
         settings.command,
         settings.notes,
-        environments[0] if environments else {},
+        _common(environments),
         _differences(environments),
         tuple(_task_summary(root, settings, task, records) for task in settings.tasks),
     )
@@ -341,7 +341,23 @@ def _differences(environments: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """Dotted names of what is not the same everywhere, time and command apart."""
     flat = [dict(_flat(environment)) for environment in environments]
     names = {name: None for one in flat for name in one}
-    return tuple(name for name in names if any(one.get(name) != flat[0].get(name) for one in flat[1:]))
+
+    def differs(name: str) -> bool:
+        # A run names the data of its own task only: what it does not name is no difference.
+        found = [one.get(name) for one in flat if name in one or not name.startswith("data.")]
+        return any(value != found[0] for value in found)
+
+    return tuple(filter(differs, names))
+
+
+def _common(environments: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The environment of the first run, with the data of all tasks."""
+    if not environments:
+        return {}
+    data: dict[str, Any] = {}
+    for environment in environments:
+        data = {**_mapping(environment.get("data")), **data}
+    return {**environments[0], "data": data} if data else environments[0]
 
 
 def _flat(environment: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

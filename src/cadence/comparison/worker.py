@@ -7,7 +7,6 @@ import json
 import os
 import queue
 import signal
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
@@ -34,12 +33,15 @@ def serve() -> None:
 
     while True:
         job = jobs.get()
-        number = job["job"]
-        send({"job": number, **_answer(job, lambda news: send({"job": number, "kind": "news", "news": news}))})
+
+        def tell(news: Mapping[str, Any], number: int = job["job"]) -> None:
+            send({"job": number, "kind": "news", "news": news})
+
+        send({"job": job["job"], **_answer(job, tell)})
 
 
 def _own_pipes() -> tuple[IO[bytes], IO[bytes]]:
-    """The pipes from and to the parent, out of reach of anything that reads or prints: what is printed goes to stderr."""
+    """The pipes from and to the parent, out of reach of what reads or prints; what is printed goes to stderr."""
     orders, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from cadence.spec.value import Value
 
 @dataclass(frozen=True)
 class PlacedSequence(Placed):
+    """One part after the other."""
+
     begin: int
     end: int | None
     parts: tuple[Placed, ...]
@@ -30,17 +33,19 @@ class PlacedSequence(Placed):
         begins = np.array([p.begin for p in self.parts[1:]], dtype=np.int64)
         if len(t) == 1 or bool((t[1:] >= t[:-1]).all()):
             return self._rising(t, begins, scene)
-        part_of = np.searchsorted(begins, t, side="right")
+        part_of: Any = np.searchsorted(begins, t, side="right")
         values = np.empty(t.shape)
-        for k in np.unique(part_of):
-            chosen = part_of == k
-            values[chosen] = self.parts[k].at(t[chosen], scene)
+        for k, part in enumerate(self.parts):
+            chosen: Any = part_of == k
+            if chosen.any():
+                values[chosen] = part.at(t[chosen], scene)
         return values
 
     def _rising(self, t: Times, begins: Any, scene: Scene) -> Values:
         # Times in order are cut with a few look-ups instead of one for each of them.
-        cuts = [0, *np.searchsorted(t, begins, side="left").tolist(), len(t)]
-        busy = [(i, a, b) for i, (a, b) in enumerate(zip(cuts, cuts[1:], strict=False)) if a < b]
+        inner: Any = np.searchsorted(t, begins, side="left")
+        cuts: list[int] = [0, *inner.tolist(), len(t)]
+        busy = [(i, a, b) for i, (a, b) in enumerate(pairwise(cuts)) if a < b]
         if len(busy) == 1:
             return self.parts[busy[0][0]].at(t, scene)
         values = np.empty(t.shape)
@@ -70,7 +75,7 @@ class PlacedRule:
     end: int | None
 
     def hears(self, done: int) -> bool:
-        """Whether an observation after `done` updates counts: it belongs to the last of them, or to the run's beginning."""
+        """Whether an observation after `done` updates counts: it belongs to the last of them, or to the beginning."""
         return (done > self.begin or self.begin == 0) and (self.end is None or done <= self.end)
 
 
@@ -127,6 +132,8 @@ class PlacedProduct(Placed):
 
 @dataclass(frozen=True)
 class PlacedSum(Placed):
+    """The sum of its parts, each with the unit."""
+
     begin: int
     end: int | None
     parts: tuple[Placed, ...]
@@ -143,6 +150,8 @@ class PlacedSum(Placed):
 
 @dataclass(frozen=True)
 class PlacedClip(Placed):
+    """Kept between two limits."""
+
     begin: int
     end: int | None
     inner: Placed
@@ -154,7 +163,10 @@ class PlacedClip(Placed):
         lo = None if self.lo is None else scene.resolve(self.lo)
         hi = None if self.hi is None else scene.resolve(self.hi)
         if lo is not None and hi is not None and lo > hi:
-            raise SpecError(f"clip has its lower limit {lo:g} above its upper limit {hi:g} at a base of {scene.base:g}; exchange them")
+            raise SpecError(
+                f"clip has its lower limit {lo:g} above its upper limit {hi:g} at a base of {scene.base:g}; "
+                f"exchange them"
+            )
         if lo is not None:
             values = scene.xp.maximum(values, lo)
         return values if hi is None else scene.xp.minimum(values, hi)
@@ -180,8 +192,8 @@ class PlacedPastEnd(Placed):
         if self.then == "raise":
             if xp is np and t.size and int(t.max()) > inner_end:
                 raise HorizonError(
-                    f"update {int(t.max())} lies past the end of the schedule at {inner_end}, and past_end('raise') forbids "
-                    f"it; stop there, or choose past_end('hold')"
+                    f"update {int(t.max())} lies past the end of the schedule at {inner_end}, and past_end('raise') "
+                    f"forbids it; stop there, or choose past_end('hold')"
                 )
             return self.inner.at(t, scene)
         if self.then == "repeat":

@@ -12,12 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cadence._errors import HorizonError, SpecError, UnknownNameError, neighbours
+from cadence.curve.combined import PlacedRule
 from cadence.curve.edits import MOVING, Entry, cuts_of, edited
 from cadence.curve.horizon import Horizon
 from cadence.curve.layout import has_absolute
 from cadence.curve.placed import MOST_EVENTS, Event, Placed, Scene
-from cadence.curve.combined import PlacedRule
-from cadence.spec.nodes import Schedule
 from cadence.spec.plan import Plan
 from cadence.spec.shown import shown
 from cadence.spec.span import LONGEST
@@ -52,7 +51,7 @@ class Curve:
 
     @property
     def spec(self) -> str:
-        """The text form of what was placed: of the schedule where it governs the learning rate alone, else of the plan."""
+        """The text form of what was placed: a schedule where it governs the learning rate alone, else the plan."""
         (key, schedule), *others = self.plan.entries
         return repr(schedule) if key == "lr" and not others else repr(self.plan)
 
@@ -87,8 +86,9 @@ class Curve:
                     found.append((g, value, entry, base))
         return found
 
+    # A whole number is an ArrayLike too, and the first overload is meant for it.
     @overload
-    def at(self, t: int, *, group: str | int | None = ..., value: str | None = ...) -> float: ...
+    def at(self, t: int, *, group: str | int | None = ..., value: str | None = ...) -> float: ...  # pyright: ignore[reportOverlappingOverload]
     @overload
     def at(self, t: npt.ArrayLike, *, group: str | int | None = ..., value: str | None = ...) -> Floats: ...
     def at(self, t: Any, *, group: str | int | None = None, value: str | None = None) -> Any:
@@ -108,7 +108,7 @@ class Curve:
         times = _times(t)
         whole = times.ravel()
         order = np.argsort(whole, kind="stable")
-        values = np.empty(whole.shape)
+        values: Floats = np.empty(whole.shape)
         values[order] = self._compute(whole[order], *self._pair(group, value))
         return float(values[0]) if times.ndim == 0 else values.reshape(times.shape)
 
@@ -134,7 +134,7 @@ class Curve:
         return result
 
     def columns(self, start: int, stop: int) -> list[list[float]]:
-        """For each of `pairs` its values at updates `start` to before `stop`, as python floats: what a driver writes."""
+        """For each of `pairs` its values at updates `start` to before `stop`: python floats, as a driver writes them."""
         times = np.arange(start, stop)
         if any(e["kind"] in MOVING for e in self.journal):
             return [self._compute(times, g, value).tolist() for g, value in self.pairs]
@@ -199,7 +199,7 @@ class Curve:
 
     @cached_property
     def _relative(self) -> list[bool]:
-        """Whether an entry's schedule says nothing absolute: then it is its base times a factor, for every group the same."""
+        """Whether an entry's schedule says nothing absolute, and so is the base times the same factor in every group."""
         return [not has_absolute(schedule) for _, schedule in self.plan.entries]
 
     @cached_property
@@ -229,7 +229,9 @@ class Curve:
         if stop is not None:
             return stop
         if self.end is None:
-            raise HorizonError("this curve goes on for ever; say how much of it: values(0, 1000), or place it with total=")
+            raise HorizonError(
+                "this curve goes on for ever; say how much of it: values(0, 1000), or place it with total="
+            )
         return self.end
 
 
@@ -238,7 +240,7 @@ def _times(t: Any) -> Any:
     try:
         given = np.asarray(t)
         # Beyond 64 bits numpy keeps python's integers, which compare and round as floats do.
-        fractional = given.dtype.kind not in "iu" and bool((given.astype(float) % 1 != 0).any())
+        fractional = given.dtype.kind not in "iu" and bool((given.astype(float) != np.floor(given.astype(float))).any())
         beyond = given.size and (given.max() > LONGEST or given.min() < 0)
     except (TypeError, ValueError, OverflowError):
         raise HorizonError(f"update numbers are whole numbers from 0, not {shown(t)}") from None
@@ -263,8 +265,8 @@ def check_values(curve: Curve) -> None:
             i = int(np.argmax(bad))
             entry = curve.plan.governing(curve.groups[g], value)
             raise SpecError(
-                f"{curve.plan.entries[entry or 0][1]} gives {value} = {values[i]:g} at update {int(times[i])}; a value is finite "
-                f"and at least 0, so change the schedule there, e.g. with .clip(0)"
+                f"{curve.plan.entries[entry or 0][1]} gives {value} = {values[i]:g} at update {int(times[i])}; a value "
+                f"is finite and at least 0, so change the schedule there, e.g. with .clip(0)"
             )
 
 

@@ -50,7 +50,9 @@ class PlacedRepeat(Placed):
         if q == 1:
             return self._cycle(short).at(local, scene)
         if scene.xp is not np:
-            return scene.xp.where(length > short, self._cycle(short + 1).at(local, scene), self._cycle(short).at(local, scene))
+            return scene.xp.where(
+                length > short, self._cycle(short + 1).at(local, scene), self._cycle(short).at(local, scene)
+            )
         # Each only where it is asked for: with both everywhere, cycles nested n deep would be computed 2 ** n times.
         values = np.empty(local.shape)
         for n in np.unique(length).tolist():
@@ -65,7 +67,9 @@ class PlacedRepeat(Placed):
 
     def events(self) -> Iterator[Event]:
         p, q = self.period
-        return _restarts(self.begin, self.end, self.n, lambda k: boundary(k, p, q), lambda _, length: self._cycle(length))
+        return _restarts(
+            self.begin, self.end, self.n, lambda k: boundary(k, p, q), lambda _, length: self._cycle(length)
+        )
 
 
 @dataclass(frozen=True)
@@ -84,16 +88,19 @@ class PlacedGrowing(Placed):
 
     def at(self, t: Times, scene: Scene) -> Values:
         if scene.xp is not np:
-            raise HorizonError("cycles that grow cannot be traced by a compiler; sample the curve with values() instead")
+            raise HorizonError(
+                "cycles that grow cannot be traced by a compiler; sample the curve with values() instead"
+            )
         x = clamp(t, self.begin, self.end, np) - self.begin
         inside = x if self.end is None else np.minimum(x, max(self.end - self.begin - 1, 0))
         self._extend(int(inside.max()) if inside.size else 0)
         begins = np.array(self.begins, dtype=np.int64)
         # The last entry is where the last cycle ends: beyond it that cycle is at its end.
-        k_of = np.minimum(np.searchsorted(begins, inside, side="right") - 1, len(begins) - 2)
+        k_of: Any = np.minimum(np.searchsorted(begins, inside, side="right") - 1, len(begins) - 2)
         values = np.empty(x.shape)
-        for k in np.unique(k_of).tolist():
-            chosen = k_of == k
+        numbers: list[int] = np.unique(k_of).tolist()
+        for k in numbers:
+            chosen: Any = k_of == k
             values[chosen] = self._cycle(k, self.begins[k + 1] - self.begins[k]).at(x[chosen] - self.begins[k], scene)
         return values if self.decay == 1 else values * self.decay ** (k_of * 1.0)
 
@@ -105,7 +112,9 @@ class PlacedGrowing(Placed):
             if self.n is not None and k > self.n:
                 return
             if k > MOST_CYCLES:
-                raise HorizonError(f"more than {MOST_CYCLES} cycles before update {x}; write a longer cycle or a larger grow")
+                raise HorizonError(
+                    f"more than {MOST_CYCLES} cycles before update {x}; write a longer cycle or a larger grow"
+                )
             # Summed first, then rounded; a cycle is at least one update, and one that no run outlasts is long enough.
             exact = min(self.first_length * power_sum(self.grow, k), 4.0 * LONGEST)
             begins.append(max(int(np.floor(exact + 0.5)), begins[-1] + 1))

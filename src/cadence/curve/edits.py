@@ -4,8 +4,8 @@ An entry is plain JSON data with `t`, the first update it governs. Those that mo
 
 - ``cut``: a rule lowers its product (`rule`: index).
 - ``set``: from `t` on all values are multiplied by `factors[value][group]`.
-- ``hold``: from `t` to before `until` (None: until a `release`) each value stays at `values[value][group]`; afterwards the
-  curve goes on from there, multiplied so that it does not jump.
+- ``hold``: from `t` to before `until` (None: until a `release`) each value stays at `values[value][group]`;
+  afterwards the curve goes on from there, multiplied so that it does not jump.
 - ``release``: ends a hold that had no `until`.
 - ``change``: another spec or another horizon from `t` on; `factors` as for ``set`` keep the values from jumping.
 - ``stretch``: from `t` on the rest of the curve, up to `was` updates, takes until update `total`.
@@ -48,7 +48,12 @@ def _set(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, group: 
     begin, factor = int(entry["t"]), _number_for(entry["factors"], value, group)
     if factor is None:
         return plain
-    return lambda t: np.where(t >= begin, plain(t) * factor, plain(t))
+
+    def values(t: Any) -> Any:
+        before = plain(t)
+        return np.where(t >= begin, before * factor, before)
+
+    return values
 
 
 def _hold(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, group: int) -> Plain:

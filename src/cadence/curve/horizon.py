@@ -44,7 +44,9 @@ class Horizon:
             return length.amount
         if length.unit == "%":
             if self.total is None:
-                raise HorizonError(f"{length} of a run of unknown length cannot be placed; give total=, e.g. total='90 epochs'")
+                raise HorizonError(
+                    f"{length} of a run of unknown length cannot be placed; give total=, e.g. total='90 epochs'"
+                )
             return length.amount * self.total / 100
         name, example = _NEEDS[length.unit]
         per_unit = getattr(self, name)

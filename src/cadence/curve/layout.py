@@ -96,7 +96,9 @@ class Frame:
         if length.unit != "%":
             return self.horizon.updates(length) * self.scale
         if container is None:
-            raise HorizonError(f"'{length}' in {of} cannot be placed in a run of unknown length; give total=, e.g. total='90 epochs'")
+            raise HorizonError(
+                f"'{length}' in {of} cannot be placed in a run of unknown length; give total=, e.g. total='90 epochs'"
+            )
         return length.amount * container / 100
 
 
@@ -195,7 +197,9 @@ class Layout:
         if len(unlengthed) > 1:
             raise SpecError(two_unlengthed(unlengthed[0], unlengthed[1]))
         known = [m for m in measures if m is not None]
-        return None if unlengthed else (sum((a for a, _ in known), Fraction(0)), sum((p for _, p in known), Fraction(0)))
+        return (
+            None if unlengthed else (sum((a for a, _ in known), Fraction(0)), sum((p for _, p in known), Fraction(0)))
+        )
 
     def _common_length(self, node: Schedule, parts: tuple[Schedule, ...], frame: Frame) -> Measure | None:
         measures = [(p, m) for p in parts if (m := self._measure(p, frame)) is not None]
@@ -205,8 +209,8 @@ class Layout:
             if gap or (frame.container is None and share != p):
                 sign = "*" if isinstance(node, Product) else "+"
                 raise HorizonError(
-                    f"the two sides of {sign} differ in length ({first} and {part}); give them one length, or leave it out "
-                    f"of one of them"
+                    f"the two sides of {sign} differ in length ({first} and {part}); give them one length, or leave it "
+                    f"out of one of them"
                 )
         return measures[0][1] if measures else None
 
@@ -223,8 +227,8 @@ class Layout:
             return None if share == 1 else measure
         if share >= 1:
             raise HorizonError(
-                f"the shares in {inner} add up to {float(share) * 100:g}%, and there are fixed lengths besides; write shares "
-                f"that leave room for those"
+                f"the shares in {inner} add up to {float(share) * 100:g}%, and there are fixed lengths besides; write "
+                f"shares that leave room for those"
             )
         return _bounded(fixed / (1 - share), inner), Fraction(0)
 
@@ -257,7 +261,9 @@ class Layout:
             case Stretch(inner, factor):
                 slower = _slower(frame, factor)
                 container = self._inside_container(inner, slower, where.room)
-                return self._build(inner, where, replace(slower, container=container, whole=container, origin=where.begin), near)
+                return self._build(
+                    inner, where, replace(slower, container=container, whole=container, origin=where.begin), near
+                )
             case Repeat():
                 return self._repeat(node, where, frame)
             case _:
@@ -303,10 +309,15 @@ class Layout:
         if where.room is None:
             if lengths[-1] is not None:
                 taker = parts[lengths.index(None)]
-                raise HorizonError(f"how long {taker} takes depends on the length of the run; give total=, e.g. total='90 epochs'")
+                raise HorizonError(
+                    f"how long {taker} takes depends on the length of the run; give total=, e.g. total='90 epochs'"
+                )
             return None
         if used > where.room:
-            longest = max((p for p, x in zip(parts, lengths, strict=True) if x is not None), key=lambda p: lengths[parts.index(p)] or 0)
+            longest = max(
+                (p for p, x in zip(parts, lengths, strict=True) if x is not None),
+                key=lambda p: lengths[parts.index(p)] or 0,
+            )
             raise HorizonError(_too_long(longest, lengths[parts.index(longest)] or Fraction(0), used, where.room))
         return where.room - used
 
@@ -363,9 +374,13 @@ class Layout:
                 raise HorizonError(f"a percentage in {node} cannot be placed in a run of unknown length; give total=")
             one = inside[0] + inside[1] * (frame.container or 0)
         elif node.n is None:
-            raise SpecError(f"{node} repeats a schedule without a length; give it one, e.g. cosine('10 epochs').repeat()")
+            raise SpecError(
+                f"{node} repeats a schedule without a length; give it one, e.g. cosine('10 epochs').repeat()"
+            )
         elif where.room is None:
-            raise HorizonError(f"how long a cycle of {node} is depends on the length of the run; give total=, e.g. total='90 epochs'")
+            raise HorizonError(
+                f"how long a cycle of {node} is depends on the length of the run; give total=, e.g. total='90 epochs'"
+            )
         else:
             one = where.room / _cycles_sum(node.n, node.grow)
         if one <= 0:
@@ -378,8 +393,15 @@ class Layout:
             case Constant(start=start):
                 return PlacedConstant(begin, end, start)
             case Phase():
-                if node.to is None and frame.limit is not None and where.exact_end is not None and where.exact_end > frame.limit:
-                    raise HorizonError(_too_long(node, where.exact_end - where.exact_begin, where.exact_end, frame.limit))
+                if (
+                    node.to is None
+                    and frame.limit is not None
+                    and where.exact_end is not None
+                    and where.exact_end > frame.limit
+                ):
+                    raise HorizonError(
+                        _too_long(node, where.exact_end - where.exact_begin, where.exact_end, frame.limit)
+                    )
                 return self._phase(node, begin, end, near)
             case Steps(at=at, every=every, gamma=gamma, start=start, local=local):
                 origin = begin if local else frame.origin
@@ -402,7 +424,9 @@ class Layout:
 
     def _phase(self, node: Phase, begin: int, end: int | None, near: Neighbours) -> Placed:
         if end is None:
-            raise HorizonError(f"{node} needs to know when it ends; give it a length, or give total=, e.g. total='90 epochs'")
+            raise HorizonError(
+                f"{node} needs to know when it ends; give it a length, or give total=, e.g. total='90 epochs'"
+            )
         start, to, kind = node.start, node.to, "phase"
         if to is None:
             # A phase that itself goes on from here cannot tell where to go: both then meet at the base.
@@ -421,7 +445,9 @@ class Layout:
 def _extent(exact_begin: Fraction, length: Fraction, begin: int, container: Extent) -> Extent:
     exact_end = exact_begin + length
     # Where the container ends is rounded already (cycles of 12.5 updates have 12 or 13), and binds what fills it.
-    rounded = container.end if exact_end == container.exact_end and container.end is not None else round_half_up(exact_end)
+    rounded = (
+        container.end if exact_end == container.exact_end and container.end is not None else round_half_up(exact_end)
+    )
     return Extent(exact_begin, exact_end, begin, max(rounded, begin + (length > 0)))
 
 
@@ -486,15 +512,15 @@ def _check_units(node: Schedule) -> None:
             owners = [p for p in inner.parts if not isinstance(p, RULES) and _has_absolute(p)]
             if len(owners) > 1:
                 raise SpecError(
-                    f"{owners[0]} and {owners[1]} are both absolute, and their product is no learning rate; make one of "
-                    f"them relative"
+                    f"{owners[0]} and {owners[1]} are both absolute, and their product is no learning rate; make one "
+                    f"of them relative"
                 )
 
 
 def _never(part: Schedule, begins: Fraction, limit: Fraction) -> str:
     return (
-        f"{part} would begin at update {_number(begins)} of a run of {_number(limit)} updates; shorten what comes before it, "
-        f"or make the run longer"
+        f"{part} would begin at update {_number(begins)} of a run of {_number(limit)} updates; shorten what comes before "
+        f"it, or make the run longer"
     )
 
 
@@ -502,8 +528,8 @@ def _too_long(longest: Schedule, length: Fraction, used: Fraction, room: Fractio
     what = "a warmup" if isinstance(longest, Phase) and longest.to is None else f"{longest}, a phase"
     if length > room:
         return (
-            f"{what} of {_number(length)} updates does not fit in a run of {_number(room)} updates; shorten it, or write it "
-            f"as a share of the run, e.g. '3%'"
+            f"{what} of {_number(length)} updates does not fit in a run of {_number(room)} updates; shorten it, or write "
+            f"it as a share of the run, e.g. '3%'"
         )
     return (
         f"the phases take {_number(used)} updates and the run has {_number(room)}; shorten one of them (the longest is "
@@ -540,23 +566,39 @@ def _cycles_sum(n: int, grow: float) -> Fraction:
 
 
 def _piecewise(
-    node: Schedule, points: tuple[tuple[Span, float | Absolute], ...], along: str, origin: int, begin: int, end: int | None, frame: Frame
+    node: Schedule,
+    points: tuple[tuple[Span, float | Absolute], ...],
+    along: str,
+    origin: int,
+    begin: int,
+    end: int | None,
+    frame: Frame,
 ) -> Placed:
     positions = tuple(frame.position(p, node, origin) for p, _ in points)
     for (a, _), (b, _), x, y in zip(points, points[1:], positions, positions[1:], strict=False):
         if y < x or (y == x and a != b):
-            raise HorizonError(f"the points {a!r} and {b!r} of piecewise fall on updates {x} and {y} of this run; they must rise")
-    return PlacedPiecewise(begin, end, positions, tuple(v for _, v in points), None if along == "hold" else shape[along])
+            raise HorizonError(
+                f"the points {a!r} and {b!r} of piecewise fall on updates {x} and {y} of this run; they must rise"
+            )
+    return PlacedPiecewise(
+        begin, end, positions, tuple(v for _, v in points), None if along == "hold" else shape[along]
+    )
 
 
 def _formula(node: Schedule, text: str, origin: int, begin: int, end: int | None, frame: Frame) -> Placed:
     expression = read_formula(text)
     per_epoch = frame.horizon.steps_per_epoch
     if per_epoch is None and expression.names & {"epoch", "epoch_float"}:
-        raise HorizonError(f"{node} speaks of epochs, and steps_per_epoch is not known; write steps_per_epoch=len(loader)")
+        raise HorizonError(
+            f"{node} speaks of epochs, and steps_per_epoch is not known; write steps_per_epoch=len(loader)"
+        )
     if end is None and "u" in expression.names:
-        raise HorizonError(f"{node} uses u, its share done, and needs to know when it ends; give it a length, or give total=")
+        raise HorizonError(
+            f"{node} uses u, its share done, and needs to know when it ends; give it a length, or give total="
+        )
     if frame.whole is None and "total" in expression.names:
-        raise HorizonError(f"{node} uses total, and the length of the run is not known; give total=, e.g. total='90 epochs'")
+        raise HorizonError(
+            f"{node} uses total, and the length of the run is not known; give total=, e.g. total='90 epochs'"
+        )
     total = None if frame.whole is None else float(frame.whole / frame.scale)
     return PlacedFormula(begin, end, expression, text, origin, frame.scale, per_epoch, total)

@@ -34,7 +34,7 @@ def place(
 
     Args:
         schedule: a schedule, a plan, or the text form of either.
-        total: length of the run in updates, or text with a unit; may be left out where nothing in the schedule needs it.
+        total: length of the run in updates, or text with a unit; may be left out where nothing needs it.
         steps_per_epoch: updates in one epoch.
         batch_size: samples in one update.
         tokens_per_step: tokens in one update.
@@ -71,7 +71,7 @@ def as_plan(schedule: Schedule | Plan | str | Mapping[str, Any]) -> Plan:
         schedule = parse(schedule)
     if isinstance(schedule, Plan):
         return schedule
-    if not isinstance(schedule, Schedule):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(schedule, Schedule):
         raise SpecError(f"a schedule is made with cadence's constructors or written as text, not {shown(schedule)}")
     return Plan((("lr", schedule),))
 
@@ -112,6 +112,9 @@ def _bases(base: Bases, values: list[str], count: int | None) -> dict[str, tuple
         if len(numbers) == 1:
             numbers = numbers * longest
         if len(numbers) != longest or not numbers:
-            raise SpecError(f"base has {len(numbers)} numbers for {value!r} where there are {longest} parameter groups; write one for each")
+            raise SpecError(
+                f"base has {len(numbers)} numbers for {value!r} where there are {longest} parameter groups; "
+                f"write one for each"
+            )
         table[value] = tuple(number_of(x, f"the base of {value}") for x in numbers)
     return table

@@ -68,7 +68,9 @@ class Scene:
     @property
     def unit(self) -> Scene:
         """The same with base 1: what the pure factors of a product are evaluated in."""
-        return self._other("unit", lambda: self if self.base == 1.0 and self.xp is np else Scene(1.0, self.cuts, self.xp))
+        return self._other(
+            "unit", lambda: self if self.base == 1.0 and self.xp is np else Scene(1.0, self.cuts, self.xp)
+        )
 
     @property
     def concrete(self) -> Scene:
@@ -156,6 +158,8 @@ def powers(x: float, n: int) -> Any:
 
 @dataclass(frozen=True)
 class PlacedConstant(Placed):
+    """One value."""
+
     begin: int
     end: int | None
     value: Value
@@ -201,16 +205,13 @@ class PlacedPhase(Placed):
         if self.shape.mixes == "geometric":
             if min(start, to) <= 0:
                 raise SpecError(
-                    f"a phase along {self.shape.name!r} goes from {start:g} to {to:g}, and a constant ratio never reaches 0; "
-                    f"let it begin and end above 0, or choose another shape"
+                    f"a phase along {self.shape.name!r} goes from {start:g} to {to:g}, and a constant ratio never "
+                    f"reaches 0; let it begin and end above 0, or choose another shape"
                 )
             return start * (to / start) ** self.shape.climb(u, v, xp, self.parameters)
         if abs(to) <= abs(start):
-            w = self.shape.fall(u, v, xp, self.parameters)
-            # Falling to 0 there is nothing to add, and no rounding from adding it.
-            return start * w if to == 0.0 else to + (start - to) * w
-        w = self.shape.climb(u, v, xp, self.parameters)
-        return to * w if start == 0.0 else start + (to - start) * w
+            return _above(to, start, self.shape.fall(u, v, xp, self.parameters))
+        return _above(start, to, self.shape.climb(u, v, xp, self.parameters))
 
     def _exact(self, start: float, to: float) -> bool:
         if self.shape.mixes == "geometric":
@@ -218,7 +219,8 @@ class PlacedPhase(Placed):
         high, low = (start, to) if abs(to) <= abs(start) else (to, start)
         weigh = self.shape.fall if abs(to) <= abs(start) else self.shape.climb
         ends = (0.0, 1.0) if abs(to) <= abs(start) else (1.0, 0.0)
-        at_high, at_low = (weigh(*e, scalars, self.parameters) for e in (ends, ends[::-1]))
+        at_high: float = weigh(ends[0], ends[1], scalars, self.parameters)
+        at_low: float = weigh(ends[1], ends[0], scalars, self.parameters)
         return at_high == 1.0 and at_low == 0.0 and low + (high - low) == high
 
     def _value(self, x: Value | Joint, scene: Scene) -> float:
@@ -231,6 +233,17 @@ class PlacedPhase(Placed):
             yield Event(self.begin, "phase", "warmup" if self.kind == "warmup" else self.shape.name)
         if self.kind == "warmup":
             yield Event(self.end, "warmup ends", "warmup ends")
+
+
+def _above(low: float, high: float, weight: Values) -> Values:
+    """The value between `low` and `high` at the weight of `high`."""
+    if low == 0.0:
+        # There is nothing to add, and no rounding from adding it.
+        return high * weight
+    gap = high - low
+    lost = (high - gap) - low
+    # What the subtraction lost, mostly not 0 for decimal numbers, is half of a unit of the last place in every value.
+    return low + (gap * weight + lost * weight if lost else gap * weight)
 
 
 @dataclass(frozen=True)
@@ -274,6 +287,8 @@ class PlacedSteps(Placed):
 
 @dataclass(frozen=True)
 class PlacedGeometric(Placed):
+    """A factor over every p/q updates, smoothly."""
+
     begin: int
     end: int | None
     gamma: float
@@ -293,6 +308,8 @@ class PlacedGeometric(Placed):
 
 @dataclass(frozen=True)
 class PlacedInverse(Placed):
+    """An inverse power of the updates since the beginning."""
+
     begin: int
     end: int | None
     timescale: float
@@ -309,6 +326,8 @@ class PlacedInverse(Placed):
 
 @dataclass(frozen=True)
 class PlacedPiecewise(Placed):
+    """Through given points."""
+
     begin: int
     end: int | None
     positions: tuple[int, ...]

@@ -22,7 +22,8 @@ def describe(curve: Curve) -> str:
         >>> import cadence as cd
         >>> print(cd.place("warmup('5%') >> cosine(to=0.01)", total=1000, base=0.1).describe())
         warmup('5%') >> cosine(to=0.01)
-        lr over 1000 updates: 0.001 at update 0, at its highest 0.1 at update 50, 0.0010003 at the last update, 0.001 afterwards.
+        lr over 1000 updates: 0.001 at update 0, at its highest 0.1 at update 50, 0.0010003 at the last update,
+        0.001 afterwards.
           update 0 to 49: warmup, from 0.001 to 0.098
           update 50 to 999: cosine, from 0.1 to 0.001
         The mean is 0.0505, half of the peak is last exceeded at update 528.
@@ -49,7 +50,7 @@ def _paragraph(curve: Curve, g: int, value: str) -> str:
         lines.append(f"{where}, for as long as the run goes on: {first:.5g} at update 0.")
     else:
         lines.append(_summary(curve, g, value, where, end))
-    events = [e for e in curve.placed[entry].events_before(end)]
+    events = curve.placed[entry].events_before(end)
     lines += _phases(curve, g, value, events, end)
     if end is not None:
         lines.append(_shares(curve, g, value, end))

@@ -158,11 +158,12 @@ class Driver:
         if self._clock.done != t or self._record is not None or unexpected:
             self._step_with_care(t, unexpected)
             return
-        self.t = t
         for row in self._ahead:
+            self.t = t
             self._write(row)
             return
         self._fill(t)
+        self.t = t
         self._write(next(self._ahead))
 
     def _step_with_care(self, t: int, unexpected: tuple[object, ...]) -> None:
@@ -180,11 +181,12 @@ class Driver:
         if clock.done > t:
             # Updates that `step` was not told of one by one: the rows ahead belong to those between.
             self._ahead = iter(())
-        self.t = clock.done = max(clock.done, t)
+        t = max(clock.done, t)
         row = next(self._ahead, None)
         if row is None:
-            self._fill(self.t)
+            self._fill(t)
             row = next(self._ahead)
+        self.t = clock.done = t
         self._write(row)
 
     def _skipped(self) -> bool:
@@ -234,7 +236,7 @@ class Driver:
         Raises:
             FeedbackError: a metric that a rule needs is missing at the first evaluation, or cannot be used.
         """
-        if not isinstance(metrics, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(metrics, Mapping):
             raise DriverError(
                 f"observe takes metrics by name, e.g. driver.observe({{'val_loss': 0.31}}), not {metrics!r:.60}"
             )

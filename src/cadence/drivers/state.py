@@ -76,8 +76,8 @@ def read_state(state: Mapping[str, Any], now: Curve) -> tuple[Control, int]:
     Raises:
         StateError: not a state, or one of other groups.
     """
-    if not isinstance(state, Mapping) or any(k not in state for k in KEYS):  # pyright: ignore[reportUnnecessaryIsInstance]
-        missing = [k for k in KEYS if not isinstance(state, Mapping) or k not in state]  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(state, Mapping) or any(k not in state for k in KEYS):
+        missing = [k for k in KEYS if not isinstance(state, Mapping) or k not in state]
         raise StateError(
             f"this is no state of a driver ({', '.join(missing)} missing); load what driver.state_dict() returned"
         )

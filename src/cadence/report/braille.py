@@ -25,7 +25,7 @@ def braille(low: Sequence[float], high: Sequence[float], height: int) -> list[st
 
     Example:
         >>> braille([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [0.1, 0.3, 0.5, 0.7, 0.9, 1.0], 2)
-        [' ⡰⠋', '⡔⠁']
+        [' ⣠⠊', '⡴⠁']
     """
     rows = 4 * height
     cells = [[EMPTY] * math.ceil(len(low) / 2) for _ in range(height)]

@@ -52,7 +52,7 @@ class Chart:
 
 
 def style_of(index: int, *, baseline: int | None) -> str:
-    """Class of a recipe's lines: its colour and its dashes. The baseline is grey.
+    """Class of a recipe's lines: its colour and its dashes. The baseline has no hue.
 
     Args:
         index: of the recipe.

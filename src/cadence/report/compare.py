@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,12 +114,11 @@ def write_report(folder: str | os.PathLike[str], *, lang: str = "en") -> Compari
     Raises:
         RecordError: the folder is no comparison's, or a file cannot be written.
     """
-    import cadence
     from cadence.report.page import page
     from cadence.report.picture import write_picture
 
-    summary = summarise(folder)
+    summary, version = summarise(folder), str(sys.modules["cadence"].__version__)
     made = Comparison(Path(folder), summary)
-    write_atomically(made.files["page"], page(summary, lang=lang, version=cadence.__version__))
+    write_atomically(made.files["page"], page(summary, lang=lang, version=version))
     write_picture(summary, made.files["picture"], lang=lang)
     return made

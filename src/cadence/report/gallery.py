@@ -94,13 +94,13 @@ def example_curve(card: Card) -> Curve:
     Returns:
         The curve. An example that stops the run ends where it stops.
     """
-    units = {"steps_per_epoch": PER_EPOCH, "batch_size": 1, "tokens_per_step": 1}
     if card.family != "adaptive":
-        return place(card.example, total=TOTAL, **units)
-    seen = replay(card.example, terraces(TOTAL // EVERY), every=EVERY, total=TOTAL, **units)
+        return place(card.example, total=TOTAL, steps_per_epoch=PER_EPOCH)
+    losses = terraces(TOTAL // EVERY)
+    seen = replay(card.example, losses, every=EVERY, total=TOTAL, steps_per_epoch=PER_EPOCH)
     if seen.stopped is None:
         return seen.curve
-    return place(card.example, total=seen.stopped * EVERY, **units)
+    return place(card.example, total=seen.stopped * EVERY, steps_per_epoch=PER_EPOCH)
 
 
 def terraces(evaluations: int) -> list[float]:

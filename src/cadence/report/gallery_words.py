@@ -11,9 +11,11 @@ PAGE: dict[str, dict[str, str]] = {
             "Every schedule that cadence knows, drawn on a run of 1,000 updates with 10 updates an epoch; this page is "
             "made by `cadence schedules --gallery docs/gallery.md`. `cadence schedules NAME` shows one of them in the "
             "terminal, `cadence plot` draws any combination.\n\n"
-            "Values are multiples of each parameter group's base. In the formulas `u` is the share of the phase that is "
+            "Values are multiples of each parameter group's base. In the formulas `u` is the share of the phase "
+            "that is "
             "done, `v = 1 - u` the share that is left, `w` the weight of the starting value, `n` the updates done, `k` "
-            "the number of the cycle. Lengths are updates, `'500 steps'`, `'8 epochs'`, `'1e6 samples'`, `'2e9 tokens'` "
+            "the number of the cycle. Lengths are updates, `'500 steps'`, `'8 epochs'`, `'1e6 samples'`, `'2e9 "
+            "tokens'` "
             "or `'5%'` of the run; a phase without a length takes what is left. Schedules combine: `a >> b` (first a, "
             "then b), `a * b`, `a + b`, `.clip(lo, hi)`, `.repeat(n, grow=, decay=)`, `.stretch(x)`, "
             "`.staircase('1 epoch')`, `.past_end('hold' | 'repeat' | 'mirror' | 'raise')`."
@@ -36,11 +38,14 @@ PAGE: dict[str, dict[str, str]] = {
         "title": "调度图册",
         "intro": (
             "cadence 认识的所有调度，画在一次 1,000 次更新、每个 epoch 10 次更新的运行上；本页由 "
-            "`cadence schedules --lang zh --gallery docs/gallery.zh.md` 生成。`cadence schedules 名称` 在终端中显示其中一个，"
+            "`cadence schedules --lang zh --gallery docs/gallery.zh.md` 生成。`cadence schedules 名称` "
+            "在终端中显示其中一个，"
             "`cadence plot` 可画任意组合。\n\n"
-            "数值是各参数组基础值的倍数。公式中 `u` 是本阶段已完成的比例，`v = 1 - u` 是剩余的比例，`w` 是起始值的权重，"
+            "数值是各参数组基础值的倍数。公式中 `u` 是本阶段已完成的比例，`v = 1 - u` 是剩余的比例，`w` "
+            "是起始值的权重，"
             "`n` 是已完成的更新数，`k` 是周期的序号。长度可写成更新数、`'500 steps'`、`'8 epochs'`、`'1e6 samples'`、"
-            "`'2e9 tokens'` 或占全程的 `'5%'`；不写长度的阶段占用剩余的部分。调度可以组合：`a >> b`（先 a 后 b）、`a * b`、"
+            "`'2e9 tokens'` 或占全程的 `'5%'`；不写长度的阶段占用剩余的部分。调度可以组合：`a >> b`（先 a 后 b）、"
+            "`a * b`、"
             "`a + b`、`.clip(lo, hi)`、`.repeat(n, grow=, decay=)`、`.stretch(x)`、`.staircase('1 epoch')`、"
             "`.past_end('hold' | 'repeat' | 'mirror' | 'raise')`。"
         ),
@@ -79,15 +84,18 @@ FAMILIES: dict[str, dict[str, tuple[str, str]]] = {
     "zh": {
         "scheduled": (
             "预定型",
-            "数值只取决于更新序号：训练之前就能画出来，在每个进程上、每次恢复之后都相同。只要知道运行长度，就应首选这一类。",
+            "数值只取决于更新序号：训练之前就能画出来，在每个进程上、每次恢复之后都相同。只要知道运行长度，"
+            "就应首选这一类。",
         ),
         "adaptive": (
             "自适应型",
-            "数值跟随某个指标，每个决定都记入日志。用于长度未知的运行和会变化的数据。规则写在乘积里，只在自己的阶段内计数。",
+            "数值跟随某个指标，每个决定都记入日志。用于长度未知的运行和会变化的数据。规则写在乘积里，"
+            "只在自己的阶段内计数。",
         ),
         "custom": (
             "自定义型",
-            "用点或公式给出自己的曲线，用于其他调度都表达不了的情形。自己的新形状只需一个带装饰器的函数：见 CONTRIBUTING。",
+            "用点或公式给出自己的曲线，用于其他调度都表达不了的情形。自己的新形状只需一个带装饰器的函数：见 "
+            "CONTRIBUTING。",
         ),
     },
 }

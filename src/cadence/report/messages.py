@@ -133,16 +133,13 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     # ---- conclusion of a data set ----
     "end_none": {
         "en": "No difference seen: with {n} seeds none of the {count} recipes can be told from the baseline "
-        "{baseline}. "
-        "A gap in validation loss of {gap} or more would have shown.",
-        "zh": "未见差异：用 {n} 个种子，{count} 个配方都无法与基线 {baseline} 区分开。"
-        "验证损失若相差 {gap} 或更多，本可检出。",
+        "{baseline}. A gap in validation loss of {gap} would have shown.",
+        "zh": "未见差异：用 {n} 个种子，{count} 个配方都无法与基线 {baseline} 区分开。验证损失若相差 {gap}，本可检出。",
     },
     "end_none_one": {
         "en": "No difference seen: with {seeds} seeds the recipe {name} cannot be told from the baseline {baseline}. "
-        "A gap in validation loss of {gap} or more would have shown.",
-        "zh": "未见差异：用 {seeds} 个种子，配方 {name} 无法与基线 {baseline} 区分开。验证损失若相差 {gap} "
-        "或更多，本可检出。",
+        "A gap in validation loss of {gap} would have shown.",
+        "zh": "未见差异：用 {seeds} 个种子，配方 {name} 无法与基线 {baseline} 区分开。验证损失若相差 {gap}，本可检出。",
     },
     "end_better": {
         "en": "{n} of {count} recipes end at a lower validation loss than the baseline {baseline}: {list}.",
@@ -160,10 +157,15 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
         "en": "{n} of {count} recipes ends at a higher validation loss than the baseline {baseline}: {list}.",
         "zh": "{count} 个配方中有 {n} 个的最终验证损失高于基线 {baseline}：{list}。",
     },
+    "gap_one": {"en": "{gap} or more", "zh": "{gap} 或更多"},
+    "gap_range": {
+        "en": "{low} to {high} or more, depending on the recipe,",
+        "zh": "{low} 至 {high} 或更多（因配方而异）",
+    },
     "end_by": {"en": "{name} by {gap}", "zh": "{name}（相差 {gap}）"},
     "end_rest": {
-        "en": "No difference from it is seen for {list}; a gap of {gap} or more would have shown.",
-        "zh": "未见 {list} 与它有差异；若相差 {gap} 或更多，本可检出。",
+        "en": "No difference from it is seen for {list}; a gap of {gap} would have shown.",
+        "zh": "未见 {list} 与它有差异；若相差 {gap}，本可检出。",
     },
     "end_untested": {"en": "Not tested: {list}.", "zh": "未检验：{list}。"},
     "end_untested_item": {"en": "{name} ({why})", "zh": "{name}（{why}）"},

@@ -25,7 +25,7 @@ def stroke(style: str) -> tuple[str, tuple[float, ...]]:
 
     Example:
         >>> stroke("base"), stroke("c0"), stroke("c1 again")
-        (('#5f6b76', (7.0, 4.0)), ('#0b63c5', ()), ('#c2410c', (1.0, 4.0)))
+        (('#2b333b', (7.0, 4.0)), ('#0b4ded', ()), ('#b93e1a', (1.0, 4.0)))
     """
     name, _, again = style.partition(" ")
     if name == "base":

@@ -35,8 +35,11 @@ def print_summary(summary: Summary, *, lang: str = "en", console: Console | None
     from rich.console import Console
 
     console = console or Console()
-    # Into a pipe there is no width to ask for: rich would take 80 and break the cells.
-    width = min(console.width, WIDTH) if console.is_terminal else WIDTH
+    if not console.is_terminal:
+        # There is no width to ask for, and what is not seen needs no blanks at the ends of lines.
+        console.file.write(table_text(summary, lang=lang))
+        return
+    width = min(console.width, WIDTH)
     for part in parts(summary, lang, width):
         console.print(part, width=width, highlight=False, crop=False)
 

@@ -109,10 +109,10 @@ def conclusion(task: TaskSummary, lang: str = "en") -> str:
             say("end_untested_item", name=said(r.label, lang), why=statuses(r, lang) or say(r.verdict))
             for r in untested
         ]
-        parts.append(say("end_untested", list=say.list(items)))
+        parts.append(say("end_untested", list=say("clause_join").join(items)))
     fastest = _fastest(task, others)
     if fastest is not None and fastest.time_to_target is not None:
-        time = significant(fastest.time_to_target.updates.mean, 3)
+        time = f"{fastest.time_to_target.updates.mean:.0f}"
         label = said(fastest.label, lang)
         parts.append(say("end_fastest", name=label, time=time, total=fastest.planned_updates))
     return say("sentence_join").join(parts)
@@ -124,7 +124,7 @@ def _found(task: TaskSummary, tested: Sequence[RecipeSummary], baseline: str, sa
     rest = [r for r in tested if r.verdict not in by]
     gaps = [r.test.paired.smallest_gap for r in rest if r.test is not None]
     if rest and len(rest) == len(tested):
-        seeds, gap = len(task.seeds), significant(max(gaps), 2)
+        seeds, gap = len(task.seeds), _gaps(gaps, say)
         if len(rest) == 1:
             return [say("end_none_one", seeds=seeds, baseline=baseline, gap=gap, name=said(rest[0].label, say.lang))]
         return [say("end_none", n=seeds, count=len(rest), baseline=baseline, gap=gap)]
@@ -134,12 +134,20 @@ def _found(task: TaskSummary, tested: Sequence[RecipeSummary], baseline: str, sa
         recipes.sort(key=lambda r: -abs(r.test.paired.difference.mean if r.test else 0.0))
         items = [say("end_by", name=said(r.label, say.lang), gap=_gap(r)) for r in recipes]
         if items:
-            listed = say.list(items)
+            listed = say("clause_join").join(items)
             parts.append(say(f"end_{kind}", n=len(items), count=task.comparisons, baseline=baseline, list=listed))
     if rest:
-        listed = say.list([said(r.label, say.lang) for r in rest])
-        parts.append(say("end_rest", list=listed, gap=significant(max(gaps), 2)))
+        listed = say("clause_join").join(said(r.label, say.lang) for r in rest)
+        parts.append(say("end_rest", list=listed, gap=_gaps(gaps, say)))
     return parts
+
+
+def _gaps(gaps: Sequence[float], say: Phrases) -> str:
+    """The smallest gaps of several recipes: one number where they are about the same."""
+    low, high = min(gaps), max(gaps)
+    if high <= 1.5 * low:
+        return say("gap_one", gap=significant(high, 2))
+    return say("gap_range", low=significant(low, 2), high=significant(high, 2))
 
 
 def _gap(recipe: RecipeSummary) -> str:
@@ -181,7 +189,7 @@ def method(summary: Summary, lang: str = "en") -> list[str]:
     baselines = {task.name: said(task.baseline_recipe.label, lang) for task in summary.tasks if task.comparisons}
     paragraphs = [say("how_seeds", seeds=_shared(seeds, "how_seeds_task", say, "clause_join"))]
     if baselines:
-        paragraphs.append(say("how_baseline", list=_shared(baselines, "how_baseline_task", say, "list_join")))
+        paragraphs.append(say("how_baseline", list=_shared(baselines, "how_baseline_task", say, "clause_join")))
     tested = [task for task in summary.tasks if any(recipe.test is not None for recipe in task.recipes)]
     if tested:
         counts = sorted({task.comparisons for task in tested})
@@ -222,7 +230,7 @@ def _tuning_of(task: TaskSummary, say: Phrases) -> str:
         return say("how_untuned")
     if len(set(counts)) > 1:
         items = [say("how_rates", name=said(r.label, say.lang), n=len(r.tuning)) for r in task.recipes]
-        return say("how_unequal", list=say.list(items))
+        return say("how_unequal", list=say("clause_join").join(items))
     factor = _factor(task)
     if factor is None:
         return say("how_tuning_plain", n=counts[0], seed=task.tuning_seed)

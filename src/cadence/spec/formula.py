@@ -15,7 +15,16 @@ LONGEST_TEXT = 20_000
 DEEPEST = 60
 
 NAMES = ("t", "epoch", "epoch_float", "u", "total", "pi")
-FUNCTIONS = {"min": (2, 9), "max": (2, 9), "sqrt": (1, 1), "exp": (1, 1), "log": (1, 1), "sin": (1, 1), "cos": (1, 1), "where": (3, 3)}
+FUNCTIONS = {
+    "min": (2, 9),
+    "max": (2, 9),
+    "sqrt": (1, 1),
+    "exp": (1, 1),
+    "log": (1, 1),
+    "sin": (1, 1),
+    "cos": (1, 1),
+    "where": (3, 3),
+}
 
 _BINARY: Mapping[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: lambda a, b: a + b,
@@ -60,7 +69,7 @@ def read_formula(text: str) -> Expression:
         >>> read_formula("max(0.1, 1 - t / 10)")({"t": 4}, scalars)
         0.6
     """
-    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(text, str):
         raise SpecError(f"a formula is text, e.g. formula('1 / (1 + t)'), not {shown(text)}")
     tree = syntax_tree(text, "the formula")
     used: set[str] = set()
@@ -125,8 +134,8 @@ def _check(node: ast.expr, text: str, used: set[str], depth: int) -> None:
             inside = args
         case _:
             raise SpecError(
-                f"the formula {_short(text)!r} contains {_short(segment(text, node))!r}, which is not allowed; write numbers, "
-                f"{', '.join(NAMES)}, arithmetic, comparisons and {', '.join(FUNCTIONS)}"
+                f"the formula {_short(text)!r} contains {_short(segment(text, node))!r}, which is not allowed; write "
+                f"numbers, {', '.join(NAMES)}, arithmetic, comparisons and {', '.join(FUNCTIONS)}"
             )
     for child in inside:
         _check(child, text, used, depth + 1)
@@ -165,18 +174,25 @@ def _compute(node: ast.expr, values: Mapping[str, Any], xp: Any) -> Any:
             return _BINARY[type(op)](go(left), go(right))
         case ast.BoolOp(op=op, values=parts):
             truths = [go(p) != 0 for p in parts]
-            together = (lambda a, b: a & b) if isinstance(op, ast.And) else (lambda a, b: a | b)
-            return functools.reduce(together, truths) * 1.0
+            return _joined(truths, every=isinstance(op, ast.And))
         case ast.Compare(left=left, ops=ops, comparators=others):
             sides = [go(left), *map(go, others)]
             tests = [_COMPARE[type(o)](a, b) for o, a, b in zip(ops, sides, sides[1:], strict=False)]
-            return functools.reduce(lambda a, b: a & b, tests) * 1.0
+            return _joined(tests, every=True)
         case ast.IfExp(test=test, body=body, orelse=orelse):
             return xp.where(go(test) != 0, go(body), go(orelse))
         case ast.Call(func=ast.Name(id=name), args=args):
             return _call(name, [go(a) for a in args], xp)
         case _:
             raise AssertionError(ast.dump(node))
+
+
+def _joined(truths: list[Any], *, every: bool) -> Any:
+    """1.0 where all of the truths hold (or any of them), else 0.0."""
+    result = truths[0]
+    for truth in truths[1:]:
+        result = (result & truth) if every else (result | truth)
+    return result * 1.0
 
 
 def _number(x: float, xp: Any) -> Any:

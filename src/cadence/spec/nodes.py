@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import abc
 import importlib
-from collections.abc import Iterable, Iterator, Sequence as Items
+from collections.abc import Iterable, Iterator
+from collections.abc import Sequence as Items
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from cadence._errors import SpecError, UnknownNameError, neighbours
 from cadence.spec.shape import shape as shapes
@@ -38,11 +39,11 @@ class Schedule(abc.ABC):
         """The nodes directly inside this one."""
 
     @abc.abstractmethod
-    def _text(self) -> tuple[str, int]:
+    def text_form(self) -> tuple[str, int]:
         """The text form and how tightly it binds: 0 for `>>`, 1 for `+`, 2 for `*`, 3 for a call."""
 
     def __repr__(self) -> str:
-        return self._text()[0]
+        return self.text_form()[0]
 
     def __rshift__(self, after: Schedule) -> Schedule:
         if not isinstance(after, Schedule):
@@ -93,7 +94,9 @@ class Schedule(abc.ABC):
         """The same, changed only every so often: each stretch of `every` keeps the value at its beginning."""
         length = span(every, "the step of staircase")
         if not length.amount or length.unit == "%":
-            raise SpecError(f"the step of staircase is {length}; write a number of steps, epochs, samples or tokens above 0")
+            raise SpecError(
+                f"the step of staircase is {length}; write a number of steps, epochs, samples or tokens above 0"
+            )
         return Staircase(self, length)
 
     def _repr_html_(self) -> str:
@@ -112,7 +115,7 @@ class Constant(Schedule):
     def children(self) -> tuple[Schedule, ...]:
         return ()
 
-    def _text(self) -> tuple[str, int]:
+    def text_form(self) -> tuple[str, int]:
         return call("constant", self.length, start=(self.start, 1.0)), 3
 
 
@@ -140,7 +143,7 @@ class Phase(Schedule):
     def children(self) -> tuple[Schedule, ...]:
         return ()
 
-    def _text(self) -> tuple[str, int]:
+    def text_form(self) -> tuple[str, int]:
         own = {name: (number, None) for name, number in self.parameters}
         ends = {"ends": (self.ends, "open")}
         if self.to is None:
@@ -171,7 +174,7 @@ class Steps(Schedule):
     def children(self) -> tuple[Schedule, ...]:
         return ()
 
-    def _text(self) -> tuple[str, int]:
+    def text_form(self) -> tuple[str, int]:
         return call(
             "steps", self.length, at=(self.at, None), every=(self.every, None), gamma=(self.gamma, 0.1),
             start=(self.start, 1.0), local=(self.local, False),
@@ -191,7 +194,7 @@ class Geometric(Schedule):
     def children(self) -> tuple[Schedule, ...]:
         return ()
 
-    def _text(self) -> tuple[str, int]:
+    def text_form(self) -> tuple[str, int]:
         every = (self.every, Span(self.every.amount * 0 + 1, "steps"))
         return call("exponential", self.length, gamma=(self.gamma, None), every=every, start=(self.start, 1.0)), 3
 
@@ -209,7 +212,7 @@ class Inverse(Schedule):
     def children(self) -> tuple[Schedule, ...]:
         return ()
 
-    def _text(self) -> tuple[str, int]:
+    def text_form(self) -> tuple[str, int]:
         return call(
             "inverse", self.length, timescale=(self.timescale, None), power=(self.power, 0.5), start=(self.start, 1.0)
         ), 3
@@ -228,7 +231,7 @@ class Piecewise(Schedule):
     def children(self) -> tuple[Schedule, ...]:
         return ()
 
-    def _text(self) -> tuple[str, int]:
+    def text_form(self) -> tuple[str, int]:
         points = "[" + ", ".join(f"({p!r}, {argument(v)})" for p, v in self.points) + "]"
         rest = call("", self.length, shape=(self.shape, "hold"), local=(self.local, False))[1:-1]
         return f"piecewise({points}{', ' + _named_length(rest, self.length) if rest else ''})", 3
@@ -246,7 +249,7 @@ class Formula(Schedule):
     def children(self) -> tuple[Schedule, ...]:
         return ()
 
-    def _text(self) -> tuple[str, int]:
+    def text_form(self) -> tuple[str, int]:
         rest = call("", self.length, local=(self.local, False))[1:-1]
         return f"formula({self.text!r}{', ' + _named_length(rest, self.length) if rest else ''})", 3
 
@@ -271,12 +274,12 @@ class Plateau(Schedule):
     def children(self) -> tuple[Schedule, ...]:
         return ()
 
-    def _text(self) -> tuple[str, int]:
+    def text_form(self) -> tuple[str, int]:
         return call(
             "plateau", None, self.metric, factor=(self.factor, 0.1), patience=(self.patience, evaluations(10)),
             threshold=(self.threshold, 1e-4), threshold_mode=(self.threshold_mode, "rel"),
-            cooldown=(self.cooldown, evaluations(0)), minimum=(self.minimum, 0.0), mode=(self.mode, guess_mode(self.metric)),
-            nan=(self.nan, "error"), significance=(self.significance, None), least_change=(self.least_change, 0.0),
+            cooldown=(self.cooldown, evaluations(0)), minimum=(self.minimum, 0.0),
+            mode=(self.mode, guess_mode(self.metric)), nan=(self.nan, "error"), significance=(self.significance, None), least_change=(self.least_change, 0.0),
         ), 3  # fmt: skip
 
 
@@ -296,10 +299,10 @@ class EarlyStop(Schedule):
     def children(self) -> tuple[Schedule, ...]:
         return ()
 
-    def _text(self) -> tuple[str, int]:
+    def text_form(self) -> tuple[str, int]:
         return call(
-            "early_stop", None, self.metric, patience=(self.patience, evaluations(10)), threshold=(self.threshold, 1e-4),
-            threshold_mode=(self.threshold_mode, "rel"), mode=(self.mode, guess_mode(self.metric)),
+            "early_stop", None, self.metric, patience=(self.patience, evaluations(10)),
+            threshold=(self.threshold, 1e-4), threshold_mode=(self.threshold_mode, "rel"), mode=(self.mode, guess_mode(self.metric)),
             nan=(self.nan, "error"), significance=(self.significance, None),
         ), 3  # fmt: skip
 
@@ -326,7 +329,7 @@ class Sequence(Schedule):
     def children(self) -> tuple[Schedule, ...]:
         return self.parts
 
-    def _text(self) -> tuple[str, int]:
+    def text_form(self) -> tuple[str, int]:
         return " >> ".join(_inside(p, 1) for p in self.parts), 0
 
 
@@ -343,7 +346,7 @@ class Product(Schedule):
     def children(self) -> tuple[Schedule, ...]:
         return self.parts
 
-    def _text(self) -> tuple[str, int]:
+    def text_form(self) -> tuple[str, int]:
         return _operation(self.parts, " * ", 3), 2
 
 
@@ -360,7 +363,7 @@ class Sum(Schedule):
     def children(self) -> tuple[Schedule, ...]:
         return self.parts
 
-    def _text(self) -> tuple[str, int]:
+    def text_form(self) -> tuple[str, int]:
         return _operation(self.parts, " + ", 2), 1
 
 
@@ -383,7 +386,7 @@ class Clip(Schedule):
     def children(self) -> tuple[Schedule, ...]:
         return (self.inner,)
 
-    def _text(self) -> tuple[str, int]:
+    def text_form(self) -> tuple[str, int]:
         return _method(self.inner, "clip", lo=(self.lo, None), hi=(self.hi, None)), 3
 
 
@@ -399,14 +402,16 @@ class Repeat(Schedule):
     def __post_init__(self) -> None:
         for node in walk(self.inner):
             if isinstance(node, (Plateau, EarlyStop)):
-                raise SpecError(f"{node} cannot be repeated: it would not know which cycle it watches; put it after repeat")
+                raise SpecError(
+                    f"{node} cannot be repeated: it would not know which cycle it watches; put it after repeat"
+                )
         _check_depth(self)
 
     @property
     def children(self) -> tuple[Schedule, ...]:
         return (self.inner,)
 
-    def _text(self) -> tuple[str, int]:
+    def text_form(self) -> tuple[str, int]:
         first = () if self.n is None else (self.n,)
         return _method(self.inner, "repeat", *first, grow=(self.grow, 1.0), decay=(self.decay, 1.0)), 3
 
@@ -425,7 +430,7 @@ class Stretch(Schedule):
     def children(self) -> tuple[Schedule, ...]:
         return (self.inner,)
 
-    def _text(self) -> tuple[str, int]:
+    def text_form(self) -> tuple[str, int]:
         return _method(self.inner, "stretch", self.factor), 3
 
 
@@ -443,7 +448,7 @@ class PastEnd(Schedule):
     def children(self) -> tuple[Schedule, ...]:
         return (self.inner,)
 
-    def _text(self) -> tuple[str, int]:
+    def text_form(self) -> tuple[str, int]:
         return _method(self.inner, "past_end", self.then), 3
 
 
@@ -461,15 +466,15 @@ class Staircase(Schedule):
     def children(self) -> tuple[Schedule, ...]:
         return (self.inner,)
 
-    def _text(self) -> tuple[str, int]:
+    def text_form(self) -> tuple[str, int]:
         return _method(self.inner, "staircase", self.every), 3
 
 
 def two_unlengthed(a: Schedule, b: Schedule) -> str:
     """The sentence about two phases of a sequence that both take what is left."""
     return (
-        f"{a} and {b} both have no length; only one phase of a sequence can take what is left, so give the other a length, "
-        f"e.g. '30%'"
+        f"{a} and {b} both have no length; only one phase of a sequence can take what is left, so give the other a "
+        f"length, e.g. '30%'"
     )
 
 
@@ -507,7 +512,7 @@ def argument(x: Any) -> str:
     if isinstance(x, float):
         return number_text(x)
     if isinstance(x, tuple):
-        return "[" + ", ".join(argument(y) for y in x) + "]"
+        return "[" + ", ".join(map(argument, cast("tuple[Any, ...]", x))) + "]"
     return repr(x)
 
 
@@ -535,29 +540,28 @@ def _method(inner: Schedule, name: str, *first: Any, **named: tuple[Any, Any]) -
 
 
 def _inside(node: Schedule, least: int) -> str:
-    text, binds = node._text()
+    text, binds = node.text_form()
     return text if binds >= least else f"({text})"
 
 
 def _operation(parts: Items[Schedule], sign: str, least: int) -> str:
     """Operands as text, plain constants as bare numbers as long as one schedule stays in front of or behind them."""
-    bare = [isinstance(p, Constant) and p.length is None and p.start != 1.0 for p in parts]
+    bare = [p.start if isinstance(p, Constant) and p.length is None and p.start != 1.0 else None for p in parts]
     # `2 * 3 * cosine()` would be read as `6 * cosine()`: of the leading constants only the last may be bare.
-    lead = next((i for i, b in enumerate(bare) if not b), len(bare))
+    lead = next((i for i, b in enumerate(bare) if b is None), len(bare))
     texts: list[str] = []
-    for i, part in enumerate(parts):
-        plain = bare[i] and isinstance(part, Constant) and (i > lead or i == lead - 1)
-        if plain and lead < len(parts):
-            texts.append(argument(part.start))
+    for i, (part, number) in enumerate(zip(parts, bare, strict=True)):
+        if number is not None and lead < len(parts) and i >= lead - 1:
+            texts.append(argument(number))
         else:
             texts.append(_inside(part, least))
     return sign.join(texts)
 
 
-def _flat(kind: type[Any], parts: Iterable[Schedule]) -> tuple[Schedule, ...]:
+def _flat(kind: type[Sequence | Product | Sum], parts: Iterable[Schedule]) -> tuple[Schedule, ...]:
     flat: list[Schedule] = []
     for part in parts:
-        flat += part.parts if isinstance(part, kind) else [part]
+        flat += part.parts if isinstance(part, kind) else (part,)
     return tuple(flat)
 
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cadence._errors import CadenceError, SpecError, UnknownNameError, neighbours
-from cadence.spec.constructors.shaped import named
 from cadence.spec.catalogue import constructor
+from cadence.spec.constructors.shaped import named
 from cadence.spec.formula import segment, syntax_tree
 from cadence.spec.nodes import Schedule, as_schedule
 from cadence.spec.plan import Plan, plan
@@ -59,7 +59,9 @@ def _operand(text: object) -> Any:
         raise
     except (TypeError, ValueError, RecursionError, OverflowError) as fault:
         # A constructor's own checks come first; what is left is a call that python itself would refuse.
-        raise SpecError(f"the schedule {_short(text)!r} cannot be read: {str(fault) or 'it is nested too deeply'}") from None
+        raise SpecError(
+            f"the schedule {_short(text)!r} cannot be read: {str(fault) or 'it is nested too deeply'}"
+        ) from None
 
 
 class _Reader:
@@ -90,8 +92,8 @@ class _Reader:
                 raise SpecError(f"{name} is called with brackets: write {name}(...)")
             case _:
                 raise SpecError(
-                    f"the schedule {_short(self._text)!r} contains {_short(segment(self._text, node))!r}, which is not allowed; write "
-                    f"constructors such as warmup(...), joined by >>, * and +"
+                    f"the schedule {_short(self._text)!r} contains {_short(segment(self._text, node))!r}, which is not "
+                    f"allowed; write constructors such as warmup(...), joined by >>, * and +"
                 )
 
     def _chain(self, node: ast.BinOp, depth: int) -> Any:
@@ -110,7 +112,7 @@ class _Reader:
     def _joined(self, operation: type[ast.operator], a: Any, b: Any) -> Any:
         for side in (a, b):
             if not isinstance(side, (Schedule, Absolute, int, float)) or isinstance(side, bool):
-                sign = {ast.RShift: ">>", ast.Mult: "*", ast.Add: "+"}[operation]
+                sign = ">>" if operation is ast.RShift else "*" if operation is ast.Mult else "+"
                 raise SpecError(f"{sign} joins schedules, not {shown(side)}, in {_short(self._text)!r}")
         if operation is ast.RShift:
             if isinstance(a, Schedule) and isinstance(b, Schedule):
@@ -124,7 +126,9 @@ class _Reader:
         for key, value in zip(keys, values, strict=True):
             name = None if key is None else self.read(key, depth + 1)
             if not isinstance(name, (str, int)):
-                raise SpecError(f"a key in {_short(self._text)!r} is neither text nor a number; write e.g. {{'lr': cosine()}}")
+                raise SpecError(
+                    f"a key in {_short(self._text)!r} is neither text nor a number; write e.g. {{'lr': cosine()}}"
+                )
             if name in result:
                 raise SpecError(f"the key {name!r} stands twice in {_short(self._text)!r}; keep one")
             result[name] = self.read(value, depth + 1)

@@ -47,8 +47,8 @@ def plan(schedules: Mapping[str, Operand]) -> Plan:
     """One schedule for each of several values and groups.
 
     Args:
-        schedules: ``"lr"``, ``"weight_decay"``, ``"momentum"``, ``"beta1"``, ... or ``"head.*/lr"`` for the groups whose
-            name matches -> a schedule, or a number or `absolute` for one that stays. Multiples are of the group's own
+        schedules: ``"lr"``, ``"weight_decay"``, ``"momentum"``, ``"beta1"``, ... or ``"head.*/lr"`` for the groups
+            whose name matches -> a schedule, or a number or `absolute` for one that stays. Multiples are of the group's own
             base of that value.
 
     Raises:
@@ -59,11 +59,13 @@ def plan(schedules: Mapping[str, Operand]) -> Plan:
         >>> plan({"lr": cosine(), "head.*/lr": cosine() * 0.1, "weight_decay": 1})
         plan({'lr': cosine(), 'head.*/lr': cosine() * 0.1, 'weight_decay': constant()})
     """
-    if not isinstance(schedules, Mapping) or not schedules:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise SpecError("a plan maps values to schedules; write e.g. plan({'lr': cosine(), 'weight_decay': constant()})")
+    if not isinstance(schedules, Mapping) or not schedules:
+        raise SpecError(
+            "a plan maps values to schedules; write e.g. plan({'lr': cosine(), 'weight_decay': constant()})"
+        )
     entries: list[tuple[str, Schedule]] = []
     for key, schedule in schedules.items():
-        if not isinstance(key, str) or not all(part.strip() for part in key.split("/")):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(key, str) or not all(part.strip() for part in key.split("/")):
             raise SpecError(f"a key of a plan is 'lr' or 'pattern/lr', not {shown(key)}")
         entries.append((key, as_schedule(schedule)))
     return Plan(tuple(entries))

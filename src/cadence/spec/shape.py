@@ -72,7 +72,9 @@ class Shape:
                 )
         numbers = {key: number_of(given[key], f"{key} of {self.name!r}", least=-1e6) for key in given}
         _check_ends(self, numbers)
-        return tuple((key, numbers[key]) for key in self.parameters if key in numbers and numbers[key] != self.parameters[key])
+        return tuple(
+            (key, numbers[key]) for key in self.parameters if key in numbers and numbers[key] != self.parameters[key]
+        )
 
 
 def _check_ends(shape: Shape, parameters: Mapping[str, float]) -> None:
@@ -122,7 +124,9 @@ class _Shapes(Registry[Shape]):
         def register(make: F) -> F:
             called = name or make.__name__
             parameters = {
-                p.name: float(p.default) for p in inspect.signature(make).parameters.values() if p.kind is p.KEYWORD_ONLY
+                p.name: float(p.default)
+                for p in inspect.signature(make).parameters.values()
+                if p.kind is p.KEYWORD_ONLY
             }
             self.add(called, Shape(called, make, rise, mixes, source, formula, when, avoid, parameters))
             return make

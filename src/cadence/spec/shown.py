@@ -6,12 +6,14 @@ import reprlib
 
 
 class _Bounded(reprlib.Repr):
-    """A `repr` that does not follow nested data to its end: a few lists that hold each other can be 10 ** 9 items long."""
+    """A `repr` that does not follow nested data to its end: a few lists that hold each other can be 10 ** 9 items."""
 
     def __init__(self) -> None:
         super().__init__()
         self.maxlevel = 3
-        self.maxdict = self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = self.maxdeque = self.maxarray = 4
+        self.maxdict = self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = self.maxdeque = (
+            self.maxarray
+        ) = 4
         self.maxstring = self.maxother = 60
         self.maxlong = 40
 

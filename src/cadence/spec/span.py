@@ -52,7 +52,8 @@ class Span:
         return repr(str(self))
 
     def __str__(self) -> str:
-        return f"{_decimal(self.amount)}{'' if self.unit == '%' else ' '}{self.unit}"
+        unit = "%" if self.unit == "%" else " " + (self.unit[:-1] if self.amount == 1 else self.unit)
+        return _decimal(self.amount) + unit
 
 
 def span(x: SpanLike, what: str = "a length") -> Span:

@@ -20,7 +20,7 @@ from cadence.spec.value import Absolute, Value, number_of, value_of
 )
 def wsd(
     *,
-    warmup: SpanLike = "2%",  # noqa: A002
+    warmup: SpanLike = "2%",
     cooldown: SpanLike = "20%",
     shape: str = "1-sqrt",
     to: Value = 0.0,

@@ -239,7 +239,9 @@ def exponential(
             raise SpecError("exponential with to= has no use for every=; leave it out, or write gamma= instead of to=")
         return phase("exponential", length, start=start, to=to, ends=ends, parameters={})
     if ends != "open":
-        raise SpecError(f"exponential by gamma or half_life has no end value, so ends={ends!r} says nothing; leave it out")
+        raise SpecError(
+            f"exponential by gamma or half_life has no end value, so ends={ends!r} says nothing; leave it out"
+        )
     if half_life is not None:
         if every is not None:
             raise SpecError("exponential with half_life= has no use for every=; leave it out")
@@ -258,9 +260,7 @@ def exponential(
     avoid="When the length is known: a decay to zero ends lower.",
     example="warmup('5%') >> inverse(timescale='5%')",
 )
-def inverse(
-    length: SpanLike | None = None, *, timescale: SpanLike, power: float = 0.5, start: Value = 1.0
-) -> Schedule:
+def inverse(length: SpanLike | None = None, *, timescale: SpanLike, power: float = 0.5, start: Value = 1.0) -> Schedule:
     """An inverse power of time.
 
     Args:
@@ -316,7 +316,9 @@ def piecewise(
         (0.55, 0.5)
     """
     if isinstance(points, str) or not isinstance(points, Iterable):
-        raise SpecError(f"piecewise takes (position, value) pairs, e.g. [(0, 1), ('30 epochs', 0.1)], not {shown(points)}")
+        raise SpecError(
+            f"piecewise takes (position, value) pairs, e.g. [(0, 1), ('30 epochs', 0.1)], not {shown(points)}"
+        )
     pairs = list(points.items()) if isinstance(points, Mapping) else list(points)
     if not pairs:
         raise SpecError("piecewise has no points; write e.g. piecewise([(0, 1), ('30 epochs', 0.1)])")
@@ -327,7 +329,9 @@ def piecewise(
         read.append((span(pair[0], "a position of piecewise"), value_of(pair[1], "a value of piecewise")))
     if shape != "hold":
         phase(shape, None, start=1.0, to=0.5, ends="open", parameters={})
-        if shapes[shape].mixes == "geometric" and any((v.number if isinstance(v, Absolute) else v) == 0 for _, v in read):
+        if shapes[shape].mixes == "geometric" and any(
+            (v.number if isinstance(v, Absolute) else v) == 0 for _, v in read
+        ):
             raise SpecError(f"piecewise along {shape!r} never reaches 0; write a value above 0")
     return Piecewise(_length(length, "piecewise"), tuple(read), shape, _choice(local, "local of piecewise"))
 
@@ -344,8 +348,8 @@ def formula(text: str, length: SpanLike | None = None, *, local: bool = False) -
     """Any expression in time, as text.
 
     Args:
-        text: names t (updates), epoch (whole), epoch_float, u (share of the phase), total, pi; functions min, max, sqrt,
-            exp, log, sin, cos, where; numbers, comparisons, ``a if condition else b``.
+        text: names t (updates), epoch (whole), epoch_float, u (share of the phase), total, pi; functions min, max,
+            sqrt, exp, log, sin, cos, where; numbers, comparisons, ``a if condition else b``.
         length: how long; None: what is left.
         local: t and epoch count from the beginning of the phase instead of the run.
 

@@ -15,7 +15,7 @@ THRESHOLD_MODES = ("rel", "abs")
 
 @constructor(
     formula="factor ** (number of cuts so far)",
-    source="He et al. 2016, arXiv:1512.03385, section 3.4 ('divided by 10 when the error plateaus'); torch ReduceLROnPlateau",
+    source="He et al. 2016, arXiv:1512.03385, section 3.4; torch ReduceLROnPlateau",
     when="Nobody knows the length of the run; data that changes; after a warmup.",
     avoid="With a noisy metric and a short patience: noise cuts the rate. Use patience, cooldown or significance.",
     example="warmup('5%') >> constant() * plateau('val_loss', factor=0.5, patience=3)",

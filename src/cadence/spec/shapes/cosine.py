@@ -16,7 +16,8 @@ TAIL = 1.2988251519942998e-08
 
 SERIES = (
     -2.0293560632083842, 0.6676313844272947, -0.1176653151794466, 0.01290344569500703, -0.0009647871547019616,
-    5.231905246242285e-05, -2.1515347935164736e-06, 6.939476231106886e-08, -1.8023653987312506e-09, 3.850353565300677e-11,
+    5.231905246242285e-05, -2.1515347935164736e-06, 6.939476231106886e-08, -1.8023653987312506e-09,
+    3.850353565300677e-11,
 )  # fmt: skip
 """The further ones, (-1) ** (k + 1) pi ** (2 k) / (2 (2 k)!) for k = 2, 3, ..."""
 
@@ -38,9 +39,9 @@ def cosine(u: Progress, v: Progress, xp: Numbers) -> Progress:
     Returns:
         Weight of the starting value, in [0, 1]; same shape as `u`.
     """
-    # (1 + cos(pi u)) / 2 loses every digit near u = 1. sin(pi v / 2) ** 2 does not, but the square doubles the errors of
-    # pi, of the product and of the sine: 6 ulp. Its series in v ** 2 has none of them, and as sums and products alone it
-    # is the same to the bit on every machine. Beyond the middle it is the same curve seen from the other end.
+    # (1 + cos(pi u)) / 2 loses every digit near u = 1. sin(pi v / 2) ** 2 does not, but the square doubles the errors
+    # of pi, of the product and of the sine: 6 ulp. Its series in v ** 2 has none of them, and as sums and products
+    # alone it is the same to the bit on every machine. Beyond the middle it is the same curve seen from the other end.
     low = _sine_squared(xp.minimum(u, v))
     return xp.where(v <= u, low, 1.0 - low)
 

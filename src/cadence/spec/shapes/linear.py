@@ -7,7 +7,7 @@ from cadence.spec.shape import shape
 
 
 @shape(
-    source="Goyal et al. 2017, arXiv:1706.02677, section 2.2 (as warmup); Defazio et al. 2023, arXiv:2310.07831 (as decay)",
+    source="Goyal et al. 2017, arXiv:1706.02677, section 2.2 (warmup); Defazio et al. 2023, arXiv:2310.07831 (decay)",
     formula="v",
     when="Warmup; decay to zero of a run whose length is known: close to the best for SGD and AdamW.",
     avoid="As the decay of a run that may be extended: use warmup, constant and a short cooldown.",

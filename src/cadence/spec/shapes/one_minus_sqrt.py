@@ -29,5 +29,7 @@ def one_minus_sqrt(u: Progress, v: Progress, xp: Numbers) -> Progress:
     Returns:
         Weight of the starting value, in [0, 1]; same shape as `u`.
     """
-    # 1 - sqrt(u) = (1 - u) / (1 + sqrt(u)): nothing cancels, the last update included.
-    return v / (1.0 + xp.sqrt(u))
+    # 1 - sqrt(u) = (1 - u) / (1 + sqrt(u)): nothing cancels, the last update included. Where the root is small nothing
+    # cancels in the plain form either, and it is rounded less often.
+    root = xp.sqrt(u)
+    return xp.where(u < 0.25, 1.0 - root, v / (1.0 + root))
