@@ -296,6 +296,12 @@ def test_a_last_object_without_its_newline_is_read(path: Path) -> None:
     assert times(path) == [0, 1]
 
 
+def test_a_file_in_another_encoding_has_no_lines_that_are_whole(path: Path) -> None:
+    path.write_bytes('{"t": 0}'.encode("utf-16"))
+    assert rows(path) == []
+    assert last_row(path) is None
+
+
 def test_line_ends_of_windows_and_blanks_are_harmless(path: Path) -> None:
     path.write_bytes(b' {"t": 0}\r\n{"t": 1} \n{"t": 2}\r\n')
     assert times(path) == [0, 1, 2]

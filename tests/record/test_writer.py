@@ -392,6 +392,21 @@ def test_a_full_disk_stops_with_a_sentence_and_keeps_what_was_written(tmp_path: 
     assert times(tmp_path) == list(range(len(kept) + 1))
 
 
+def test_a_row_that_the_disk_did_not_take_is_kept_and_not_taken_twice(tmp_path: Path, run: Json, here: Json) -> None:
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full")
+    (tmp_path / "updates.jsonl").symlink_to("/dev/full")
+    writer = RunWriter(tmp_path)
+    writer.start(run, environment=here)
+    with pytest.raises(RecordError, match="no space left"):
+        writer.update(update(0))
+    assert writer.t == 1
+    with pytest.raises(RecordError, match="t = 0 comes too late"):
+        writer.update(update(0))
+    with pytest.raises(RecordError, match="no space left"):
+        writer.close()
+
+
 def test_a_writer_that_nobody_uses_any_more_writes_what_waits_and_lets_go(
     tmp_path: Path, run: Json, here: Json
 ) -> None:

@@ -134,7 +134,7 @@ class Curve:
         return result
 
     def columns(self, start: int, stop: int) -> list[list[float]]:
-        """For each of `pairs` its values at updates `start` to before `stop`: python floats, as a driver writes them."""
+        """For each of `pairs` its values at updates `start` to before `stop`, as a driver writes them."""
         times = np.arange(start, stop)
         if any(e["kind"] in MOVING for e in self.journal):
             return [self._compute(times, g, value).tolist() for g, value in self.pairs]
@@ -199,7 +199,7 @@ class Curve:
 
     @cached_property
     def _relative(self) -> list[bool]:
-        """Whether an entry's schedule says nothing absolute, and so is the base times the same factor in every group."""
+        """Whether an entry's schedule says nothing absolute: the base times one factor, the same in every group."""
         return [not has_absolute(schedule) for _, schedule in self.plan.entries]
 
     @cached_property

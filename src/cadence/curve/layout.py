@@ -519,8 +519,8 @@ def _check_units(node: Schedule) -> None:
 
 def _never(part: Schedule, begins: Fraction, limit: Fraction) -> str:
     return (
-        f"{part} would begin at update {_number(begins)} of a run of {_number(limit)} updates; shorten what comes before "
-        f"it, or make the run longer"
+        f"{part} would begin at update {_number(begins)} of a run of {_number(limit)} updates; shorten what comes "
+        f"before it, or make the run longer"
     )
 
 
@@ -528,8 +528,8 @@ def _too_long(longest: Schedule, length: Fraction, used: Fraction, room: Fractio
     what = "a warmup" if isinstance(longest, Phase) and longest.to is None else f"{longest}, a phase"
     if length > room:
         return (
-            f"{what} of {_number(length)} updates does not fit in a run of {_number(room)} updates; shorten it, or write "
-            f"it as a share of the run, e.g. '3%'"
+            f"{what} of {_number(length)} updates does not fit in a run of {_number(room)} updates; shorten it, or "
+            f"write it as a share of the run, e.g. '3%'"
         )
     return (
         f"the phases take {_number(used)} updates and the run has {_number(room)}; shorten one of them (the longest is "

@@ -68,12 +68,18 @@ class Drawing:
 def plot(
     curve: Curve | Sequence[Curve], path: None = None, *, title: str | None = ..., value: str | None = ...,
     group: str | int | None = ..., until: int | None = ..., lang: str = ...,
-) -> str: ...  # fmt: skip
+) -> str:  # fmt: skip
+    """As text for the terminal."""
+
+
 @overload
 def plot(
     curve: Curve | Sequence[Curve], path: str | os.PathLike[str], *, title: str | None = ..., value: str | None = ...,
     group: str | int | None = ..., until: int | None = ..., lang: str = ...,
-) -> Path: ...  # fmt: skip
+) -> Path:  # fmt: skip
+    """As a file."""
+
+
 def plot(
     curve: Curve | Sequence[Curve],
     path: str | os.PathLike[str] | None = None,

@@ -279,7 +279,8 @@ class Plateau(Schedule):
             "plateau", None, self.metric, factor=(self.factor, 0.1), patience=(self.patience, evaluations(10)),
             threshold=(self.threshold, 1e-4), threshold_mode=(self.threshold_mode, "rel"),
             cooldown=(self.cooldown, evaluations(0)), minimum=(self.minimum, 0.0),
-            mode=(self.mode, guess_mode(self.metric)), nan=(self.nan, "error"), significance=(self.significance, None), least_change=(self.least_change, 0.0),
+            mode=(self.mode, guess_mode(self.metric)), nan=(self.nan, "error"),
+            significance=(self.significance, None), least_change=(self.least_change, 0.0),
         ), 3  # fmt: skip
 
 
@@ -302,8 +303,8 @@ class EarlyStop(Schedule):
     def text_form(self) -> tuple[str, int]:
         return call(
             "early_stop", None, self.metric, patience=(self.patience, evaluations(10)),
-            threshold=(self.threshold, 1e-4), threshold_mode=(self.threshold_mode, "rel"), mode=(self.mode, guess_mode(self.metric)),
-            nan=(self.nan, "error"), significance=(self.significance, None),
+            threshold=(self.threshold, 1e-4), threshold_mode=(self.threshold_mode, "rel"),
+            mode=(self.mode, guess_mode(self.metric)), nan=(self.nan, "error"), significance=(self.significance, None),
         ), 3  # fmt: skip
 
 

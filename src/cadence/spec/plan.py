@@ -48,8 +48,8 @@ def plan(schedules: Mapping[str, Operand]) -> Plan:
 
     Args:
         schedules: ``"lr"``, ``"weight_decay"``, ``"momentum"``, ``"beta1"``, ... or ``"head.*/lr"`` for the groups
-            whose name matches -> a schedule, or a number or `absolute` for one that stays. Multiples are of the group's own
-            base of that value.
+            whose name matches -> a schedule, or a number or `absolute` for one that stays. Multiples are of the
+            group's own base of that value.
 
     Raises:
         SpecError: empty, a key that is not text, or a value that is no schedule.
