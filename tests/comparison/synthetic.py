@@ -22,7 +22,7 @@ ENVIRONMENT = {
     "command": ["cadence", "compare"],
     "data": {"digits": "sha256:" + "ab" * 32},
     "started": "2026-01-02T03:04:05+00:00",
-    "device": {"type": "cpu"},
+    "device": {"gpus": [{"name": "H200", "memory": 150}], "visible": None, "type": "cuda", "threads": 1},
 }
 
 
@@ -252,7 +252,7 @@ def write_showcase(root: Path) -> Path:
     return root
 
 
-NASTY = """<script>alert(1)</script> & "q" 'x' $x^2$ [bold]{0}"""
+NASTY = r"""<script>alert(1)</script> & "q" 'x' $\frac$ [bold]{0}"""
 """A name that breaks whoever takes a name for markup, a formula or a format."""
 
 

@@ -48,14 +48,14 @@ def made(make: Any, rate: Any, **options: Any) -> Any:
 
 CASES = [
     (torch.optim.Adam, {"foreach": False}),
-    (torch.optim.AdamW, {"fused": True}),
+    (torch.optim.AdamW, {"foreach": False}),
     (torch.optim.SGD, {"foreach": True}),
 ]
 
 
-@pytest.mark.parametrize(("make", "options"), CASES, ids=["adam", "adamw fused", "sgd foreach"])
+@pytest.mark.parametrize(("make", "options"), CASES, ids=["adam", "adamw", "sgd foreach"])
 def test_a_tensor_rate_is_compiled_once(make: Any, options: Any) -> None:
-    rate = torch.tensor(0.1, dtype=torch.float64)
+    rate = torch.tensor(0.1)
     optimizer = made(make, rate, **options)
     driver = cd.drive(optimizer, "warmup(4) >> cosine(to=0.01)", total=12)
     graphs, rates = compiled_loop(optimizer, driver, 12)
@@ -64,7 +64,7 @@ def test_a_tensor_rate_is_compiled_once(make: Any, options: Any) -> None:
     without_driver, _ = compiled_loop(still, Nobody(), 12)
     assert graphs == without_driver == 1
     assert driver.t == 12
-    assert rates == driver.curve.values().tolist()
+    assert rates == pytest.approx(driver.curve.values().tolist(), rel=1e-6)
     assert optimizer.param_groups[0]["lr"] is rate
 
 

@@ -21,6 +21,7 @@ FEEDBACK = "constant() * plateau('val_loss', patience=0)"
 @pytest.fixture
 def without_collector() -> Iterator[None]:
     """Reference counts alone: what this frees does not wait for the collector with gigabytes in its hands."""
+    trained()  # torch's first imports keep the frames they were called from
     gc.collect()
     gc.disable()
     yield

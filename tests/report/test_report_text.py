@@ -147,7 +147,7 @@ def test_the_environment_names_versions_machine_data_and_command(showcase: Path)
     lines = dict(text.environment(read_summary(showcase)))
     assert lines["Command"] == "cadence compare"
     assert "torch 2.13.0" in lines["Packages"]
-    assert "2 CPUs" in lines["Machine"]
+    assert lines["Machine"].endswith("2 CPUs, H200, trained on cuda, 1 thread per run")
     assert lines["Source"] == "0123456789ab"
     assert "sha256:" + "ab" * 32 in lines["Data"]
 

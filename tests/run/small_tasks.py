@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import random
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +107,25 @@ class Endless(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.line(x) + torch.sqrt(0 * self.line.weight.sum())
+
+
+class Hiccup(torch.nn.Module):
+    """Overflows once, in its third batch, as half precision may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = torch.nn.Linear(4, 1)
+        self.calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return self.line(x) * (float("inf") if self.calls == 3 else 1.0)
+
+
+def chance(outputs: Any, targets: Any) -> Any:
+    return torch.rand(()) + np.random.rand() + random.random()
+
+
+def judged_by_chance() -> Task:
+    """A metric that draws random numbers, beside dropout, which draws from the same source."""
+    return dataclasses.replace(rows(dropout=0.5), metrics={"torch": chance}, metric_name="chance")

@@ -256,6 +256,20 @@ def test_a_scaler_that_skips_for_ever_ends_the_run(small: Keys) -> None:
     assert record.result["sentence"].startswith("The loss scaler skipped 100 updates in a row from update 0 on")
 
 
+def test_a_loss_that_overflows_in_a_skipped_update_does_not_end_the_run(small: Keys) -> None:
+    keys = {**small, "model": "small_tasks:Hiccup"}
+    assert train({**keys, "precision": "fp16"}, out="half").status == "finished"
+    full = train(keys, out="full")
+    assert full.status == "diverged"
+    assert full.result["updates"] == 3
+
+
+def test_how_often_is_evaluated_changes_nothing_of_the_training(small: Keys) -> None:
+    keys = {**small, "task": "small_tasks:judged_by_chance"}
+    often, once = train({**keys, "evaluate": 1}, out="often"), train({**keys, "evaluate": 99}, out="once")
+    assert often.updates["loss"].tolist() == once.updates["loss"].tolist()
+
+
 def test_the_process_gets_its_own_random_numbers_and_threads_back(small: Keys) -> None:
     import random
 

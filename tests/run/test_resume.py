@@ -99,6 +99,13 @@ def test_a_run_interrupted_again_and_again_equals_an_undisturbed_one(
     assert [e["kind"] for e in resumed.journal].count("resume") > 2
 
 
+def test_a_run_that_ended_just_before_its_result_was_written_only_writes_it(lively: Keys) -> None:
+    train(lively, out="whole")
+    shutil.copytree("whole", "run")
+    (Path("run") / "result.json").unlink()
+    same(train(lively, out="run", progress=lambda p: pytest.fail("it trains")), cd.load_record("whole"))
+
+
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_a_resumed_run_in_mixed_precision_equals_an_undisturbed_one(
     lively: Keys, precision: str, monkeypatch: pytest.MonkeyPatch
@@ -204,7 +211,7 @@ def test_a_full_disk_says_so_and_the_run_goes_on_when_there_is_room(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(RecordError, match="there is no space left .*free some space and continue"):
+        with pytest.raises(RecordError, match=r"there is no space left .*free some space and continue"):
             train(lively, out="run")
     assert cd.load_record("run").status == "running or killed"
     assert list((Path("run") / "checkpoints").glob("*.json"))

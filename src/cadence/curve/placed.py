@@ -210,8 +210,11 @@ class PlacedPhase(Placed):
                 )
             return start * (to / start) ** self.shape.climb(u, v, xp, self.parameters)
         if abs(to) <= abs(start):
-            return _above(to, start, self.shape.fall(u, v, xp, self.parameters))
-        return _above(start, to, self.shape.climb(u, v, xp, self.parameters))
+            w = self.shape.fall(u, v, xp, self.parameters)
+            # Falling to 0 there is nothing to add, and no rounding from adding it.
+            return start * w if to == 0.0 else to + (start - to) * w
+        w = self.shape.climb(u, v, xp, self.parameters)
+        return to * w if start == 0.0 else start + (to - start) * w
 
     def _exact(self, start: float, to: float) -> bool:
         if self.shape.mixes == "geometric":
@@ -233,17 +236,6 @@ class PlacedPhase(Placed):
             yield Event(self.begin, "phase", "warmup" if self.kind == "warmup" else self.shape.name)
         if self.kind == "warmup":
             yield Event(self.end, "warmup ends", "warmup ends")
-
-
-def _above(low: float, high: float, weight: Values) -> Values:
-    """The value between `low` and `high` at the weight of `high`."""
-    if low == 0.0:
-        # There is nothing to add, and no rounding from adding it.
-        return high * weight
-    gap = high - low
-    lost = (high - gap) - low
-    # What the subtraction lost, mostly not 0 for decimal numbers, is half of a unit of the last place in every value.
-    return low + (gap * weight + lost * weight if lost else gap * weight)
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,8 @@ def _number(name: str, x: Any) -> float:
     # Text would be taken by `float`, and a log that was not parsed would go unnoticed.
     if not isinstance(x, (str, bytes)):
         try:
-            return float(x)
+            # A loss may still hold on to its graph.
+            return float(x.detach() if hasattr(x, "detach") else x)
         except (TypeError, ValueError, OverflowError, RuntimeError):
             pass
     raise FeedbackError(f"the metric {name!r} is {x!r:.60}; report a number")

@@ -290,6 +290,9 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     "env_dirty": {"en": "{commit}, with changes not committed", "zh": "{commit}，含未提交的修改"},
     "env_data": {"en": "Data", "zh": "数据"},
     "env_folder": {"en": "Folder", "zh": "文件夹"},
+    "device": {"en": "trained on {name}", "zh": "在 {name} 上训练"},
+    "threads": {"en": "{n} threads per run", "zh": "每次运行 {n} 个线程"},
+    "threads.one": {"en": "{n} thread per run", "zh": "每次运行 {n} 个线程"},
     "cpus": {"en": "{n} CPUs", "zh": "{n} 个 CPU"},
     "cpus.one": {"en": "{n} CPU", "zh": "{n} 个 CPU"},
     # ---- tables and pictures ----

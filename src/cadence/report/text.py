@@ -291,9 +291,13 @@ def environment(summary: Summary, lang: str = "en") -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = [("env_command", " ".join(summary.command))]
     machine = [str(env[key]) for key in ("platform", "processor") if env.get(key)]
     device = cast("Mapping[str, Any]", env.get("device") or {})
-    machine += [str(value) for value in device.values() if value]
     if env.get("cpu_count"):
         machine.append(say("cpus", n=env["cpu_count"]))
+    machine += [_named(gpu) for gpu in cast("Sequence[Any]", device.get("gpus") or ())]
+    if device.get("type"):
+        machine.append(say("device", name=device["type"]))
+    if device.get("threads"):
+        machine.append(say("threads", n=device["threads"]))
     packages = cast("Mapping[str, Any]", env.get("packages") or {})
     git = cast("Mapping[str, Any]", env.get("git") or {})
     commit = str(git.get("commit") or "")[:12]
@@ -308,3 +312,8 @@ def environment(summary: Summary, lang: str = "en") -> list[tuple[str, str]]:
         ("env_data", say.list([f"{name} {digest}" for name, digest in data.items()])),
     ]
     return [(say(key), value) for key, value in lines if value]
+
+
+def _named(gpu: Any) -> str:
+    """The name of an accelerator, whether it is all there is or one entry among others."""
+    return str(cast("Mapping[str, Any]", gpu).get("name", gpu)) if isinstance(gpu, Mapping) else str(gpu)

@@ -29,7 +29,8 @@ def one_minus_sqrt(u: Progress, v: Progress, xp: Numbers) -> Progress:
     Returns:
         Weight of the starting value, in [0, 1]; same shape as `u`.
     """
-    # 1 - sqrt(u) = (1 - u) / (1 + sqrt(u)): nothing cancels, the last update included. Where the root is small nothing
-    # cancels in the plain form either, and it is rounded less often.
-    root = xp.sqrt(u)
-    return xp.where(u < 0.25, 1.0 - root, v / (1.0 + root))
+    # Near the beginning nothing cancels. From there on w = 1 - sqrt(u) = v / (1 + sqrt(u)) = v / 2 + v / 2 * w / (1 + sqrt(u))
+    # and w / (1 + sqrt(u)) = v / (1 + sqrt(u)) ** 2: what is rounded most often is the smaller part of the sum.
+    root, half = xp.sqrt(u), 0.5 * v
+    more = 1.0 + root
+    return xp.where(u < 0.25, 1.0 - root, half + half * (v / (more * more)))
