@@ -9,7 +9,7 @@ from cadence._errors import MissingExtraError
 
 EXTRAS = {
     "torch": "torch", "accelerate": "torch", "sklearn": "torch", "scipy": "torch", "matplotlib": "torch",
-    "safetensors": "torch", "plotly": "torch", "paddle": "paddle", "jax": "jax", "optax": "jax", "keras": "keras",
+    "safetensors": "torch", "paddle": "paddle", "jax": "jax", "optax": "jax", "keras": "keras",
 }  # fmt: skip
 """The extra that brings a library, for libraries that a file imports at its top."""
 

@@ -150,7 +150,7 @@ def test_a_change_of_the_run_is_in_the_record(tmp_path: Path) -> None:
     optimizer = torch.optim.AdamW(groups, lr=0.7)
     driver = cd.drive(optimizer, SCHEDULE, total=20, steps_per_epoch=4, record=tmp_path / "mine")
     driver.load_state_dict(state, change="extend")
-    optimizer.add_param_group({"params": [torch.ones(2, requires_grad=True)], "name": "late", "lr": 0.3})
+    optimizer.add_param_group({"params": [torch.ones(3, requires_grad=True)], "name": "late", "lr": 0.3})
     train(optimizer, driver, 2)
     driver.close()
     run = json.loads((tmp_path / "mine" / "run.json").read_text(encoding="utf-8"))
@@ -205,11 +205,11 @@ def test_a_writer_of_one_s_own_takes_the_same_rows() -> None:
             return lambda row=None: self.calls.append((name, row))
 
     mine = Mine()
-    optimizer, driver = make(mine)
+    optimizer, driver = make(mine, "constant() * plateau('val_loss')")
     train(optimizer, driver, 1)
     driver.observe({"val_loss": 1.0})
     driver.set(lr=0.05)
     driver.close()
     assert [name for name, _ in mine.calls] == ["start", "update", "evaluation", "event", "event", "close"]
-    assert dict(mine.calls)["update"]["lr"] == [pytest.approx(0.001), pytest.approx(0.0002)]
+    assert dict(mine.calls)["update"]["lr"] == [0.1, 0.02]
     assert dict(mine.calls)["close"] == {"status": "finished", "updates": 1}

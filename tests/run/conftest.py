@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+collect_ignore = ["small_tasks.py"]
+"""No tests, and it needs torch; the tests that need it import it."""
+
 
 @pytest.fixture(autouse=True)
 def nothing_loses_power(monkeypatch: pytest.MonkeyPatch) -> None:

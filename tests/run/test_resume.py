@@ -172,7 +172,9 @@ def partly(keys: Keys, t: int) -> Path:
         lambda folder: os.truncate(folder / "9.json", 100),
         lambda folder: (folder / "9.safetensors").unlink(),
         lambda folder: (folder / "9.safetensors").write_bytes(b"\0" + (folder / "9.safetensors").read_bytes()[1:]),
-        lambda folder: (folder / "9.json").write_text((folder / "9.json").read_text().replace('"t": 9', '"t": 8', 1)),
+        lambda folder: (folder / "9.json").write_text(
+            (folder / "9.json").read_text().replace('"position": 9', '"position": 8')
+        ),
         lambda folder: (folder / "9.json").write_text("[]"),
         lambda folder: (folder / "9.json").unlink(),
         lambda folder: shutil.rmtree(folder),

@@ -24,10 +24,10 @@ TASK_LABELS: dict[str, Words] = {
 }
 
 LABELS: dict[str, Words] = {
-    "sgd-step": {"en": "SGD + momentum, step decay", "zh": "SGD + 动量，阶梯衰减"},
-    "adamw-constant": {"en": "AdamW, constant rate", "zh": "AdamW，恒定学习率"},
-    "adamw-cosine": {"en": "AdamW, warmup + cosine", "zh": "AdamW，预热 + 余弦"},
-    "lamb-cosine": {"en": "LAMB, warmup + cosine", "zh": "LAMB，预热 + 余弦"},
+    "sgd-step": {"en": "SGD + step decay", "zh": "SGD + 阶梯衰减"},
+    "adamw-constant": {"en": "AdamW constant", "zh": "AdamW 恒定"},
+    "adamw-cosine": {"en": "AdamW + warmup + cosine", "zh": "AdamW + 预热 + 余弦"},
+    "lamb-cosine": {"en": "LAMB + warmup + cosine", "zh": "LAMB + 预热 + 余弦"},
 }
 
 NOTES: tuple[Words, ...] = (

@@ -25,7 +25,7 @@ from cadence.record.writer import RunWriter
 RUNS = Path("runs")
 """Where comparisons go that are not told where to go."""
 
-LIBRARIES = ("torch", "scipy", "matplotlib", "plotly")
+LIBRARIES = ("torch", "safetensors", "scipy", "matplotlib")
 """What a comparison and its report need: looked for before, not missed after, minutes of training."""
 
 
@@ -262,4 +262,9 @@ def _refusal(told: Happening, name: str) -> CadenceError:
 
 
 def _command() -> tuple[str, ...]:
-    return (Path(sys.argv[0]).name, *sys.argv[1:]) if sys.argv and sys.argv[0] else ()
+    """What was typed, without the folder that the program lies in."""
+    if not sys.argv or not sys.argv[0]:
+        return ()
+    program = Path(sys.argv[0])
+    first = ("python", "-m", program.parent.name) if program.name == "__main__.py" else (program.name,)
+    return (*first, *sys.argv[1:])

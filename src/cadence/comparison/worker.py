@@ -19,6 +19,10 @@ Tell: TypeAlias = Callable[[Mapping[str, Any]], None]
 """Sends news of a job while it is going on."""
 
 
+MOST_CHARACTERS = 500
+"""Of what somebody else's exception says: some print whole arrays."""
+
+
 def serve() -> None:
     """Do jobs until the parent closes the pipe or dies."""
     orders, answers = _own_pipes()
@@ -67,15 +71,16 @@ def _answer(job: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
     try:
         return {"kind": "done", "result": JOBS[job["call"]](tell, **job["arguments"])}
     except CadenceError as error:
-        return {"kind": "failed", "error": type(error).__name__, "sentence": str(error)}
+        return {"kind": "failed", "error": type(error).__name__, "sentence": " ".join(str(error).split())}
     except MemoryError:
         return {"kind": "failed", "error": None, "sentence": "there was not enough memory"}
     except BaseException as error:
         # The code of others: whatever it raises, sys.exit() included, ends this job and no other.
         traceback.print_exc()
         frames = traceback.extract_tb(error.__traceback__)
+        said = " ".join(str(error).split())[:MOST_CHARACTERS]
         where = f" ({os.path.basename(frames[-1].filename)}, line {frames[-1].lineno})" if frames else ""
-        return {"kind": "failed", "error": None, "sentence": f"{type(error).__name__}: {error}{where}"}
+        return {"kind": "failed", "error": None, "sentence": f"{type(error).__name__}: {said}{where}"}
 
 
 # ---- jobs ------------------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import islice
 from typing import Any, TypeAlias, overload
 
 import numpy as np
@@ -258,14 +257,14 @@ def check_values(curve: Curve) -> None:
         SpecError: a value that is not finite, or negative; the sentence names the first such update looked at.
     """
     for g, value in _distinct(curve):
-        times = _looked_at(curve)
+        entry = curve.plan.governing(curve.groups[g], value) or 0
+        times = _looked_at(curve, entry)
         values = curve._compute(times, g, value)  # pyright: ignore[reportPrivateUsage]
         bad = ~(np.isfinite(values) & (values >= 0))
         if bad.any():
             i = int(np.argmax(bad))
-            entry = curve.plan.governing(curve.groups[g], value)
             raise SpecError(
-                f"{curve.plan.entries[entry or 0][1]} gives {value} = {values[i]:g} at update {int(times[i])}; a value "
+                f"{curve.plan.entries[entry][1]} gives {value} = {values[i]:g} at update {int(times[i])}; a value "
                 f"is finite and at least 0, so change the schedule there, e.g. with .clip(0)"
             )
 
@@ -279,12 +278,12 @@ def _distinct(curve: Curve) -> Iterator[tuple[int, str]]:
             yield g, value
 
 
-def _looked_at(curve: Curve) -> Any:
+def _looked_at(curve: Curve, entry: int) -> Any:
     """All updates of a short run; of a long one its ends, its events and an even net."""
     end = curve.end if curve.end is not None else 10**6
     if end <= 10_000:
         return np.arange(end + 1)
-    near = [e.t + d for e in islice(iter(curve.events), 500) for d in (-1, 0, 1)]
+    near = [e.t + d for e in curve.placed[entry].events_before(end, 500) for d in (-1, 0, 1)]
     net = np.linspace(0, end, 4001).astype(np.int64)
     times = np.unique(np.concatenate([net, np.array([0, 1, end - 1, end, *near], dtype=np.int64)]))
     return times[(times >= 0) & (times <= end)]

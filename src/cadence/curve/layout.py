@@ -29,6 +29,7 @@ from cadence.curve.placed import (
     PlacedPhase,
     PlacedPiecewise,
     PlacedSteps,
+    boundary,
     ratio,
 )
 from cadence.spec.formula import read_formula
@@ -361,7 +362,7 @@ class Layout:
         # The first is made at once, so that what is wrong inside is said before the run starts.
         if node.grow == 1:
             period = ratio(one, where.end)
-            length = max(period[0] // period[1], 1)
+            length = boundary(1, *period)
             return PlacedRepeat(where.begin, where.end, node.n, period, node.decay, make, {length: make(0, length)})
         made = {0: make(0, max(round_half_up(one), 1))}
         return PlacedGrowing(where.begin, where.end, node.n, float(one), node.grow, node.decay, make, [0], made)

@@ -98,10 +98,10 @@ class Placed(abc.ABC):
     def events(self) -> Iterator[Event]:
         """What happens, in order; without end where the phase has none."""
 
-    def events_before(self, end: int | None) -> list[Event]:
-        """The first 10,000 of the events before `end`."""
+    def events_before(self, end: int | None, most: int = MOST_EVENTS) -> list[Event]:
+        """The first `most` of the events before `end`."""
         # They come in order; what lies behind the end may go on for ever and is not looked at.
-        return list(islice(takewhile(lambda e: end is None or e.t < end, self.events()), MOST_EVENTS))
+        return list(islice(takewhile(lambda e: end is None or e.t < end, self.events()), most))
 
     def first(self, scene: Scene) -> float:
         """The value at the beginning."""

@@ -148,10 +148,11 @@ class CadenceLR(LRScheduler):
                 f"step() of a schedule without feedback takes no metric, and got {unexpected[0]!r:.60}; leave it out, "
                 f"or write {self._curve.spec} * plateau('val_loss') if a metric shall govern"
             )
-        elif epoch is None and self._step_count == 1 and not getattr(self.optimizer, "_opt_called", True):
+        elif epoch is None and self._step_count == 1 and _not_called(self.optimizer):
+            # It begins as torch's own does, for programs that filter that one.
             warnings.warn(
-                "scheduler.step() was called before optimizer.step(), so the first value of the schedule was not used; "
-                "call optimizer.step() first",
+                "Detected call of `lr_scheduler.step()` before `optimizer.step()`, so the first value of the schedule was "
+                "not used; call optimizer.step() first",
                 UserWarning,
                 stacklevel=2,
             )
@@ -411,6 +412,11 @@ class CadenceOnPlateau(ReduceLROnPlateau):
                 f"the schedule watches {', '.join(names)}; report them by name: step({{{names[0]!r}: ..., ...}})"
             )
         return names[0]
+
+
+def _not_called(optimizer: Optimizer) -> bool:
+    """Whether torch's own bookkeeping knows of no `optimizer.step()` yet."""
+    return hasattr(optimizer.step, "_wrapped_by_lr_sched") and not getattr(optimizer, "_opt_called", False)
 
 
 def _calls(x: object) -> int:

@@ -40,6 +40,16 @@ class Replay:
         """The decisions that cut."""
         return [d for d in self.decisions if d.kind == "cut"]
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Floats:
+        """The values, so that `numpy.asarray(replay(...))` and a plot take it as it is."""
+        return np.array(self.values, dtype=dtype, copy=copy)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, i: Any) -> Any:
+        return self.values[i]
+
     def __str__(self) -> str:
         return "\n".join(d.sentence for d in self.decisions)
 
