@@ -56,7 +56,7 @@ class Registry(Generic[T]):
             return self._members[name]
         except KeyError:
             raise UnknownNameError(
-                f"there is no {self._kind} called {name!r}; {neighbours(name, self._members)}"
+                f"there is no {self._kind} called {name!r:.80}; {neighbours(name, self._members)}"
             ) from None
 
     def __contains__(self, name: object) -> bool:

@@ -486,6 +486,36 @@ def test_what_has_most_work_behind_it_begins_first_and_reported_runs_wait_for_th
     assert done.open == []
 
 
+def test_a_tuning_run_counts_with_the_runs_that_wait_for_it(tmp_path: Path) -> None:
+    tuned, plain = recipe("tuned", tune={"lr": [0.1, 0.2]}), recipe("plain")
+    done = board(tmp_path, plain, tuned, updates={(0, 0): 100, (0, 1): 60})
+    first = done.next()
+    assert first is not None
+    assert (first.entry.recipe.name, first.phase) == ("tuned", "tuning")
+
+
+def test_a_run_of_an_earlier_start_is_done_unless_it_failed_or_was_at_another_rate(tmp_path: Path) -> None:
+    def put(seed: int, status: str, rate: float) -> None:
+        folder = tmp_path / f"runs/compare_tasks-rows/a/seed-{seed}"
+        folder.mkdir(parents=True)
+        (folder / "result.json").write_text(json.dumps({"status": status, "updates": 10, "final": {"val_loss": 1.0}}))
+        (folder / "run.json").write_text(json.dumps({"bases": {"lr": [rate]}}))
+
+    for seed, (status, rate) in enumerate(
+        [("finished", 0.1), ("diverged", 0.1), ("stopped", 0.1), ("failed", 0.1), ("finished", 0.2)]
+    ):
+        put(seed, status, rate)
+    for rate, loss in ((0.1, 0.5), (0.2, 0.6)):
+        folder = tmp_path / f"tuning/compare_tasks-rows/a/lr-{rate}"
+        folder.mkdir(parents=True)
+        result = {"status": "finished", "updates": 10, "final": {"val_loss": loss}}
+        (folder / "result.json").write_text(json.dumps(result))
+        (folder / "run.json").write_text(json.dumps({"bases": {"lr": [rate]}}))
+    found = board(tmp_path, recipe("a", tune={"lr": [0.1, 0.2]}), seeds=6, updates={(0, 0): 10})
+    assert [t.seed for t in found.open] == [3, 4, 5]
+    assert {t.rate for t in found.trainings if t.phase == "run"} == {0.1}
+
+
 def test_the_time_that_is_left_follows_what_was_measured(tmp_path: Path) -> None:
     done = board(tmp_path, recipe("a"), seeds=3, updates={(0, 0): 100})
     assert done.seconds_left(2) is None
@@ -534,13 +564,30 @@ def test_workers_are_reused_replaced_and_gone_when_the_pool_closes() -> None:
     until(lambda: not any(alive(pid) for pid in last), 10)
 
 
+def test_a_run_folder_that_is_of_no_use_is_trained_anew(tmp_path: Path) -> None:
+    killed = tmp_path / "killed while it began"
+    killed.mkdir()
+    (killed / "run.json").write_text("{}")
+    wanted = recipe("a", 0.1)
+    with Pool(1) as pool:
+        for number, (folder, lr) in enumerate([(killed, 0.1), (tmp_path / "rate", 0.2), (tmp_path / "rate", 0.1)]):
+            keys = wanted.at_rate(lr).model_dump()
+            pool.give(Job(number, "train", {"recipe": keys, "out": str(folder), "split": "val"}))
+            told = pool.wait()
+            while told is not None and told.kind == "news":
+                told = pool.wait()
+            assert told is not None
+            assert (told.kind, told.content["status"]) == ("done", "finished"), told
+            assert load_record(folder).recipe["optimizer"]["lr"] == lr
+
+
 @posix
 def test_what_a_training_has_started_ends_with_its_worker(tmp_path: Path) -> None:
     note = tmp_path / "child"
     keys = recipe("a", model="compare_tasks:waits_for", model_args={"child_of": str(note)}, total=1000).model_dump()
     with Pool(1) as pool:
         pool.give(Job(0, "train", {"recipe": keys, "out": str(tmp_path / "run"), "split": "val"}))
-        until(lambda: pool.wait(0.1) is None and note.exists() and note.read_text() != "")
+        until(lambda: (pool.wait(0.05), note.exists() and note.read_text())[1])
         child = int(note.read_text())
         assert alive(child)
         # A child that holds the pipe open must not hide that the worker has died.

@@ -166,8 +166,8 @@ def test_check_says_that_nobody_trains_the_driven_optimizer(params: Any, gradien
     assert driver.check() == []
     driver.step()
     assert driver.check() == [
-        "step() was called 20 times at update 0, and the optimizer has done no update meanwhile; drive the optimizer that "
-        "trains, and call step() once after each optimizer.step()"
+        "step() was called 20 times at update 0, and the optimizer has done no update meanwhile; drive the optimizer "
+        "that trains, and call step() once after each optimizer.step()"
     ]
     optimizer.step()
     driver.step()
@@ -202,7 +202,10 @@ def test_one_tensor_for_all_groups_becomes_one_for_each(params: Any, used: Any) 
     groups = [{"params": [a]}, {"params": [b]}, {"params": [c], "name": "head"}]
     optimizer = torch.optim.Adam(groups, lr=rate)
     driver = cd.drive(optimizer, {"lr": "linear()", "head/lr": "linear() * 0.1"}, total=4)
-    assert used(optimizer, driver, 2) == [[0.1, 0.1, pytest.approx(0.01)], [pytest.approx(x) for x in (0.075, 0.075, 0.0075)]]
+    assert used(optimizer, driver, 2) == [
+        [0.1, 0.1, pytest.approx(0.01)],
+        [pytest.approx(x) for x in (0.075, 0.075, 0.0075)],
+    ]
     assert optimizer.param_groups[0]["lr"] is rate
     assert len({id(group["lr"]) for group in optimizer.param_groups}) == 3
 

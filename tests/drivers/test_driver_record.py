@@ -174,7 +174,9 @@ def test_a_new_run_does_not_write_over_an_old_record(tmp_path: Path) -> None:
     train(optimizer, driver, 4)
     driver._record._writer.close()
     optimizer, driver = make(tmp_path / "mine")
-    with pytest.raises(RecordError, match="holds the record of 4 updates, and this driver is at update 0; load its state"):
+    with pytest.raises(
+        RecordError, match="holds the record of 4 updates, and this driver is at update 0; load its state"
+    ):
         train(optimizer, driver, 1)
     driver._record._writer.close()
     optimizer, driver = make(tmp_path / "mine")

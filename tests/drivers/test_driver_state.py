@@ -133,7 +133,9 @@ def test_the_optimizer_s_state_loaded_in_the_middle_changes_nothing(used: Any) -
     assert [*rows, *go_on(optimizer, driver, used, TOTAL)] == undisturbed
 
 
-def test_a_state_between_the_optimizer_s_step_and_the_driver_s_is_of_the_update_before(used: Any, gradients: Any) -> None:
+def test_a_state_between_the_optimizer_s_step_and_the_driver_s_is_of_the_update_before(
+    used: Any, gradients: Any
+) -> None:
     optimizer, driver = make()
     go_on(optimizer, driver, used, 5)
     gradients(optimizer)
@@ -247,7 +249,9 @@ def test_another_length_is_an_error_that_names_both(used: Any) -> None:
         _, driver = make(schedule="constant()" if total is None else "cosine()", total=total)
         if total is None:
             state = state_at(used, schedule="constant()")
-        with pytest.raises(StateError, match=f"a run of 40 updates, and this driver was made for {told}.*'extend' or change='str"):
+        with pytest.raises(
+            StateError, match=f"a run of 40 updates, and this driver was made for {told}.*'extend' or change='str"
+        ):
             driver.load_state_dict(state)
 
 
@@ -376,6 +380,40 @@ def test_one_change_may_follow_another(used: Any) -> None:
     assert driver.curve.at(120) > 0
 
 
+def test_after_a_stretch_rules_listen_and_cut_and_holds_end_at_the_updates_they_say(used: Any) -> None:
+    rule = "warmup(10) >> constant() * plateau('val_loss', factor=0.5, patience=0)"
+    state = state_at(used, 6, schedule=rule)
+    # The warmup's last 4 of 34 updates are 14 of 119 now: it ends at update 20.
+    optimizer, driver = make(schedule=rule, total=125)
+    driver.load_state_dict(state, change="stretch")
+    heard: dict[int, list[str]] = {}
+    rows = []
+    for t in range(7, 126):
+        rows += used(optimizer, driver, 1)
+        heard[t] = [d.kind for d in driver.observe({"val_loss": 1.0})] if t in (20, 21, 50, 125) else []
+    assert {t: kinds for t, kinds in heard.items() if kinds} == {21: ["keep"], 50: ["cut"], 125: ["cut"]}
+    rates = np.array(rows)[:, 0]
+    np.testing.assert_allclose(rates[14 : 50 - 6], 0.1)
+    np.testing.assert_allclose(rates[50 - 6 :], 0.05)
+    assert driver.values["lr"][0] == pytest.approx(0.025)
+
+
+def test_a_hold_from_before_a_stretch_ends_when_it_is_released(used: Any) -> None:
+    optimizer, driver = make(schedule="linear(to=0.1)")
+    used(optimizer, driver, 10)
+    driver.hold()
+    used(optimizer, driver, 5)
+    state = driver.state_dict()
+    optimizer, driver = make(schedule="linear(to=0.1)", total=90)
+    driver.load_state_dict(state, change="stretch")
+    held = used(optimizer, driver, 6)
+    driver.release()
+    after = used(optimizer, driver, 6)
+    assert held == [held[0]] * 6
+    assert after[0] == pytest.approx(held[0])
+    assert [b[0] < a[0] for a, b in zip(after, after[1:], strict=False)] == [True] * 5
+
+
 def test_an_extended_run_keeps_what_its_rules_remember_and_a_new_one_begins_afresh(used: Any) -> None:
     rule = "constant() * plateau('val_loss', patience=3, factor=0.5)"
     optimizer, driver = make(schedule=rule)
@@ -418,13 +456,15 @@ def test_what_stands_at_0_cannot_be_extended_and_says_so(used: Any) -> None:
     # The classic: a cosine that has arrived at 0 stays there for ever when it is multiplied on.
     state = state_at(used, 40, schedule="cosine()")
     _, driver = make(schedule="cosine()", total=80)
-    with pytest.raises(StateError, match=r"lr of group '0' stands at 0 at update 40, where cosine\(\) over 80 updates has 0.05"):
+    with pytest.raises(
+        StateError, match=r"lr of group '0' stands at 0 at update 40, where cosine\(\) over 80 updates has 0.05"
+    ):
         driver.load_state_dict(state, change="extend")
     with pytest.raises(StateError, match="cannot be stretched"):
         driver.load_state_dict(state, change="stretch")
     state = state_at(used, 20, schedule="cosine()")
     _, driver = make(schedule="linear()", total=10)
-    with pytest.raises(StateError, match="stands at 0.05 at update 20, where linear.* over 10 updates has 0"):
+    with pytest.raises(StateError, match=r"stands at 0.05 at update 20, where linear.* over 10 updates has 0"):
         driver.load_state_dict(state, change="new")
 
 
@@ -490,5 +530,5 @@ def test_a_hold_of_0_and_a_set_to_0_are_refused_before_they_do_harm() -> None:
     _, driver = make(schedule="warmup(5, start=0) >> constant()")
     with pytest.raises(SpecError, match="could not go on from a value held at 0"):
         driver.hold()
-    with pytest.raises(SpecError, match="lr=0.* would end it for good"):
+    with pytest.raises(SpecError, match=r"lr=0.* would end it for good"):
         driver.set(lr=0)

@@ -96,7 +96,9 @@ def test_ranks_that_report_different_names_or_no_number_fail_together(ranks: Any
 
 def test_of_a_run_there_is_one_record_and_rank_0_writes_it(ranks: Any) -> None:
     folder, _ = ranks
-    rows = [json.loads(line) for line in (folder / "run" / "evaluations.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = [
+        json.loads(line) for line in (folder / "run" / "evaluations.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     assert [row["extra"] for row in rows] == [0.5] * 6
     rows = [json.loads(line) for line in (folder / "run" / "updates.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [row["loss"] for row in rows] == pytest.approx([1.0 - 0.1 * epoch for epoch in range(6)])

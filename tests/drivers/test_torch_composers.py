@@ -47,7 +47,11 @@ def a_lambda(curve: Curve) -> Make:
 
 def random_parts(random: np.random.Generator, leaf: Callable[[Curve], Make], depth: int = 0) -> Make:
     """A scheduler at random: a leaf of ours (or a LambdaLR in its place), one of torch's own, or a composition."""
-    kind = random.choice(["leaf", "leaf", "torch", "sequential", "chained"]) if depth < 2 else random.choice(["leaf", "torch"])
+    kind = (
+        random.choice(["leaf", "leaf", "torch", "sequential", "chained"])
+        if depth < 2
+        else random.choice(["leaf", "torch"])
+    )
     if kind == "leaf":
         return leaf(cd.place(str(random.choice(SPECS)), total=int(random.integers(4, 30))))
     if kind == "torch":

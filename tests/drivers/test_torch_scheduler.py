@@ -130,7 +130,9 @@ def test_a_metric_is_a_type_error_with_the_remedy(metric: Any) -> None:
     optimizer = optimizers()
     scheduler = cd.torch_scheduler(optimizer, SPEC, total=TOTAL)
     optimizer.step()
-    with pytest.raises(DriverError, match=r"takes no metric, and got .*; leave it out, or write .* \* plateau\('val_loss'\)"):
+    with pytest.raises(
+        DriverError, match=r"takes no metric, and got .*; leave it out, or write .* \* plateau\('val_loss'\)"
+    ):
         scheduler.step(metric)
     with pytest.raises(TypeError):
         scheduler.step(metric)
@@ -206,7 +208,9 @@ ORDERS = (
 )
 
 
-@pytest.mark.parametrize("spec", [SPEC, "exponential(gamma=0.9)", "cosine(7).repeat()", "one_cycle()", "linear(to=0.1)"])
+@pytest.mark.parametrize(
+    "spec", [SPEC, "exponential(gamma=0.9)", "cosine(7).repeat()", "one_cycle()", "linear(to=0.1)"]
+)
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("stop", [1, 12])
 def test_every_order_of_resuming_is_the_undisturbed_run(order: str, spec: str, stop: int) -> None:
@@ -238,7 +242,9 @@ def test_every_order_of_resuming_is_the_undisturbed_run(order: str, spec: str, s
 
 def test_a_state_of_another_schedule_or_length_is_refused() -> None:
     state = cd.torch_scheduler(optimizers(), SPEC, total=TOTAL).state_dict()
-    with pytest.raises(StateError, match=r"belongs to warmup\(5\) >> cosine\(to=0.01\), and this driver was made with linear\(\)"):
+    with pytest.raises(
+        StateError, match=r"belongs to warmup\(5\) >> cosine\(to=0.01\), and this driver was made with linear\(\)"
+    ):
         cd.torch_scheduler(optimizers(), "linear()", total=TOTAL).load_state_dict(state)
     with pytest.raises(StateError, match="20 updates, and this driver was made for 30 updates"):
         cd.torch_scheduler(optimizers(), SPEC, total=30).load_state_dict(state)

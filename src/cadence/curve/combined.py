@@ -74,7 +74,7 @@ class PlacedRule:
     begin: int
     end: int | None
 
-    def hears(self, done: int) -> bool:
+    def hears(self, done: float) -> bool:
         """Whether an observation after `done` updates counts: it belongs to the last of them, or to the beginning."""
         return (done > self.begin or self.begin == 0) and (self.end is None or done <= self.end)
 
@@ -101,13 +101,13 @@ class PlacedProduct(Placed):
     def _lowered(self, values: Values, t: Times, scene: Scene, k: int) -> Values:
         xp, rule = scene.xp, self.rules[k].rule
         effective = self._effective(scene, k)
-        cuts = xp.searchsorted(np.array(effective, dtype=np.int64), t, side="right")
+        cuts = xp.searchsorted(np.array(effective), t, side="right")
         lowered = values * xp.asarray(powers(rule.factor, len(effective)))[cuts]
         floor = scene.resolve(rule.minimum)
         # A value that lies below the minimum by itself is left alone: a cut never raises.
         return xp.maximum(lowered, xp.minimum(values, floor)) if floor else lowered
 
-    def _effective(self, scene: Scene, k: int) -> tuple[int, ...]:
+    def _effective(self, scene: Scene, k: int) -> tuple[float, ...]:
         """The cuts that really lower the value: at the minimum, or below the least change, one does nothing."""
         rule, here = self.rules[k].rule, scene.concrete
         cuts, floor = here.cuts[self.rules[k].index], here.resolve(rule.minimum)
@@ -116,7 +116,7 @@ class PlacedProduct(Placed):
         key = (id(self), f"cuts {k}")
         if key not in here.memo:
             without = PlacedProduct(self.begin, self.end, self.carrier, self.factors, self.rules[:k])
-            effective: list[int] = []
+            effective: list[float] = []
             for t in cuts:
                 plain = float(without.at(np.array([t]), here)[0])
                 low = min(plain, floor)

@@ -202,7 +202,7 @@ class Curve:
         return [not has_absolute(schedule) for _, schedule in self.plan.entries]
 
     @cached_property
-    def _cuts(self) -> dict[int, tuple[int, ...]]:
+    def _cuts(self) -> dict[int, tuple[float, ...]]:
         return cuts_of(self.journal)
 
     def _scheduled(self, times: Any, entry: int, base: float) -> Any:

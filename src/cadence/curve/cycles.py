@@ -13,7 +13,7 @@ from cadence._errors import HorizonError
 from cadence.curve.placed import Event, Placed, Scene, Times, Values, boundary, clamp, whole_cycles
 from cadence.spec.span import LONGEST
 
-MOST_CYCLES = 1_000_000
+MOST_CYCLES = 100_000
 """Cycles that grow or shrink are listed; more of them than this is a slip of the pen."""
 
 Make = Callable[[int, int], Placed]

@@ -26,13 +26,21 @@ Plain: TypeAlias = Callable[[Any], Any]
 MOVING = ("set", "change", "stretch", "hold", "rewarm")
 
 
-def cuts_of(journal: Sequence[Entry]) -> dict[int, tuple[int, ...]]:
-    """Rule -> updates from which its cuts are in force, rising."""
-    cuts: dict[int, list[int]] = {}
-    for entry in journal:
+def cuts_of(journal: Sequence[Entry]) -> dict[int, tuple[float, ...]]:
+    """Rule -> times from which its cuts are in force, rising, on the clock that the schedule was placed on."""
+    cuts: dict[int, list[float]] = {}
+    for i, entry in enumerate(journal):
         if entry["kind"] == "cut":
-            cuts.setdefault(int(entry["rule"]), []).append(int(entry["t"]))
+            cuts.setdefault(int(entry["rule"]), []).append(unstretched(int(entry["t"]), journal[:i]))
     return {rule: tuple(sorted(times)) for rule, times in cuts.items()}
+
+
+def unstretched(t: float, journal: Sequence[Entry]) -> float:
+    """The time on the clock before the journal's stretches that is update `t` after them."""
+    for entry in reversed(journal):
+        if entry["kind"] == "stretch":
+            t = float(_slower(np.array([t]), entry)[0])
+    return t
 
 
 def edited(plain: Plain, journal: Sequence[Entry], value: str, group: int) -> Plain:
@@ -62,10 +70,11 @@ def _hold(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, group:
         return plain
     until = entry["until"]
     if until is None:
-        until = next((e["t"] for e in later if e["kind"] == "release"), None)
-    if until is None:
-        return lambda t: np.where(t >= begin, held, plain(t))
-    end = int(until)
+        released = next((k for k, e in enumerate(later) if e["kind"] == "release"), None)
+        if released is None:
+            return lambda t: np.where(t >= begin, held, plain(t))
+        until = unstretched(int(later[released]["t"]), later[:released])
+    end = until
     there = float(plain(np.array([end]))[0])
     # Where the plan has arrived at 0 there is no ratio to keep, and the plan's 0 is meant.
     factor = held / there if there else 1.0
@@ -92,10 +101,14 @@ def _rewarm(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, grou
 
 def _stretch(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, group: int) -> Plain:
     del later, value, group
-    begin, was, total = int(entry["t"]), int(entry["was"]), int(entry["total"])
     # Between two updates of the old clock lies a time like any other: the formulas take it as it is.
-    slower = (was - begin) / (total - begin)
-    return lambda t: plain(np.where(t < begin, t, begin + (t - begin) * slower))
+    return lambda t: plain(_slower(t, entry))
+
+
+def _slower(t: Any, entry: Entry) -> Any:
+    """Updates after a stretch as times on the clock before it."""
+    begin, was, total = int(entry["t"]), int(entry["was"]), int(entry["total"])
+    return np.where(t < begin, t, begin + (t - begin) * ((was - begin) / (total - begin)))
 
 
 _EDITS: Mapping[str, Callable[[Plain, Entry, Sequence[Entry], str, int], Plain]] = {

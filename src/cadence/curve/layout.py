@@ -64,6 +64,9 @@ Measure: TypeAlias = tuple[Fraction, Fraction]
 
 RULES = (Plateau, EarlyStop)
 
+MOST_KEPT = 1000
+"""Cycles that are kept for when they come again."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -136,6 +139,7 @@ class Layout:
     def __init__(self, horizon: Horizon) -> None:
         self._horizon = horizon
         self.rules: list[PlacedRule] = []
+        self._cycles: dict[tuple[int, Frame, int], Placed] = {}
 
     def place(self, node: Schedule) -> Placed:
         """The whole run given to one schedule."""
@@ -357,7 +361,13 @@ class Layout:
             exact, clock = one * grown, replace(frame, scale=frame.scale * grown, origin=0)
             container = self._inside_container(node.inner, clock, exact)
             inside = replace(clock, container=container, whole=exact, limit=exact)
-            return self._build(node.inner, Extent(Fraction(0), exact, 0, length), inside, ALONE)
+            # Cycles of one length are the same wherever they stand: those of nested repeats are not built again and again.
+            key = (id(node), inside, length)
+            if key not in self._cycles:
+                if len(self._cycles) > MOST_KEPT:
+                    self._cycles.clear()
+                self._cycles[key] = self._build(node.inner, Extent(Fraction(0), exact, 0, length), inside, ALONE)
+            return self._cycles[key]
 
         # The first is made at once, so that what is wrong inside is said before the run starts.
         if node.grow == 1:
@@ -539,12 +549,14 @@ def _too_long(longest: Schedule, length: Fraction, used: Fraction, room: Fractio
 
 
 def _number(x: Fraction) -> str:
+    if x > 10 * LONGEST:
+        return "far more than 1e15"
     return str(x.numerator) if x.denominator == 1 else f"{float(x):.6g}"
 
 
 def _bounded(length: Fraction, node: Schedule) -> Fraction:
     if length > LONGEST:
-        raise HorizonError(f"{node} is longer than any run: {float(length):.3g} updates; the most is 1e15")
+        raise HorizonError(f"{node} is longer than any run: {_number(length)} updates; the most is 1e15")
     return length
 
 

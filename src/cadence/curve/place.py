@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
 from cadence._errors import SpecError
@@ -90,8 +91,8 @@ def lay_out(
         SpecError: a pattern that no group's name matches; values that no optimizer can use.
     """
     for key, _ in plan.entries:
-        pattern, value = split_key(key)
-        if pattern is not None and not any(plan.governing(g, value) is not None for g in groups):
+        pattern, _ = split_key(key)
+        if pattern is not None and not any(fnmatchcase(group, pattern) for group in groups):
             raise SpecError(f"the pattern {key!r} matches no parameter group; there are {', '.join(map(repr, groups))}")
     layout = Layout(run)
     placed = tuple(layout.place(schedule) for _, schedule in plan.entries)

@@ -51,13 +51,13 @@ class Scene:
 
     Attributes:
         base: the number that relative values are multiples of.
-        cuts: rule -> first updates that its cuts govern, rising.
+        cuts: rule -> times from which its cuts are in force, rising.
         xp: number namespace of the times: numpy, jax.numpy, ...
         memo: values at joints, computed once for a scene.
     """
 
     base: float
-    cuts: Mapping[int, tuple[int, ...]]
+    cuts: Mapping[int, tuple[float, ...]]
     xp: Any = np
     memo: dict[tuple[int, str], Any] = field(default_factory=dict[tuple[int, str], Any], compare=False, repr=False)
 

@@ -45,12 +45,8 @@ def notice_groups(optimizer: Optimizer, look: Callable[[], None]) -> None:
         del optimizer, args, kwargs
         look()
 
-    def loaded(optimizer: Optimizer) -> None:
-        del optimizer
-        look()
-
     optimizer.register_step_pre_hook(_outside(before))
-    optimizer.register_load_state_dict_post_hook(loaded)
+    after_loading(optimizer, look)
 
 
 def notice_gradients(optimizer: Optimizer, clock: Clock) -> None:
@@ -71,6 +67,16 @@ def notice_gradients(optimizer: Optimizer, clock: Clock) -> None:
         for p in group["params"]:
             if p.requires_grad and p.is_leaf:
                 handles.append(p.register_post_accumulate_grad_hook(first))
+
+
+def after_loading(optimizer: Optimizer, call: Callable[[], None]) -> None:
+    """Call this after a state was loaded into the optimizer."""
+
+    def loaded(optimizer: Optimizer) -> None:
+        del optimizer
+        call()
+
+    optimizer.register_load_state_dict_post_hook(loaded)
 
 
 def after_updates(optimizer: Optimizer, call: Callable[[], None]) -> None:

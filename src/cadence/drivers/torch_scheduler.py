@@ -23,7 +23,7 @@ from cadence.curve.place import Bases, as_plan, lay_out
 from cadence.drivers.doors import bases_of, drive, has_feedback
 from cadence.drivers.driver import Driver, Reduce
 from cadence.drivers.state import checked_same, read_state, saved
-from cadence.drivers.torch_hooks import after_updates
+from cadence.drivers.torch_hooks import after_loading, after_updates
 from cadence.drivers.torch_writer import TorchWriter, check_optimizers, plain
 from cadence.feedback.control import Control
 from cadence.spec.nodes import Plateau, Schedule
@@ -127,6 +127,16 @@ class CadenceLR(LRScheduler):
         self._first, self._columns = 0, list[list[float]]()
         self._write = self._writer.aim(self._curve.pairs)
         self._leave_bases()
+        # Whether a state was loaded into the optimizer since this scheduler wrote last.
+        self._replaced = False
+        here = weakref.ref(self)
+
+        def loaded() -> None:
+            scheduler = here()
+            if scheduler is not None:
+                scheduler._replaced = True
+
+        after_loading(plain(optimizer), loaded)
         super().__init__(optimizer, last_epoch)
 
     @property
@@ -151,8 +161,8 @@ class CadenceLR(LRScheduler):
         elif epoch is None and self._step_count == 1 and _not_called(self.optimizer):
             # It begins as torch's own does, for programs that filter that one.
             warnings.warn(
-                "Detected call of `lr_scheduler.step()` before `optimizer.step()`, so the first value of the schedule was "
-                "not used; call optimizer.step() first",
+                "Detected call of `lr_scheduler.step()` before `optimizer.step()`, so the first value of the schedule "
+                "was not used; call optimizer.step() first",
                 UserWarning,
                 stacklevel=2,
             )
@@ -173,6 +183,7 @@ class CadenceLR(LRScheduler):
         if self._writer.stale():
             self._write = self._writer.aim(self._curve.pairs)
         self._write(self._row())
+        self._replaced = False
         lrs = [group["lr"] for group in self.optimizer.param_groups]
         self._last_lr = [lr.clone() if isinstance(lr, Tensor) else lr for lr in lrs]
 
@@ -199,7 +210,8 @@ class CadenceLR(LRScheduler):
             raise StateError(
                 "this is no state of a cadence scheduler (last_epoch missing); load what its state_dict() returned"
             )
-        untouched = [float(group["lr"]) for group in self.optimizer.param_groups] == [float(x) for x in self._last_lr]
+        now = [float(group["lr"]) for group in self.optimizer.param_groups]
+        untouched = not self._replaced and now == [float(x) for x in self._last_lr]
         self._match_groups()
         then, _ = read_state(state_dict, self._curve)
         checked_same(then.curve, self._curve, None)

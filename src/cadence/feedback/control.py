@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from cadence._errors import FeedbackError, neighbours
 from cadence.curve.curve import Curve
-from cadence.curve.edits import Entry
+from cadence.curve.edits import Entry, unstretched
 from cadence.feedback.rules import Decision, judge, new_state
 from cadence.spec.nodes import Plateau
 
@@ -61,8 +61,10 @@ class Control:
         if not self.begun:
             self._check_complete(metrics)
         control, decisions = replace(self, begun=True), list[Decision]()
+        # Rules lie where the schedule was placed; a stretch since then has slowed the clock (and rounded it).
+        where = round(unstretched(done, self.curve.journal), 6)
         for i, placed in enumerate(self.curve.rules):
-            if placed.rule.metric not in metrics or not placed.hears(done):
+            if placed.rule.metric not in metrics or not placed.hears(where):
                 continue
             value = metrics[placed.rule.metric]
             state, decision = judge(placed.rule, i, control.states[i], value, done, self.curve.horizon)

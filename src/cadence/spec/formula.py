@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -57,7 +58,6 @@ class Expression:
         return _compute(self._tree, values, xp)
 
 
-@functools.lru_cache(maxsize=256)
 def read_formula(text: str) -> Expression:
     """Read a formula.
 
@@ -71,6 +71,11 @@ def read_formula(text: str) -> Expression:
     """
     if not isinstance(text, str):
         raise SpecError(f"a formula is text, e.g. formula('1 / (1 + t)'), not {shown(text)}")
+    return _read(text)
+
+
+@functools.lru_cache(maxsize=256)
+def _read(text: str) -> Expression:
     tree = syntax_tree(text, "the formula")
     used: set[str] = set()
     _check(tree, text, used, 0)
@@ -86,7 +91,10 @@ def syntax_tree(text: str, what: str) -> ast.expr:
     if len(text) > LONGEST_TEXT:
         raise SpecError(f"{what} is {len(text)} characters long; the most is {LONGEST_TEXT}")
     try:
-        return ast.parse(text.strip(), mode="eval").body
+        with warnings.catch_warnings():
+            # What python only frowns at ('\\d', 1if) is a slip of the pen here.
+            warnings.simplefilter("error")
+            return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as fault:
         place = f" near column {fault.offset}" if isinstance(fault, SyntaxError) and fault.offset else ""
         raise SpecError(f"{what} {_short(text)!r} cannot be read{place}: {_reason(fault)}") from None

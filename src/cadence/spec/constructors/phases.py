@@ -71,7 +71,8 @@ def warmup(
         >>> curve.at(0), curve.at(49), curve.at(50), curve.at(1000)
         (0.01, 0.9802, 1.0, 0.01)
     """
-    return phase(shape, length, start=start, to=None, ends=ends, parameters=parameters)
+    begin = value_of(start, "start of warmup")
+    return phase(shape, length, start=begin, to=None, ends=ends, parameters=parameters)
 
 
 @constructor(
@@ -104,7 +105,8 @@ def decay(
         >>> [curve.at(t) for t in (7, 8, 9, 10)]
         [0.5, 0.5, 0.25, 0.0]
     """
-    return phase(shape, length, start=None, to=to, ends=ends, parameters=parameters)
+    finish = value_of(to, "to of decay")
+    return phase(shape, length, start=None, to=finish, ends=ends, parameters=parameters)
 
 
 @constructor(
@@ -137,7 +139,8 @@ def ramp(
         >>> ramp(100, shape="1-sqrt", to=0.1)
         ramp(100, shape='1-sqrt', to=0.1)
     """
-    return phase(shape, length, start=start, to=to, ends=ends, parameters=parameters)
+    begin, finish = value_of(start, "start of ramp"), value_of(to, "to of ramp")
+    return phase(shape, length, start=begin, to=finish, ends=ends, parameters=parameters)
 
 
 @constructor(

@@ -64,7 +64,8 @@ class ShapeConstructor:
         ends: str = "open",
         **parameters: object,
     ) -> Schedule:
-        return phase(self.__name__, length, start=start, to=to, ends=ends, parameters=parameters)
+        begin, finish = value_of(start, f"start of {self.__name__}"), value_of(to, f"to of {self.__name__}")
+        return phase(self.__name__, length, start=begin, to=finish, ends=ends, parameters=parameters)
 
     def __repr__(self) -> str:
         return f"<schedule constructor {self.__name__}>"
