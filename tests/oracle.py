@@ -13,12 +13,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from strategies import FORMULAS, Run
-
 from cadence.spec import nodes
 from cadence.spec.nodes import Schedule
 from cadence.spec.span import Span
 from cadence.spec.value import Absolute, Value
+from strategies import FORMULAS, Run
 
 Function = Callable[[int, float], float]
 """(update, base) -> value."""
@@ -32,8 +31,9 @@ WEIGHTS: Mapping[str, Callable[..., float]] = {
     "power": lambda u, exponent=2.0: (1 - u) ** exponent,
     "1-sqrt": lambda u: 1 - math.sqrt(u),
     "rex": lambda u: (1 - u) / (1 / 2 + (1 - u) / 2),
-    "tanh": lambda u, low=-7.0, high=3.0: (math.tanh(high) - math.tanh(low + (high - low) * u))
-    / (math.tanh(high) - math.tanh(low)),
+    "tanh": lambda u, low=-7.0, high=3.0: (
+        (math.tanh(high) - math.tanh(low + (high - low) * u)) / (math.tanh(high) - math.tanh(low))
+    ),
 }
 """Weight of the starting value at u done; `exponential` mixes logarithms and stands apart."""
 
@@ -224,7 +224,9 @@ def sequence(parts: tuple[Schedule, ...], at: Place, clock: Clock) -> Function:
         if i + 1 < len(kept):
             looks_back = leans_back(kept[i + 1][0])
             after = None if looks_back else (lambda base, i=i: functions[i + 1](whole[i + 1], base))
-        there = Place((exact[i], exact[i + 1] if closed else None), whole[i], whole[i + 1] if closed else None, before, after)
+        there = Place(
+            (exact[i], exact[i + 1] if closed else None), whole[i], whole[i + 1] if closed else None, before, after
+        )
         functions.append(lay(part, there, clock))
     return lambda t, base: functions[max(i for i in range(len(kept)) if i == 0 or whole[i] <= t)](t, base)
 
@@ -284,7 +286,8 @@ def repeat(node: nodes.Repeat, at: Place, clock: Clock) -> Function:
     if m is not None:
         one = m[0] + m[1] * (clock.container or 0)
     else:
-        assert node.n is not None and at.exact[1] is not None
+        assert node.n is not None
+        assert at.exact[1] is not None
         one = (at.exact[1] - at.exact[0]) / sum(grow**k for k in range(node.n))
     one = max(one, Fraction(1))
     begins, cycles = [0], {}

@@ -65,16 +65,13 @@ def spans(draw: st.DrawFn, *, most: int = 30, least: int = 0, percent: bool = Tr
             return f"{text}%"
 
 
-any_spans = (
-    st.integers(0, 10**15)
-    | st.builds(
-        lambda number, gap, unit: f"{number}{gap}{unit}",
-        st.decimals(0, 10**15, places=4, allow_nan=False, allow_infinity=False)
-        | st.sampled_from(["1e6", "2.5E3", ".5", "7."]),
-        st.sampled_from(["", " ", "  "]),
-        st.sampled_from(["steps", "epochs", "Epoch", "samples", "tokens", "%", "percent", "updates"]),
-    ).filter(lambda text: "E+" not in text and "E-" not in text)
-)
+any_spans = st.integers(0, 10**15) | st.builds(
+    lambda number, gap, unit: f"{number}{gap}{unit}",
+    st.decimals(0, 10**15, places=4, allow_nan=False, allow_infinity=False)
+    | st.sampled_from(["1e6", "2.5E3", ".5", "7."]),
+    st.sampled_from(["", " ", "  "]),
+    st.sampled_from(["steps", "epochs", "Epoch", "samples", "tokens", "%", "percent", "updates"]),
+).filter(lambda text: "E+" not in text and "E-" not in text)
 """Everything that is a length, however long."""
 
 
@@ -232,7 +229,10 @@ def formulas(lengths: Lengths, *, absolute: bool = True) -> st.SearchStrategy[Sc
     """Formulas in every name and function."""
     del absolute
     return st.builds(
-        lambda text, n, local: cd.formula(text, n, local=local), st.sampled_from(sorted(FORMULAS)), lengths, st.booleans()
+        lambda text, n, local: cd.formula(text, n, local=local),
+        st.sampled_from(sorted(FORMULAS)),
+        lengths,
+        st.booleans(),
     )
 
 
@@ -389,6 +389,8 @@ def written(draw: st.DrawFn) -> Schedule:
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
     """Schedules for several values and groups."""
-    key = st.sampled_from(["lr", "weight_decay", "momentum", "beta1", "head.*/lr", "*/lr", "[a-b]?/weight_decay", "it's/lr"])
+    key = st.sampled_from(
+        ["lr", "weight_decay", "momentum", "beta1", "head.*/lr", "*/lr", "[a-b]?/weight_decay", "it's/lr"]
+    )
     keys = draw(st.lists(key, min_size=1, max_size=4, unique=True))
     return cd.plan({k: draw(schedules(ruled=True) | factors) for k in keys})

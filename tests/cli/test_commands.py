@@ -74,6 +74,12 @@ def test_plot_writes_a_picture_of_the_kind_that_its_name_says(name: str, first: 
     assert Path(name).read_bytes().lower().startswith(first.lower())
 
 
+def test_plot_speaks_chinese_in_the_terminal_and_in_pictures(command) -> None:
+    assert "lr, 更新" in command("plot", SCHEDULE, "--total", "100", "--lang", "zh").out
+    command("plot", SCHEDULE, "--total", "100", "--lang", "zh", "--out", "x.svg")
+    assert "更新" in Path("x.svg").read_text(encoding="utf-8")
+
+
 def test_plot_knows_the_length_of_an_embedded_task(command) -> None:
     Path("r.yaml").write_text(BYTES_RECIPE.replace("total: 40", "total: 1 epoch"))
     found = json.loads(command("plot", "r.yaml", "--json").out)["curves"][0]

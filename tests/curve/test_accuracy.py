@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -49,7 +50,9 @@ def ulps(curve: Curve, exact: Exact, times: list[int]) -> float:
 def weights(name: str) -> Exact:
     return {
         "linear": lambda u: 1 - u,
-        "cosine": lambda u: mpmath.sin(mpmath.pi * (1 - u) / 2) ** 2,  # at u = 1 exactly 0, as (1 + cos(pi u)) / 2 is not
+        "cosine": lambda u: (
+            mpmath.sin(mpmath.pi * (1 - u) / 2) ** 2
+        ),  # at u = 1 exactly 0, as (1 + cos(pi u)) / 2 is not
         "1-sqrt": lambda u: 1 - mpmath.sqrt(u),
         "rex": lambda u: 2 * (1 - u) / (2 - u),
         "tanh": lambda u: (mpmath.tanh(3) - mpmath.tanh(10 * u - 7)) / (mpmath.tanh(3) - mpmath.tanh(-7)),
@@ -101,7 +104,14 @@ def test_a_warmup_and_the_decay_behind_it_are_within_4_ulp(name: str, ends: str)
 
 @pytest.mark.parametrize(
     ("gamma", "every", "every_updates"),
-    [(0.99, 1, 1), (0.9, "1 epoch", 391), (0.5, 1000, 1000), (0.999999, 1, 1), (0.95, "2.5 epochs", 977.5), (1.0001, 7, 7)],
+    [
+        (0.99, 1, 1),
+        (0.9, "1 epoch", 391),
+        (0.5, 1000, 1000),
+        (0.999999, 1, 1),
+        (0.95, "2.5 epochs", 977.5),
+        (1.0001, 7, 7),
+    ],
 )
 @pytest.mark.parametrize("base", BASES)
 def test_an_exponential_by_gamma_is_within_4_ulp(gamma: float, every: Any, every_updates: float, base: float) -> None:
@@ -171,7 +181,7 @@ def test_waypoints_joined_by_a_shape_are_within_1e_13(name: str) -> None:
     curve = cd.place(cd.piecewise(points, shape=name), total=250, base=0.1)
 
     def exact(t: int) -> Any:
-        for (a, start), (b, to) in zip(points, points[1:], strict=False):
+        for (a, start), (b, to) in itertools.pairwise(points):
             if a <= t < b:
                 # A rise runs along the same weights, seen from its end.
                 return mixed(weights(name), b - a, start, to, 0.1)(t - a)

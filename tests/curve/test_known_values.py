@@ -135,7 +135,9 @@ def test_decimal_values_are_the_decimal_numbers(name: str) -> None:
 
 
 def test_the_cosine_that_mirrors_is_no_restart() -> None:
-    mirror, restart = (cd.place(f"cosine(100).{how}", total=200, base=0.1) for how in ("past_end('mirror')", "repeat()"))
+    mirror, restart = (
+        cd.place(f"cosine(100).{how}", total=200, base=0.1) for how in ("past_end('mirror')", "repeat()")
+    )
     assert np.abs(np.diff(mirror.values())).max() < 0.1 * np.pi / 200 + 1e-12, "it has no jump"
     assert restart.at(100) - restart.at(99) > 0.0999
 

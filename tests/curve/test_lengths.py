@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from decimal import Decimal
 from fractions import Fraction
@@ -11,12 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from strategies import Run, decays, ends, factors, leaves, runs, schedules, spans, warmups
 
 import cadence as cd
 from cadence._errors import HorizonError, SpecError
 from cadence.curve.combined import PlacedSequence
 from cadence.spec.nodes import Schedule
+from strategies import Run, decays, ends, factors, leaves, runs, schedules, spans, warmups
 
 SIZED = spans(least=0, most=12)
 
@@ -100,7 +101,14 @@ def test_rounding_by_hand(lengths: list[Any], total: int, expected: list[int]) -
 
 @pytest.mark.parametrize(
     ("total", "expected"),
-    [("90 epochs", 450450), ("2.5 epochs", 12513), ("1e6 samples", 3906), ("130 samples", 1), ("1.5e6 tokens", 1465), (7, 7)],
+    [
+        ("90 epochs", 450450),
+        ("2.5 epochs", 12513),
+        ("1e6 samples", 3906),
+        ("130 samples", 1),
+        ("1.5e6 tokens", 1465),
+        (7, 7),
+    ],
 )
 def test_the_total_is_read_in_any_unit_and_rounded_half_up(total: Any, expected: int) -> None:
     curve = cd.place("cosine()", total=total, steps_per_epoch=5005, batch_size=256, tokens_per_step=1024)
@@ -117,7 +125,7 @@ def test_a_warmup_ends_where_the_next_phase_starts(warm: Schedule, after: Schedu
     (placed,) = curve.placed
     assume(isinstance(placed, PlacedSequence))
     assert isinstance(placed, PlacedSequence)
-    rise, next_ = placed.parts
+    rise, _ = placed.parts
     assert rise.end is not None
     joint = curve.at(rise.end)
     if "decay(" in repr(after):
@@ -125,7 +133,9 @@ def test_a_warmup_ends_where_the_next_phase_starts(warm: Schedule, after: Schedu
     if warm.ends == "closed" and rise.end - rise.begin > 1:  # type: ignore[attr-defined]
         assert curve.at(rise.end - 1) == joint, "a closed warmup has arrived at its last update"
     # Alone, towards the same value, it is the same rise.
-    target = cd.ramp(warm.length, shape=warm.shape, start=warm.start, to=cd.absolute(joint), ends=warm.ends, **dict(warm.parameters))  # type: ignore[attr-defined]
+    target = cd.ramp(
+        warm.length, shape=warm.shape, start=warm.start, to=cd.absolute(joint), ends=warm.ends, **dict(warm.parameters)
+    )  # type: ignore[attr-defined]
     alone = run.place(target >> cd.constant())
     np.testing.assert_allclose(alone.values(0, rise.end), curve.values(0, rise.end), rtol=1e-13, atol=1e-16 * run.base)
 
@@ -187,7 +197,9 @@ def test_a_warmup_rises_to_whatever_follows() -> None:
 
 
 def test_two_open_phases_are_refused_when_the_sequence_is_made_or_placed() -> None:
-    with pytest.raises(SpecError, match=r"cosine\(\) and linear\(\) both have no length.*give the other a length, e\.g\. '30%'"):
+    with pytest.raises(
+        SpecError, match=r"cosine\(\) and linear\(\) both have no length.*give the other a length, e\.g\. '30%'"
+    ):
         cd.cosine() >> cd.linear()
     with pytest.raises(SpecError, match="both have no length"):
         cd.formula("1") >> cd.linear()
@@ -205,7 +217,7 @@ def test_what_fits_a_run_ends_with_it_or_after_it(schedule: Schedule, run: Run) 
         assert placed.end is None or placed.end >= 1
         if isinstance(placed, PlacedSequence):
             edges = [(p.begin, p.end) for p in placed.parts]
-            assert all(a[1] == b[0] for a, b in zip(edges, edges[1:], strict=False)), "neighbours touch"
+            assert all(a[1] == b[0] for a, b in itertools.pairwise(edges)), "neighbours touch"
             assert all(begin < run.total for begin, _ in edges), "every phase begins inside the run"  # type: ignore[operator]
 
 
@@ -257,7 +269,9 @@ def test_positions_in_a_cycle_are_on_its_clock_and_shares_of_it() -> None:
 
 
 def test_a_stretched_schedule_is_the_same_schedule_twice_as_long() -> None:
-    plain = cd.parse("warmup(10) >> steps('40 steps', at=[20, 30], gamma=0.5) >> exponential('1 epoch', gamma=0.9) >> decay(9)")
+    plain = cd.parse(
+        "warmup(10) >> steps('40 steps', at=[20, 30], gamma=0.5) >> exponential('1 epoch', gamma=0.9) >> decay(9)"
+    )
     slow, fast = (cd.place(s, total=n, steps_per_epoch=9) for s, n in ((plain.stretch(3), 300), (plain, 100)))  # type: ignore[union-attr]
     np.testing.assert_allclose(slow.at(3 * np.arange(100)), fast.values(), rtol=1e-12)
     half, whole = cd.place("cosine('50%').stretch(2)", total=100), cd.place("cosine()", total=100)
@@ -284,7 +298,9 @@ def test_positions_are_on_the_clock_of_the_run_and_local_ones_on_that_of_the_pha
 def test_the_two_sides_of_a_product_have_one_length() -> None:
     assert cd.place("cosine(20) * linear()").end == 20
     assert cd.place("cosine('50%') * linear(50)", total=100).placed[0].end == 50
-    with pytest.raises(HorizonError, match=r"the two sides of \* differ in length \(cosine\(20\) and linear\(10\)\); give them one"):
+    with pytest.raises(
+        HorizonError, match=r"the two sides of \* differ in length \(cosine\(20\) and linear\(10\)\); give them one"
+    ):
         cd.place("cosine(20) * linear(10)")
     with pytest.raises(HorizonError, match=r"the two sides of \+ differ in length"):
         cd.place("cosine('50%') + linear(10)", total=100)
@@ -308,7 +324,9 @@ def test_events_are_in_order_inside_the_run_and_end_with_it(schedule: Schedule, 
     st.lists(st.integers(0, 120), max_size=6), st.integers(1, 30), st.sampled_from([0.5, 0.1, 2.0]), st.booleans(), st.booleans()
 )  # fmt: skip
 @settings(max_examples=80)
-def test_milestones_lie_where_the_values_change(at: list[int], every: int, gamma: float, listed: bool, local: bool) -> None:
+def test_milestones_lie_where_the_values_change(
+    at: list[int], every: int, gamma: float, listed: bool, local: bool
+) -> None:
     where: dict[str, Any] = {"at": at} if listed else {"every": every}
     curve = cd.place(cd.constant(10) >> cd.steps(gamma=gamma, local=local, start=0.75, **where), total=100)
     milestones = {e.t for e in curve.events if e.kind == "milestone"}
@@ -317,7 +335,11 @@ def test_milestones_lie_where_the_values_change(at: list[int], every: int, gamma
 
 
 def test_each_kind_of_event_is_told_at_its_update() -> None:
-    curve = cd.place("warmup('5%') >> steps('60%', at=['20%', '50%']) >> cosine('3 epochs').repeat(2) >> decay()", total=100, steps_per_epoch=2)
+    curve = cd.place(
+        "warmup('5%') >> steps('60%', at=['20%', '50%']) >> cosine('3 epochs').repeat(2) >> decay()",
+        total=100,
+        steps_per_epoch=2,
+    )
     assert [(e.t, e.kind, e.text) for e in curve.events] == [
         (0, "phase", "warmup"), (5, "phase", "steps"), (5, "warmup ends", "warmup ends"), (20, "milestone", "x 0.1"),
         (50, "milestone", "x 0.1"), (65, "phase", "cosine"), (71, "restart", "cycle 2 begins"),

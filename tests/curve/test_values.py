@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import oracle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import LEAVES, SHORT, Run, bases, plans, runs, schedules
 
 import cadence as cd
+import oracle
 from cadence._errors import CadenceError, HorizonError
 from cadence.curve import curve as curve_file
 from cadence.curve.placed import Scene
 from cadence.spec.nodes import Repeat, Schedule, walk
+from strategies import LEAVES, SHORT, Run, bases, plans, runs, schedules
 
 # ---- the oracle --------------------------------------------------------------------------------------------------
 
@@ -24,12 +24,16 @@ def assert_as_the_oracle_says(schedule: Schedule, run: Run, end: int) -> None:
     curve, slow = run.place(schedule), oracle.evaluate(schedule, run)
     times = np.arange(end)
     exact = np.array([slow(t, run.base) for t in times.tolist()])
-    np.testing.assert_allclose(curve.at(times), exact, rtol=0, atol=1e-12 * np.abs(exact).max() + 1e-15, err_msg=repr(schedule))
+    np.testing.assert_allclose(
+        curve.at(times), exact, rtol=0, atol=1e-12 * np.abs(exact).max() + 1e-15, err_msg=repr(schedule)
+    )
 
 
 @given(schedules(), runs())
 @settings(max_examples=400)
-def test_a_schedule_is_worth_what_the_contract_says_at_every_update_and_past_the_end(schedule: Schedule, run: Run) -> None:
+def test_a_schedule_is_worth_what_the_contract_says_at_every_update_and_past_the_end(
+    schedule: Schedule, run: Run
+) -> None:
     assert run.total is not None
     assert_as_the_oracle_says(schedule, run, run.total + 30)
 
@@ -67,7 +71,9 @@ def test_a_schedule_that_needs_no_total_is_placed_without_one(text: str) -> None
 
 @given(schedules(), runs(), st.data())
 @settings(max_examples=120)
-def test_values_are_at_every_update_to_the_bit_in_any_order_and_company(schedule: Schedule, run: Run, data: st.DataObject) -> None:
+def test_values_are_at_every_update_to_the_bit_in_any_order_and_company(
+    schedule: Schedule, run: Run, data: st.DataObject
+) -> None:
     curve = run.place(schedule)
     whole = curve.values(0, run.total + 20)  # type: ignore[operator]
     times = data.draw(st.lists(st.integers(0, len(whole) - 1), min_size=1, max_size=30))
@@ -77,7 +83,9 @@ def test_values_are_at_every_update_to_the_bit_in_any_order_and_company(schedule
     assert curve.values(a, b).tobytes() == whole[a:b].tobytes()
 
 
-@pytest.mark.parametrize("text", [*ENDLESS, "warmup('5%') >> cosine(to=0.01)", "wsd()", "piecewise([(0, 0.1), (9, 1)], shape='tanh')"])
+@pytest.mark.parametrize(
+    "text", [*ENDLESS, "warmup('5%') >> cosine(to=0.01)", "wsd()", "piecewise([(0, 0.1), (9, 1)], shape='tanh')"]
+)
 def test_blocks_leave_no_seam(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     curve = cd.place(text, total=5000, steps_per_epoch=7, base=0.3)
     whole = curve.values()
@@ -148,8 +156,12 @@ def test_in_a_product_the_absolute_part_carries_the_unit() -> None:
 
 
 def test_groups_have_their_own_bases_and_patterns_their_own_schedules() -> None:
-    plan = cd.plan({"lr": cd.linear(to=0.5), "head.*/lr": cd.linear(to=0.5) * 10, "weight_decay": 1, "head.w/weight_decay": 0})
-    curve = cd.place(plan, total=10, base={"lr": [0.1, 0.2, 0.4], "weight_decay": 0.01}, groups=["body", "head.w", "head.b"])
+    plan = cd.plan(
+        {"lr": cd.linear(to=0.5), "head.*/lr": cd.linear(to=0.5) * 10, "weight_decay": 1, "head.w/weight_decay": 0}
+    )
+    curve = cd.place(
+        plan, total=10, base={"lr": [0.1, 0.2, 0.4], "weight_decay": 0.01}, groups=["body", "head.w", "head.b"]
+    )
     assert [curve.at(0, group=g) for g in ("body", "head.w", "head.b")] == [0.1, 2.0, 4.0]
     assert [curve.at(10, group=g, value="weight_decay") for g in range(3)] == [0.01, 0.0, 0.01]
     np.testing.assert_array_max_ulp(curve.values(group="head.b"), 40 * curve.values(group=0), 1)
@@ -239,7 +251,9 @@ def assert_traced_is_the_same(schedule: Schedule, run: Run) -> None:
     plain = curve.placed[0]
     with np.errstate(all="ignore"):
         exact = plain.at(times, Scene(run.base, {}))
-    np.testing.assert_allclose(traced(curve, times, run.base), exact, rtol=1e-12, atol=1e-15 * abs(exact).max(), err_msg=repr(schedule))
+    np.testing.assert_allclose(
+        traced(curve, times, run.base), exact, rtol=1e-12, atol=1e-15 * abs(exact).max(), err_msg=repr(schedule)
+    )
 
 
 def test_a_single_traced_update_is_a_scalar(x64: None) -> None:

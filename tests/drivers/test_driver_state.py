@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -411,7 +412,7 @@ def test_a_hold_from_before_a_stretch_ends_when_it_is_released(used: Any) -> Non
     after = used(optimizer, driver, 6)
     assert held == [held[0]] * 6
     assert after[0] == pytest.approx(held[0])
-    assert [b[0] < a[0] for a, b in zip(after, after[1:], strict=False)] == [True] * 5
+    assert [b[0] < a[0] for a, b in itertools.pairwise(after)] == [True] * 5
 
 
 def test_an_extended_run_keeps_what_its_rules_remember_and_a_new_one_begins_afresh(used: Any) -> None:

@@ -111,7 +111,9 @@ def multiplicative_lr(random: Random, base: float) -> Peer:
     gamma = float(random.uniform(0.8, 1.02))
     match random.integers(3):
         case 0:
-            return Peer(lambda opt: lrs.MultiplicativeLR(opt, lambda t: gamma), cd.exponential(gamma=gamma), 80, None, True)
+            return Peer(
+                lambda opt: lrs.MultiplicativeLR(opt, lambda t: gamma), cd.exponential(gamma=gamma), 80, None, True
+            )
         case 1:
             at = sorted(set(random.integers(1, 60, 4).tolist()))
             make = lambda opt: lrs.MultiplicativeLR(opt, lambda t: gamma if t in at else 1.0)  # noqa: E731
@@ -152,7 +154,11 @@ def linear_lr(random: Random, base: float) -> Peer:
 
     def part(n: int) -> Schedule:
         whole = cd.linear(k, start=start, to=end)
-        return whole >> cd.constant(n - k, start=end) if n > k else cd.linear(n, start=start, to=start + (end - start) * n / k)
+        return (
+            whole >> cd.constant(n - k, start=end)
+            if n > k
+            else cd.linear(n, start=start, to=start + (end - start) * n / k)
+        )
 
     schedule = cd.linear(k, start=start, to=end) >> cd.constant(start=end)
     return Peer(lambda opt: lrs.LinearLR(opt, start, end, k), schedule, 70, part, True)
@@ -183,7 +189,9 @@ def cosine_annealing_lr(random: Random, base: float) -> Peer:
         return cd.constant(n) * (cd.cosine(k, to=low) >> cd.cosine(k, start=low, to=1)).repeat()
 
     steps = int(random.choice([k + 1, 4 * k + 3]))
-    return Peer(lambda opt: lrs.CosineAnnealingLR(opt, k, low * base), schedule, steps, part, low == 0 and steps == k + 1)
+    return Peer(
+        lambda opt: lrs.CosineAnnealingLR(opt, k, low * base), schedule, steps, part, low == 0 and steps == k + 1
+    )
 
 
 def cosine_annealing_warm_restarts(random: Random, base: float) -> Peer:
@@ -272,11 +280,20 @@ def test_a_scheduler_that_is_stepped_per_epoch_is_a_staircase(per_epoch: int) ->
         random = np.random.default_rng(seed)
         n, gamma = int(random.integers(2, 20)), float(random.uniform(0.7, 0.99))
         pairs: list[tuple[Make, Schedule]] = [
-            (lambda opt: lrs.CosineAnnealingLR(opt, n), cd.cosine(f"{n} epochs").past_end("mirror").staircase("1 epoch")),
-            (lambda opt: lrs.ExponentialLR(opt, gamma), cd.exponential(gamma=gamma, every="1 epoch").staircase("1 epoch")),
+            (
+                lambda opt: lrs.CosineAnnealingLR(opt, n),
+                cd.cosine(f"{n} epochs").past_end("mirror").staircase("1 epoch"),
+            ),
+            (
+                lambda opt: lrs.ExponentialLR(opt, gamma),
+                cd.exponential(gamma=gamma, every="1 epoch").staircase("1 epoch"),
+            ),
             (lambda opt: lrs.PolynomialLR(opt, n, 0.9), cd.power(f"{n} epochs", exponent=0.9).staircase("1 epoch")),
             (lambda opt: lrs.StepLR(opt, n, gamma), cd.steps(every=f"{n} epochs", gamma=gamma)),
-            (lambda opt: lrs.CosineAnnealingWarmRestarts(opt, n, 2), cd.cosine(f"{n} epochs").repeat(grow=2).staircase("1 epoch")),
+            (
+                lambda opt: lrs.CosineAnnealingWarmRestarts(opt, n, 2),
+                cd.cosine(f"{n} epochs").repeat(grow=2).staircase("1 epoch"),
+            ),
         ]
         for make, schedule in pairs:
             theirs = np.repeat(simulated(make, [0.1], 30)[:, 0], per_epoch)
@@ -311,7 +328,9 @@ def test_a_momentum_that_cycles_against_the_rate_is_a_second_schedule() -> None:
 def assert_plan(plan: Plan, make: Make, *, steps: int, total: int | None) -> None:
     curve = cd.place(plan, base={"lr": 0.5, "momentum": 0.9}, total=total)
     for value in ("lr", "momentum"):
-        assert_equal(simulated(make, [0.5], steps, value)[:, 0], curve.values(0, steps, value=value), f"{value} of {plan!r}")
+        assert_equal(
+            simulated(make, [0.5], steps, value)[:, 0], curve.values(0, steps, value=value), f"{value} of {plan!r}"
+        )
 
 
 # ---- composers ---------------------------------------------------------------------------------------------------
@@ -330,7 +349,11 @@ def test_sequential_lr_is_one_phase_after_the_other() -> None:
             schedule = schedule >> part
         milestones = np.cumsum(lengths)[:-1].tolist()
         makes = [peer.make for peer in peers]
-        theirs = simulated(lambda opt, makes=makes, at=milestones: lrs.SequentialLR(opt, [m(opt) for m in makes], at), [base], sum(lengths))
+        theirs = simulated(
+            lambda opt, makes=makes, at=milestones: lrs.SequentialLR(opt, [m(opt) for m in makes], at),
+            [base],
+            sum(lengths),
+        )
         assert_equal(theirs[:, 0], cd.place(schedule, base=base).values(0, sum(lengths)), f"seed {seed}, {schedule!r}")
 
 
@@ -346,9 +369,14 @@ def test_chained_scheduler_is_a_product() -> None:
         steps = min(peer.steps for peer in peers)
         curves = [cd.place(peer.schedule, total=200) for peer in peers]
         # Phases of several lengths have no product in the algebra unless each is made as long as the run.
-        whole = [cd.piecewise(list(enumerate(c.values(0, steps + 1).tolist()))) if c.placed[0].end != 200 else p.schedule for c, p in zip(curves, peers, strict=True)]
+        whole = [
+            cd.piecewise(list(enumerate(c.values(0, steps + 1).tolist()))) if c.placed[0].end != 200 else p.schedule
+            for c, p in zip(curves, peers, strict=True)
+        ]
         schedule = whole[0] * whole[1] * whole[2]
-        theirs = simulated(lambda opt, ps=peers: lrs.ChainedScheduler([p.make(opt) for p in ps], opt), [base], steps)[:, 0]
+        theirs = simulated(lambda opt, ps=peers: lrs.ChainedScheduler([p.make(opt) for p in ps], opt), [base], steps)[
+            :, 0
+        ]
         assert_equal(theirs, cd.place(schedule, base=base, total=200).values(0, steps), f"seed {seed}, {schedule!r}")
 
 

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import parameters
 
 import cadence as cd
 from cadence._errors import SpecError, UnknownNameError
 from cadence._xp import scalars
 from cadence.spec.shape import shape
 from cadence.spec.shapes import cosine as cosine_file
+from strategies import parameters
+
 
 @pytest.fixture(autouse=True)
 def _as_in_curves() -> Iterator[None]:
@@ -116,7 +117,9 @@ def test_the_weight_is_the_formula_of_the_source(name: str) -> None:
     with mpmath.workdps(50):
         for own in cases:
             for n in (3, 10, 64, 997, 10**6):
-                picked = range(n + 1) if n < 1000 else [*range(40), *range(n // 2 - 20, n // 2 + 20), *range(n - 40, n + 1)]
+                picked = (
+                    range(n + 1) if n < 1000 else [*range(40), *range(n // 2 - 20, n // 2 + 20), *range(n - 40, n + 1)]
+                )
                 t = np.array(picked)
                 u, v = t / n, (n - t) / n
                 fall, climb = (f(u, v, np, own) for f in (shape[name].fall, shape[name].climb))
@@ -135,7 +138,7 @@ def test_the_coefficients_of_the_cosine_are_those_of_its_series() -> None:
     mpmath = pytest.importorskip("mpmath")
     with mpmath.workdps(50):
         exact = [(-1) ** (k + 1) * mpmath.pi ** (2 * k) / (2 * mpmath.factorial(2 * k)) for k in range(1, 12)]
-        assert cosine_file.LEAD == float(exact[0])
+        assert float(exact[0]) == cosine_file.LEAD
         assert list(cosine_file.SERIES) == [float(c) for c in exact[1:]]
         assert abs(cosine_file.HEAD + mpmath.mpf(cosine_file.TAIL) - exact[0]) < 1e-24
     assert (cosine_file.HEAD * 2**24).is_integer(), "with more than 26 bits its product would not be exact"

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import any_spans, factors, leaves, plans, schedules, values, written
 
 import cadence as cd
 from cadence._errors import SpecError
@@ -20,6 +19,7 @@ from cadence.spec.nodes import Product, Schedule, Sequence, Sum
 from cadence.spec.plan import Plan
 from cadence.spec.shape import shape
 from cadence.spec.span import span
+from strategies import any_spans, factors, leaves, plans, schedules, values, written
 
 NOMINAL = {"total": 1000, "steps_per_epoch": 10, "batch_size": 32, "tokens_per_step": 100}
 
@@ -156,7 +156,9 @@ def test_following_is_associative(a: Schedule, b: Schedule, c: Schedule) -> None
 
 @given(leaves(), leaves(), leaves())
 @settings(max_examples=40)
-def test_products_and_sums_are_associative_and_bind_tighter_than_following(a: Schedule, b: Schedule, c: Schedule) -> None:
+def test_products_and_sums_are_associative_and_bind_tighter_than_following(
+    a: Schedule, b: Schedule, c: Schedule
+) -> None:
     assert (a * b) * c == a * (b * c) == Product((a, b, c))
     assert (a + b) + c == a + (b + c) == Sum((a, b, c))
     assert cd.parse(f"{a!r} * {b!r} + {c!r}") == (a * b) + c

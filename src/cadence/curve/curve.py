@@ -126,7 +126,12 @@ class Curve:
         if start < 0:
             raise HorizonError(f"update {start} lies before the run; updates count from 0")
         pair = self._pair(group, value)
-        result = np.empty(max(end - start, 0))
+        try:
+            result = np.empty(max(end - start, 0))
+        except MemoryError:
+            raise HorizonError(
+                f"{end - start} values do not fit into memory; ask for a part of them, e.g. values(0, 1000000), or use at()"
+            ) from None
         for a in range(start, end, BLOCK):
             b = min(a + BLOCK, end)
             result[a - start : b - start] = self._compute(np.arange(a, b), *pair)

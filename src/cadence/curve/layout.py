@@ -361,7 +361,7 @@ class Layout:
             exact, clock = one * grown, replace(frame, scale=frame.scale * grown, origin=0)
             container = self._inside_container(node.inner, clock, exact)
             inside = replace(clock, container=container, whole=exact, limit=exact)
-            # Cycles of one length are the same wherever they stand: those of nested repeats are not built again and again.
+            # Cycles of one length are the same wherever they stand: those of nested repeats are built once.
             key = (id(node), inside, length)
             if key not in self._cycles:
                 if len(self._cycles) > MOST_KEPT:

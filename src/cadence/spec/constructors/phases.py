@@ -240,7 +240,8 @@ def exponential(
     if to is not None:
         if every is not None:
             raise SpecError("exponential with to= has no use for every=; leave it out, or write gamma= instead of to=")
-        return phase("exponential", length, start=start, to=to, ends=ends, parameters={})
+        begin = value_of(start, "start of exponential")
+        return phase("exponential", length, start=begin, to=to, ends=ends, parameters={})
     if ends != "open":
         raise SpecError(
             f"exponential by gamma or half_life has no end value, so ends={ends!r} says nothing; leave it out"

@@ -29,7 +29,8 @@ def one_minus_sqrt(u: Progress, v: Progress, xp: Numbers) -> Progress:
     Returns:
         Weight of the starting value, in [0, 1]; same shape as `u`.
     """
-    # Near the beginning nothing cancels. From there on w = 1 - sqrt(u) = v / (1 + sqrt(u)) = v / 2 + v / 2 * w / (1 + sqrt(u))
+    # Near the beginning nothing cancels. From there on
+    #     w = 1 - sqrt(u) = v / (1 + sqrt(u)) = v / 2 + v / 2 * w / (1 + sqrt(u))
     # and w / (1 + sqrt(u)) = v / (1 + sqrt(u)) ** 2: what is rounded most often is the smaller part of the sum.
     root, half = xp.sqrt(u), 0.5 * v
     more = 1.0 + root
