@@ -124,9 +124,11 @@ class CadenceLR(LRScheduler):
         self._writer = TorchWriter([optimizer])
         names = named_groups(self._writer.groups())
         self._curve = lay_out(plan, run, names, bases_of(self._writer, plan, names, base))
-        self._first, self._columns = 0, list[list[float]]()
+        self._first, self._rows = 0, list[tuple[float, ...]]()
         self._write = self._writer.aim(self._curve.pairs)
         self._leave_bases()
+        # The base rates that the curve was laid out for; torch's constructor fills `base_lrs`.
+        self._known: list[float | Tensor] = []
         # Whether a state was loaded into the optimizer since this scheduler wrote last.
         self._replaced = False
         here = weakref.ref(self)
@@ -215,8 +217,8 @@ class CadenceLR(LRScheduler):
         self._match_groups()
         then, _ = read_state(state_dict, self._curve)
         checked_same(then.curve, self._curve, None)
-        self._curve, self._columns = then.curve, []
-        self.base_lrs = self._bases()
+        self._curve, self._rows = then.curve, []
+        self.base_lrs, self._known = self._bases(), self._bases()
         self.last_epoch = int(state_dict["last_epoch"])
         self._step_count = int(state_dict.get("_step_count", self.last_epoch + 1))
         self._leave_bases()
@@ -225,13 +227,13 @@ class CadenceLR(LRScheduler):
 
     # ---- inside --------------------------------------------------------------------------------------------------
 
-    def _row(self) -> list[float]:
+    def _row(self) -> tuple[float, ...]:
         """The values at `last_epoch`, out of a block computed ahead."""
         # A scheduler that torch's SequentialLR has "undone" stands at -1 and is asked for nothing.
         t = max(self.last_epoch, 0) // self.steps_per_update
-        if not self._columns or not self._first <= t < self._first + len(self._columns[0]):
-            self._first, self._columns = t, self._curve.columns(t, t + BLOCK)
-        return [column[t - self._first] for column in self._columns]
+        if not 0 <= t - self._first < len(self._rows):
+            self._first, self._rows = t, list(zip(*self._curve.columns(t, t + BLOCK), strict=True))
+        return self._rows[t - self._first]
 
     def _match_groups(self) -> None:
         """Take over groups that were added, and base rates that somebody wrote into `base_lrs`."""
@@ -239,7 +241,7 @@ class CadenceLR(LRScheduler):
         for group in groups[len(self.base_lrs) :]:
             group.setdefault("initial_lr", float(group["lr"]))
             self.base_lrs.append(float(group["initial_lr"]))
-        if len(groups) == len(self._curve.groups) and self.base_lrs == self._bases():
+        if len(groups) == len(self._curve.groups) and self.base_lrs == self._known:
             return
         plan, names = self._curve.plan, named_groups(self._writer.groups())
         bases = dict(self._curve.bases)
@@ -248,10 +250,12 @@ class CadenceLR(LRScheduler):
             bases[value] = (*bases[value], *(self._writer.base(g, value) for g in added))
         if "lr" in bases:
             bases["lr"] = tuple(float(x) for x in self.base_lrs)
-        self._curve, self._columns = lay_out(plan, self._curve.horizon, names, bases), []
+        self._curve, self._rows = lay_out(plan, self._curve.horizon, names, bases), []
         self._write = self._writer.aim(self._curve.pairs)
+        self._known = self._bases()
 
     def _bases(self) -> list[float | Tensor]:
+        """The base rates of the curve; where it governs no rate, those that torch found."""
         known = self._curve.bases.get("lr")
         return list(self.base_lrs) if known is None else [float(x or 0.0) for x in known]
 

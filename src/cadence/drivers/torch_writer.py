@@ -128,8 +128,10 @@ class TorchWriter(Writer):
         return write
 
     def _to_slots(self, slots: list[tuple[Group, str]]) -> Write:
+        optimizer, known, several = self._optimizers[0], self._lists[0], len(self._optimizers) > 1
+
         def write(values: Row) -> None:
-            if self.stale():
+            if optimizer.param_groups is not known or (several and self.stale()):
                 return self._changed()
             for (group, name), number in zip(slots, values):  # noqa: B905
                 group[name] = number

@@ -485,6 +485,8 @@ def as_schedule(x: Operand) -> Schedule:
     Raises:
         SpecError: neither a schedule nor a number.
     """
+    if isinstance(x, str):
+        raise SpecError(f"{shown(x)} is text where a schedule is expected; read it with parse({shown(x)})")
     return x if isinstance(x, Schedule) else Constant(None, value_of(x, "a part of a schedule"))
 
 

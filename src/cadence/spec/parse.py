@@ -168,7 +168,7 @@ def check_call(make: Any, name: str, first: list[Any], by_name: dict[str, Any]) 
     parameters = inspect.signature(make).parameters
     positional = [p for p in parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     if len(first) > len(positional):
-        rest = ", ".join(p for p in parameters if p not in {q.name for q in positional})
+        rest = ", ".join(p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY)
         raise SpecError(
             f"{name} takes {len(positional) or 'no'} values without a name, not {len(first)}; write the others by name"
             + (f" ({rest})" if rest else "")

@@ -72,7 +72,7 @@ def warmup(
         (0.01, 0.9802, 1.0, 0.01)
     """
     begin = value_of(start, "start of warmup")
-    return phase(shape, length, start=begin, to=None, ends=ends, parameters=parameters)
+    return phase(shape, _length(length, "warmup"), start=begin, to=None, ends=ends, parameters=parameters)
 
 
 @constructor(
@@ -106,7 +106,7 @@ def decay(
         [0.5, 0.5, 0.25, 0.0]
     """
     finish = value_of(to, "to of decay")
-    return phase(shape, length, start=None, to=finish, ends=ends, parameters=parameters)
+    return phase(shape, _length(length, "decay"), start=None, to=finish, ends=ends, parameters=parameters)
 
 
 @constructor(
@@ -140,7 +140,7 @@ def ramp(
         ramp(100, shape='1-sqrt', to=0.1)
     """
     begin, finish = value_of(start, "start of ramp"), value_of(to, "to of ramp")
-    return phase(shape, length, start=begin, to=finish, ends=ends, parameters=parameters)
+    return phase(shape, _length(length, "ramp"), start=begin, to=finish, ends=ends, parameters=parameters)
 
 
 @constructor(
