@@ -1,8 +1,8 @@
 """What one step of a driver costs beside the least that a Python function can do, and beside torch's own schedulers.
 
-The floor is a function that advances a counter and writes one precomputed float into each group. The driver is measured
-as it stands in a training: the optimizer's `load_state_dict` was called after `drive`, and the optimizer has counted the
-update (its hook costs the same for any driver, and has a table of its own).
+The floor is a function that advances a counter and writes one precomputed float into each group. The driver is
+measured as it stands in a training: the optimizer's `load_state_dict` was called after `drive`, and the optimizer has
+counted the update (its hooks cost the same for any schedule, and have a table of their own).
 
     python benchmarks/driver.py --rounds 15
 """

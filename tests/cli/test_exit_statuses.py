@@ -91,6 +91,23 @@ def test_every_command_has_json(name: str, command) -> None:
     assert "--json" in command(name, "--help").out
 
 
+def test_help_loads_nothing_that_takes_time() -> None:
+    heavy = {"numpy", "pydantic", "pydantic_core", "yaml", "rich", "torch", "matplotlib", "scipy"}
+    code = (
+        "import sys\nfrom cadence.cli.app import run\n"
+        "assert run(['--help']) == 0 and run(['compare', '--help']) == 0 and run(['--version']) == 0\n"
+        f"print({heavy!r} & {{name.partition('.')[0] for name in sys.modules}})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
 def test_the_version_is_the_packages(program) -> None:
     assert program("--version").out == f"cadence {cadence.__version__}\n"
 

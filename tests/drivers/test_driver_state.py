@@ -194,6 +194,9 @@ def test_a_state_is_a_copy(used: Any) -> None:
     other.load_state_dict(state)
     other.observe({"val_loss": 0.5})
     assert state == before
+    driver.set(lr=0.01)
+    driver.state_dict()["journal"][-1]["factors"]["lr"][0] = 100.0
+    assert driver.curve.at(driver.t) == pytest.approx(0.01)
 
 
 def test_what_the_state_holds(used: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import cadence as cd
 from cadence._errors import FeedbackError
-from cadence.feedback.control import LONGEST_JOURNAL, Control, numbers
+from cadence.feedback.control import LONGEST_JOURNAL, Control, as_numbers
 
 HALF = "constant() * plateau('val_loss', factor=0.5, patience=1)"
 
@@ -90,10 +90,10 @@ def test_an_error_of_one_rule_leaves_no_half_of_an_observation() -> None:
 
 
 def test_metrics_are_anything_that_is_a_number() -> None:
-    assert numbers({"a": 1, "b": True, "c": 0.5}) == {"a": 1.0, "b": 1.0, "c": 0.5}
+    assert as_numbers({"a": 1, "b": True, "c": 0.5}) == {"a": 1.0, "b": 1.0, "c": 0.5}
 
 
 @pytest.mark.parametrize("x", ["0.5", None, [0.5], {}, 10**400])
 def test_a_metric_that_is_no_number_is_refused(x: Any) -> None:
     with pytest.raises(FeedbackError, match=r"the metric 'val_loss' is .*; report a number"):
-        numbers({"val_loss": x})
+        as_numbers({"val_loss": x})

@@ -57,7 +57,7 @@ class PlacedRepeat(Placed):
         values = np.empty(local.shape)
         for n in np.unique(length).tolist():
             chosen = length == n
-            values[chosen] = self._cycle(n).at(local[chosen], scene)
+            values[chosen] = self._cycle(int(n)).at(local[chosen], scene)
         return values
 
     def _cycle(self, length: int) -> Placed:

@@ -133,9 +133,10 @@ def clamp(t: Times, begin: int, end: int | None, xp: Any) -> Times:
 def whole_cycles(x: Times, p: int, q: int) -> Times:
     """How many whole stretches of p/q updates lie behind update `x`, where boundary k is k p/q rounded half up.
 
-    Boundary k <= x means k p/q + 1/2 < x + 1, so k is the ceiling of (x + 1/2) q/p, less one.
+    Boundary k <= x means k p/q + 1/2 < x + 1, so k is the ceiling of (x + 1/2) q/p, less one. (A time between two
+    updates, as a stretched clock has them, lies behind the boundaries that the update before it lies behind.)
     """
-    return x // p if q == 1 else ((2 * x + 1) * q - 1) // (2 * p)
+    return x // p if q == 1 else ((2 * (x // 1) + 1) * q - 1) // (2 * p)
 
 
 def boundary(k: Times, p: int, q: int) -> Times:

@@ -13,7 +13,7 @@ from cadence.curve.horizon import round_half_up
 from cadence.drivers.recording import Recorder
 from cadence.drivers.state import regrouped, restored, saved, since_change
 from cadence.drivers.writer import Write, Writer
-from cadence.feedback.control import Control, numbers
+from cadence.feedback.control import Control, as_numbers
 from cadence.feedback.rules import Decision
 from cadence.spec.nodes import PastEnd
 from cadence.spec.span import Span, SpanLike, span
@@ -106,6 +106,11 @@ class Driver:
         return table
 
     @property
+    def memories(self) -> tuple[Mapping[str, Any], ...]:
+        """What each rule of the curve remembers; see `cadence.feedback.rules`."""
+        return self._control.states
+
+    @property
     def should_stop(self) -> bool:
         """Whether an early stop has been decided."""
         return self._stopped
@@ -153,9 +158,11 @@ class Driver:
         Raises:
             DriverError: a positional argument (metrics go to `observe`), or a thousand calls without any update.
         """
-        t = self.t + 1
+        t, clock = self.t + 1, self._clock
+        if clock.free:
+            clock.done = t
         # Nothing out of the ordinary: this is all that an update costs.
-        if self._clock.done != t or self._record is not None or unexpected:
+        if clock.done != t or self._record is not None or unexpected:
             self._step_with_care(t, unexpected)
             return
         for row in self._ahead:
@@ -199,7 +206,7 @@ class Driver:
         if not self._by_calls and self._writer.training():
             return True
         # From here on a first gradient is told by a hook.
-        self._by_calls = True
+        self._by_calls = self._clock.free = True
         return False
 
     def _wait(self) -> None:
@@ -240,9 +247,9 @@ class Driver:
             raise DriverError(
                 f"observe takes metrics by name, e.g. driver.observe({{'val_loss': 0.31}}), not {metrics!r:.60}"
             )
-        values: Mapping[str, float] = numbers(metrics)
+        values: Mapping[str, float] = as_numbers(metrics)
         if self._reduce is not None:
-            values = numbers(self._reduce(dict(values)))
+            values = as_numbers(self._reduce(dict(values)))
         done = self._done()
         self._control, decisions = self._control.observe(values, done)
         self._stopped = self._stopped or any(d.kind == "stop" for d in decisions)
@@ -279,15 +286,15 @@ class Driver:
         if not values:
             raise SpecError("set changes nothing; write e.g. driver.set(lr=0.01)")
         now, factors = self._done(), dict[str, list[float | None]]()
-        for value, x in values.items():
-            number = number_of(x, value)
+        numbers = {value: number_of(x, value) for value, x in values.items()}
+        for value, number in numbers.items():
             if number == 0:
                 raise SpecError(
                     f"set({value}=0) would end it for good, because the rest of the curve is multiplied; write a small "
                     f"number, e.g. {value}=1e-12"
                 )
             factors[value] = self._factors(value, number, group, now)
-        told = ", ".join(f"{v} = {x:g}" for v, x in values.items())
+        told = ", ".join(f"{value} = {number:g}" for value, number in numbers.items())
         where = "" if group is None else f" of group {group!r}"
         self._edit({"t": now, "kind": "set", "factors": factors, "sentence": f"Set by hand: {told}{where}."})
 
@@ -362,7 +369,7 @@ class Driver:
         ended = {e["kind"] for e in since_change(self.journal)}
         self._stopped, self._past_end = "stop" in ended, "past_end" in ended
         self._clock.done = self.t
-        self._columns = {}
+        self._idle, self._columns = 0, {}
         self._remember()
         if self._record is not None:
             self._record.event({"t": self.t, "kind": "resume", "sentence": f"Resumed at update {self.t}."})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any, cast
 
@@ -38,9 +39,9 @@ def saved(control: Control, t: int) -> dict[str, Any]:
         "horizon": curve.horizon.to_json(),
         "groups": list(curve.groups),
         "bases": {value: list(numbers) for value, numbers in curve.bases.items()},
-        "rules": [dict(s) for s in control.states],
+        "rules": [dict(s) for s in deepcopy(control.states)],
         "begun": control.begun,
-        "journal": [dict(e) for e in control.journal],
+        "journal": [dict(e) for e in deepcopy(control.journal)],
     }
 
 
@@ -104,14 +105,14 @@ def _read(state: Mapping[str, Any], now: Curve) -> tuple[Control, int]:
     units = {k: state["horizon"].get(k) or getattr(now.horizon, k) for k in UNITS}
     run = replace(horizon(**units), total=state["horizon"]["total"])
     bases = _bases(state, plan.values(), now)
-    journal = tuple(cast("Sequence[Entry]", state["journal"]))
+    journal = tuple(cast("Sequence[Entry]", deepcopy(state["journal"])))
     curve = lay_out(plan, run, now.groups, bases, _moving(journal))
     if len(state["rules"]) != len(curve.rules):
         raise StateError(
             f"the state remembers {len(state['rules'])} rules, and its schedule {curve.spec} has {len(curve.rules)}; "
             f"load what driver.state_dict() returned, unchanged"
         )
-    return Control(curve, tuple(dict(s) for s in state["rules"]), bool(state["begun"]), journal), t
+    return Control(curve, tuple(dict(s) for s in deepcopy(state["rules"])), bool(state["begun"]), journal), t
 
 
 def _bases(state: Mapping[str, Any], values: Sequence[str], now: Curve) -> dict[str, tuple[float | None, ...]]:

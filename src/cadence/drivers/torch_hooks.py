@@ -27,7 +27,7 @@ def count_updates(optimizer: Optimizer, clock: Clock) -> None:
         # A class whose step calls its parent's fires the hooks for both; it is one update.
         if not clock.begun:
             return
-        clock.begun = False
+        clock.begun = clock.free = False
         clock.seen = True
         # Fused optimizers are called by the loss scaler in any case, and skip the update inside.
         found_inf = getattr(optimizer, "found_inf", None)
@@ -59,7 +59,7 @@ def notice_gradients(optimizer: Optimizer, clock: Clock) -> None:
 
     def first(parameter: torch.Tensor) -> None:
         del parameter
-        clock.graded = True
+        clock.graded, clock.free = True, False
         while handles:
             handles.pop().remove()
 

@@ -413,7 +413,7 @@ class CadenceOnPlateau(ReduceLROnPlateau):
 
     @property
     def _remembered(self) -> Mapping[str, Any]:
-        return self._driver.state_dict()["rules"][self._index()]
+        return self._driver.memories[self._index()]
 
     def _index(self) -> int:
         for i, placed in enumerate(self.curve.rules):

@@ -106,12 +106,11 @@ class TorchWriter(Writer):
 
     def _to_one(self, name: str) -> Write:
         optimizer, known = self._optimizers[0], self._lists[0]
-        group = known[0]
 
         def write(values: Row) -> None:
             if optimizer.param_groups is not known:
                 return self._changed()
-            group[name] = values[0]
+            known[0][name] = values[0]
 
         return write
 

@@ -27,15 +27,18 @@ class Clock:
         graded: whether a gradient has ever been computed.
         begun: whether an update has begun and has not been counted: a step that calls the step of its parent class
             fires the hooks twice.
+        free: whether the driver's own calls are what counts, because nobody is training; the first gradient or update
+            ends that.
     """
 
-    __slots__ = ("begun", "done", "graded", "seen")
+    __slots__ = ("begun", "done", "free", "graded", "seen")
 
     def __init__(self) -> None:
         self.done = 0
         self.seen = False
         self.graded = False
         self.begun = False
+        self.free = False
 
 
 class Writer(abc.ABC):

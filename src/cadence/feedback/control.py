@@ -90,7 +90,7 @@ class Control:
                 )
 
 
-def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+def as_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
     """Metrics as floats.
 
     Args:
@@ -100,7 +100,7 @@ def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
         FeedbackError: something that is no number.
 
     Example:
-        >>> numbers({"val_loss": "0.5"})
+        >>> as_numbers({"val_loss": "0.5"})
         Traceback (most recent call last):
         cadence._errors.FeedbackError: the metric 'val_loss' is '0.5'; report a number
     """
@@ -156,7 +156,7 @@ def observations(metrics: Any, watched: Iterable[str]) -> list[Mapping[str, Any]
         [{'val_loss': 0.5}, {}]
     """
     names = list(dict.fromkeys(watched))
-    return [{**row, **numbers({k: row[k] for k in names if k in row})} for row in _rows(metrics, names)]
+    return [{**row, **as_numbers({k: row[k] for k in names if k in row})} for row in _rows(metrics, names)]
 
 
 def _rows(metrics: Any, watched: Sequence[str]) -> list[dict[str, Any]]:
