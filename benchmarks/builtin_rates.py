@@ -1,8 +1,8 @@
 """Finds the base rates of the built-in recipes: the same rule for all of them.
 
 Every recipe is trained at rates a factor of about 3 apart, on seeds that no report uses, judged on the tuning split.
-The rate with the lowest mean loss at the end is the centre that the recipe is written with; `cadence compare` then tries
-it and its two neighbours again. Prints the table that stands in `src/cadence/recipe/builtin/rates.md`.
+The rate with the lowest mean loss at the end is the centre that the recipe is written with; `cadence compare` then
+tries it and its two neighbours again. Prints the table that stands in `src/cadence/recipe/builtin/rates.md`.
 
     python benchmarks/builtin_rates.py --tasks digits,bytes --seeds 3
 """

@@ -6,7 +6,7 @@ adds: driver, record on disk, position in the data, progress. Processor time of 
 are in neither. On the embedded tasks the model's own time varies by more than the difference, so there is a third task
 whose model does next to nothing: it tells the cost of the loop most exactly.
 
-    python benchmarks/loop.py --rounds 30
+    python benchmarks/loop.py --rounds 300
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from cadence.run.feed import groups
 from cadence.run.loop import Loop
 from cadence.tasks import ArrayData, Task, resolve_task
 
-UPDATES = 25
+UPDATES = 10
 """Of one sample."""
 
 
@@ -122,4 +122,4 @@ def benchmarks(folder: Path) -> list[Benchmark]:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place_for_records:
-        main(benchmarks(Path(place_for_records)), rounds=30)
+        main(benchmarks(Path(place_for_records)), rounds=100)

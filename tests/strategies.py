@@ -282,7 +282,9 @@ rules = st.builds(
 def modified(draw: st.DrawFn, inner: st.SearchStrategy[Schedule], *, absolute: bool = True) -> Schedule:
     """A schedule with one of the modifiers."""
     node = draw(inner)
-    match draw(st.sampled_from(["clip", "repeat", "grow", "stretch", "past_end", "staircase"])):
+    watched = any(isinstance(inner, (nodes.Plateau, nodes.EarlyStop)) for inner in nodes.walk(node))
+    cycles = [] if watched else ["repeat", "grow"]
+    match draw(st.sampled_from(["clip", "stretch", "past_end", "staircase", *cycles])):
         case "clip":
             numbers = values(absolute=False)
             lo, hi = sorted([draw(numbers), draw(numbers)])

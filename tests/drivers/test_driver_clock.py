@@ -292,6 +292,15 @@ def test_step_takes_no_metric_and_says_where_it_goes(params: Any, gradients: Any
     assert driver.t == 1
 
 
+def test_a_metric_given_to_a_bare_step_moves_nothing(params: Any) -> None:
+    driver = cd.drive(torch.optim.SGD(params(), lr=0.1), "constant() * plateau('val_loss')")
+    for _ in range(3):
+        driver.step()
+    with pytest.raises(DriverError):
+        driver.step(0.37)
+    assert driver.observe({"val_loss": 1.0})[0].t == 3
+
+
 def test_a_driver_of_an_optimizer_that_never_updates_says_so(params: Any, gradients: Any) -> None:
     driven, training = torch.optim.SGD(params(), lr=0.1), torch.optim.SGD(params(), lr=0.1)
     driver = cd.drive(driven, "linear()", total=10)

@@ -106,7 +106,7 @@ def test_a_value_reads_back_to_the_bit(value: Any) -> None:
         "(constant(5) >> linear(10)).stretch(2).past_end('mirror').staircase('1 epoch')",
         "0.5 + 0.5 * cosine()", "absolute(1e-05) + linear(10)", "power(10, to=absolute(1e-06), exponent=0.9)",
         "piecewise([(0, 1), ('30%', absolute(0.3))], shape='tanh', local=True)", "ramp(10, shape='1-sqrt', to=0.1, start=2)",
-        "constant() * early_stop('bleu', patience='5 epochs')", "constant(start=2) * 3 * cosine()", "tanh(low=-3, high=2.5)",
+        "constant() * early_stop('bleu', patience='5 epochs')", "constant() * plateau('val_loss', patience='5 steps', cooldown=2)", "constant(start=2) * 3 * cosine()", "tanh(low=-3, high=2.5)",
         "plan({'lr': cosine(), 'head.*/lr': cosine() * 0.1, 'weight_decay': constant()})", "constant('0.5 epochs', start=1e+20)",
         "exponential(gamma=0.95, every='1 epoch')", "exponential(to=0.01)", "formula('u', length=10, local=True)",
         "piecewise([(0, 1)], length='5%')", "steps(every=30, gamma=0.5, start=absolute(0.1), local=True)",

@@ -174,12 +174,14 @@ class Driver:
         self._write(next(self._ahead))
 
     def _step_with_care(self, t: int, unexpected: tuple[object, ...]) -> None:
+        clock = self._clock
         if unexpected:
+            if clock.free:
+                clock.done = self.t
             raise DriverError(
                 f"driver.step() takes no argument, and got {unexpected[0]!r:.60}; report metrics with "
                 f"driver.observe({{'val_loss': ...}})"
             )
-        clock = self._clock
         if clock.done < t and self._skipped():
             self._wait()
             return

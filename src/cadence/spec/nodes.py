@@ -276,9 +276,9 @@ class Plateau(Schedule):
 
     def text_form(self) -> tuple[str, int]:
         return call(
-            "plateau", None, self.metric, factor=(self.factor, 0.1), patience=(self.patience, evaluations(10)),
+            "plateau", None, self.metric, factor=(self.factor, 0.1), patience=(_beside(self.patience), evaluations(10)),
             threshold=(self.threshold, 1e-4), threshold_mode=(self.threshold_mode, "rel"),
-            cooldown=(self.cooldown, evaluations(0)), minimum=(self.minimum, 0.0),
+            cooldown=(_beside(self.cooldown), evaluations(0)), minimum=(self.minimum, 0.0),
             mode=(self.mode, guess_mode(self.metric)), nan=(self.nan, "error"),
             significance=(self.significance, None), least_change=(self.least_change, 0.0),
         ), 3  # fmt: skip
@@ -302,7 +302,7 @@ class EarlyStop(Schedule):
 
     def text_form(self) -> tuple[str, int]:
         return call(
-            "early_stop", None, self.metric, patience=(self.patience, evaluations(10)),
+            "early_stop", None, self.metric, patience=(_beside(self.patience), evaluations(10)),
             threshold=(self.threshold, 1e-4), threshold_mode=(self.threshold_mode, "rel"),
             mode=(self.mode, guess_mode(self.metric)), nan=(self.nan, "error"), significance=(self.significance, None),
         ), 3  # fmt: skip
@@ -532,6 +532,11 @@ def call(name: str, length: Span | None, *first: Any, **named: tuple[Any, Any]) 
     parts += [argument(x) for x in first]
     parts += [f"{k}={argument(x)}" for k, (x, default) in named.items() if x is not None and x != default]
     return f"{name}({', '.join(parts)})"
+
+
+def _beside(length: Span) -> Span | str:
+    """A length where a bare number counts evaluations, so that updates need their unit."""
+    return str(length) if length.unit == "steps" else length
 
 
 def _named_length(rest: str, length: Span | None) -> str:
