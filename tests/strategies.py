@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import hypothesis.strategies as st
-from hypothesis import reject
+from hypothesis import reject, settings
 
 import cadence as cd
 from cadence._errors import HorizonError, SpecError
@@ -18,6 +18,12 @@ from cadence.spec import nodes
 from cadence.spec.nodes import Schedule
 from cadence.spec.plan import Plan
 from cadence.spec.shape import shape
+
+
+def examples(n: int) -> settings:
+    """So many examples of a test, in proportion more where the profile asks for a longer search."""
+    return settings(max_examples=max(1, n * settings.default.max_examples // 100))
+
 
 # ---- numbers -----------------------------------------------------------------------------------------------------
 

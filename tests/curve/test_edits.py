@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from strategies import Run, runs, schedules
 
 import cadence as cd
 from cadence.spec.nodes import Schedule
+from strategies import Run, examples, runs, schedules
 
 
 def entries(kind: str, t: int) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def entries(kind: str, t: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", ["set", "change", "hold", "rewarm", "stretch"])
 @given(schedules(), st.integers(1, 90))
-@settings(max_examples=15)
+@examples(15)
 def test_a_change_leaves_what_came_before_it_alone(kind: str, schedule: Schedule, t: int) -> None:
     plain = Run(100).place(schedule)
     changed = plain.with_entry(entries(kind, t))
@@ -58,7 +58,12 @@ def test_a_hold_without_end_ends_with_its_release() -> None:
 
 
 def test_a_stretched_clock_takes_cycles_and_stairs_with_it() -> None:
-    for text in ("cosine('2.5 steps').repeat()", "cosine(10).repeat(grow=2)", "cosine().staircase(7)", "steps(every='1.5 epochs', gamma=0.5)"):
+    for text in (
+        "cosine('2.5 steps').repeat()",
+        "cosine(10).repeat(grow=2)",
+        "cosine().staircase(7)",
+        "steps(every='1.5 epochs', gamma=0.5)",
+    ):
         plain = cd.place(text, total=100, steps_per_epoch=4)
         slow = plain.with_entry({"kind": "stretch", "t": 0, "was": 100, "total": 300})
         assert slow.at(3 * np.arange(100)) == pytest.approx(plain.values(), rel=1e-12), text
@@ -66,7 +71,7 @@ def test_a_stretched_clock_takes_cycles_and_stairs_with_it() -> None:
 
 
 @given(runs(), st.integers(6, 39))
-@settings(max_examples=15)
+@examples(15)
 def test_cuts_of_a_rule_multiply_what_stands_in_its_product(run: Run, t: int) -> None:
     schedule = cd.warmup(5) >> cd.linear() * cd.plateau("val_loss", factor=0.5, minimum=0.01)
     plain = run.place(schedule)

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import cadence as cd
 from cadence._errors import HorizonError, SpecError
 from cadence.curve.combined import PlacedSequence
 from cadence.spec.nodes import Schedule
-from strategies import Run, decays, ends, factors, leaves, runs, schedules, spans, warmups
+from strategies import Run, decays, ends, examples, factors, leaves, runs, schedules, spans, warmups
 
 SIZED = spans(least=0, most=12)
 
@@ -53,7 +53,7 @@ def changes(values: Any) -> list[int]:
 
 
 @given(st.lists(SIZED, min_size=2, max_size=8), st.none() | st.integers(0, 8), runs())
-@settings(max_examples=150)
+@examples(150)
 def test_boundaries_are_summed_then_rounded_half_up(lengths: list[int | str], gap: int | None, run: Run) -> None:
     assert run.total is not None
     written: list[int | str | None] = list(lengths)
@@ -119,7 +119,7 @@ def test_the_total_is_read_in_any_unit_and_rounded_half_up(total: Any, expected:
 
 
 @given(warmups(SIZED), leaves(st.none()), runs())
-@settings(max_examples=120)
+@examples(120)
 def test_a_warmup_ends_where_the_next_phase_starts(warm: Schedule, after: Schedule, run: Run) -> None:
     curve = run.place(warm >> after)
     (placed,) = curve.placed
@@ -141,7 +141,7 @@ def test_a_warmup_ends_where_the_next_phase_starts(warm: Schedule, after: Schedu
 
 
 @given(leaves(SIZED), decays(st.none()), runs())
-@settings(max_examples=120)
+@examples(120)
 def test_a_decay_starts_where_the_phase_before_ended(before: Schedule, fall: Schedule, run: Run) -> None:
     curve = run.place(before >> fall)
     (placed,) = curve.placed
@@ -156,7 +156,7 @@ def test_a_decay_starts_where_the_phase_before_ended(before: Schedule, fall: Sch
 
 
 @given(st.integers(1, 300), ends, factors, factors, st.sampled_from([1.0, 0.1, 3e-4]))
-@settings(max_examples=100)
+@examples(100)
 def test_the_promised_values_at_both_ends_are_exact(n: int, at: str, start: float, to: float, base: float) -> None:
     for name in ("linear", "cosine", "power", "tanh", "rex", "1-sqrt"):
         curve = cd.place(cd.ramp(n, shape=name, start=start, to=to, ends=at), total=n + 5, base=base)
@@ -208,7 +208,7 @@ def test_two_open_phases_are_refused_when_the_sequence_is_made_or_placed() -> No
 
 
 @given(schedules(), runs())
-@settings(max_examples=60)
+@examples(60)
 def test_what_fits_a_run_ends_with_it_or_after_it(schedule: Schedule, run: Run) -> None:
     curve = run.place(schedule)
     assert curve.end == curve.total == run.total
@@ -310,7 +310,7 @@ def test_the_two_sides_of_a_product_have_one_length() -> None:
 
 
 @given(schedules(), runs())
-@settings(max_examples=80)
+@examples(80)
 def test_events_are_in_order_inside_the_run_and_end_with_it(schedule: Schedule, run: Run) -> None:
     events = run.place(schedule).events
     times = [e.t for e in events]
@@ -323,7 +323,7 @@ def test_events_are_in_order_inside_the_run_and_end_with_it(schedule: Schedule, 
 @given(
     st.lists(st.integers(0, 120), max_size=6), st.integers(1, 30), st.sampled_from([0.5, 0.1, 2.0]), st.booleans(), st.booleans()
 )  # fmt: skip
-@settings(max_examples=80)
+@examples(80)
 def test_milestones_lie_where_the_values_change(
     at: list[int], every: int, gamma: float, listed: bool, local: bool
 ) -> None:

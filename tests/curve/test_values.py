@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import cadence as cd
@@ -15,7 +15,7 @@ from cadence._errors import CadenceError, HorizonError
 from cadence.curve import curve as curve_file
 from cadence.curve.placed import Scene
 from cadence.spec.nodes import Repeat, Schedule, walk
-from strategies import LEAVES, SHORT, Run, bases, plans, runs, schedules
+from strategies import LEAVES, SHORT, Run, bases, examples, plans, runs, schedules
 
 # ---- the oracle --------------------------------------------------------------------------------------------------
 
@@ -30,7 +30,7 @@ def assert_as_the_oracle_says(schedule: Schedule, run: Run, end: int) -> None:
 
 
 @given(schedules(), runs())
-@settings(max_examples=400)
+@examples(400)
 def test_a_schedule_is_worth_what_the_contract_says_at_every_update_and_past_the_end(
     schedule: Schedule, run: Run
 ) -> None:
@@ -40,7 +40,7 @@ def test_a_schedule_is_worth_what_the_contract_says_at_every_update_and_past_the
 
 @pytest.mark.parametrize("leaf", LEAVES)
 @given(data=st.data(), run=runs())
-@settings(max_examples=20)
+@examples(20)
 def test_a_leaf_is_worth_what_its_formula_says(leaf: str, data: st.DataObject, run: Run) -> None:
     assert run.total is not None
     assert_as_the_oracle_says(data.draw(LEAVES[leaf](st.none() | SHORT)), run, run.total + 5)
@@ -70,7 +70,7 @@ def test_a_schedule_that_needs_no_total_is_placed_without_one(text: str) -> None
 
 
 @given(schedules(), runs(), st.data())
-@settings(max_examples=120)
+@examples(120)
 def test_values_are_at_every_update_to_the_bit_in_any_order_and_company(
     schedule: Schedule, run: Run, data: st.DataObject
 ) -> None:
@@ -127,7 +127,7 @@ def test_a_far_update_is_where_its_cycle_says() -> None:
 
 
 @given(schedules(absolute=False), runs(), bases)
-@settings(max_examples=100)
+@examples(100)
 def test_a_relative_curve_is_its_base_times_the_curve_of_base_1(schedule: Schedule, run: Run, base: float) -> None:
     unit = Run(run.total, run.steps_per_epoch, run.batch_size, run.tokens_per_step, base=1.0).place(schedule)
     other = Run(run.total, run.steps_per_epoch, run.batch_size, run.tokens_per_step, base=base).place(schedule)
@@ -168,7 +168,7 @@ def test_groups_have_their_own_bases_and_patterns_their_own_schedules() -> None:
 
 
 @given(plans(), runs())
-@settings(max_examples=30)
+@examples(30)
 def test_each_entry_of_a_plan_is_the_curve_of_its_schedule(plan: Any, run: Run) -> None:
     groups = ["body", "head.w", "ab", "it's"]
     try:
@@ -187,7 +187,7 @@ def test_each_entry_of_a_plan_is_the_curve_of_its_schedule(plan: Any, run: Run) 
 
 
 @given(schedules(), runs(), st.integers(0, 10**9))
-@settings(max_examples=100)
+@examples(100)
 def test_past_the_end_the_end_value_holds(schedule: Schedule, run: Run, after: int) -> None:
     if any(hasattr(node, "then") for node in walk(schedule)) or "1 / (1 + t" in repr(schedule):
         return
@@ -228,7 +228,7 @@ def traced(curve: Any, times: np.ndarray[Any, Any], base: float) -> Any:
 @pytest.mark.parametrize("leaf", LEAVES)
 def test_a_leaf_traced_by_a_compiler_is_worth_the_same(leaf: str, x64: None) -> None:
     @given(LEAVES[leaf](st.none() | SHORT), runs())
-    @settings(max_examples=6)
+    @examples(6)
     def check(schedule: Schedule, run: Run) -> None:
         assert_traced_is_the_same(schedule, run)
 
@@ -237,7 +237,7 @@ def test_a_leaf_traced_by_a_compiler_is_worth_the_same(leaf: str, x64: None) -> 
 
 def test_a_tree_traced_by_a_compiler_is_worth_the_same(x64: None) -> None:
     @given(schedules(leaves_most=4), runs())
-    @settings(max_examples=15)
+    @examples(15)
     def check(schedule: Schedule, run: Run) -> None:
         if not any(isinstance(node, Repeat) and node.grow != 1 for node in walk(schedule)):
             assert_traced_is_the_same(schedule, run)

@@ -288,6 +288,30 @@ def test_what_someone_else_writes_is_forgotten_at_the_next_step() -> None:
     assert rates(optimizer, scheduler, 4)[1:] == expected(4, count=1)[1:]
 
 
+# ---- other people's loops --------------------------------------------------------------------------------------------
+
+
+def test_accelerate_s_loop_with_accumulation_counts_updates() -> None:
+    accelerate = pytest.importorskip("accelerate")
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scheduler = cd.torch_scheduler(optimizer, SPEC, total=TOTAL)
+    accelerator = accelerate.Accelerator(cpu=True, gradient_accumulation_steps=2)
+    model, wrapped, stepped = accelerator.prepare(model, optimizer, scheduler)
+    assert stepped.scheduler is scheduler
+    rows = []
+    for _ in range(16):
+        with accelerator.accumulate(model):
+            accelerator.backward(model(torch.ones(4, 2)).sum())
+            if accelerator.sync_gradients:
+                rows.append([group["lr"] for group in optimizer.param_groups])
+            wrapped.step()
+            stepped.step()
+            wrapped.zero_grad()
+    assert scheduler.last_epoch == 8
+    assert rows == expected(8, count=1)
+
+
 # ---- bad input -------------------------------------------------------------------------------------------------------
 
 

@@ -58,6 +58,14 @@ def test_with_ties_the_normal_approximation_is_near_the_truth(values: list[float
     assert improving(values, "min") == pytest.approx(share, abs=0.012)
 
 
+def test_with_ties_the_approximation_is_kendall_s() -> None:
+    # Kendall 1955, section 4.9: the variance is 1/18 of n (n - 1) (2 n + 5) less k (k - 1) (2 k + 5) for each tie of k,
+    # and the statistic is brought nearer to 0 by 1. Here S = 2, n = 3, k = 2.
+    deviation = math.sqrt((3 * 2 * 11 - 2 * 1 * 9) / 18)
+    assert improving([3.0, 2.0, 2.0], "min") == pytest.approx(0.5 * math.erfc((2 - 1) / deviation / math.sqrt(2)))
+    assert improving([3.0, 2.0, 2.0], "min") == pytest.approx(0.2701, abs=1e-4)
+
+
 def test_a_long_series_without_ties_goes_over_into_the_approximation_without_a_step() -> None:
     random = np.random.default_rng(1)
     for _ in range(20):

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import cadence as cd
 from cadence._errors import CadenceError
 from cadence._xp import scalars
 from cadence.spec.formula import FUNCTIONS, NAMES, read_formula
+from strategies import examples
 
 NUMPY: dict[str, Any] = {
     "min": min, "max": max, "sqrt": math.sqrt, "exp": math.exp, "log": math.log, "sin": math.sin, "cos": math.cos, "pi": math.pi,
@@ -24,21 +25,28 @@ NUMPY: dict[str, Any] = {
 numbers = st.sampled_from(["t", "u", "epoch", "pi", "2", "0.5", "3", "1e3"])
 formulas = st.recursive(
     numbers,
-    lambda x: st.builds(lambda a, o, b: f"({a} {o} {b})", x, st.sampled_from("+ - * < <= == != > >= and or".split()), x)
-    | st.builds(lambda a, o, b: f"({a} {o} (1 + {b} * {b}))", x, st.sampled_from(["/", "//", "%"]), x)
-    | st.builds(lambda a: f"exp(-(({a}) * ({a})))", x)
-    | st.builds(lambda a: f"log(1 + ({a}) * ({a}))", x)
-    | st.builds(lambda f, a: f"({f}({a}))", st.sampled_from(["sin", "cos", "-", "+", "not "]), x)
-    | st.builds(lambda f, a, b: f"{f}({a}, {b})", st.sampled_from(["min", "max"]), x, x)
-    | st.builds(lambda a, b, c: f"({b} if {a} else {c})", x, x, x)
-    | st.builds(lambda a, b, c: f"where({a}, {b}, {c})", x, x, x)
-    | st.builds(lambda a, b: f"({a} < {b} <= 7)", x, x),
+    lambda x: (
+        st.builds(
+            lambda a, o, b: f"({a} {o} {b})",
+            x,
+            st.sampled_from(["+", "-", "*", "<", "<=", "==", "!=", ">", ">=", "and", "or"]),
+            x,
+        )
+        | st.builds(lambda a, o, b: f"({a} {o} (1 + {b} * {b}))", x, st.sampled_from(["/", "//", "%"]), x)
+        | st.builds(lambda a: f"exp(-(({a}) * ({a})))", x)
+        | st.builds(lambda a: f"log(1 + ({a}) * ({a}))", x)
+        | st.builds(lambda f, a: f"({f}({a}))", st.sampled_from(["sin", "cos", "-", "+", "not "]), x)
+        | st.builds(lambda f, a, b: f"{f}({a}, {b})", st.sampled_from(["min", "max"]), x, x)
+        | st.builds(lambda a, b, c: f"({b} if {a} else {c})", x, x, x)
+        | st.builds(lambda a, b, c: f"where({a}, {b}, {c})", x, x, x)
+        | st.builds(lambda a, b: f"({a} < {b} <= 7)", x, x)
+    ),
     max_leaves=7,
 )
 
 
 @given(formulas, st.integers(0, 50), st.floats(0, 1))
-@settings(max_examples=200)
+@examples(200)
 def test_a_formula_is_worth_what_python_says(text: str, t: int, u: float) -> None:
     names = {"t": float(t), "u": u, "epoch": float(t // 7)}
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import cadence as cd
@@ -20,7 +20,7 @@ from cadence.spec.nodes import Schedule
 from cadence.spec.parse import METHODS
 from cadence.spec.plan import Plan
 from cadence.spec.span import span
-from strategies import FORMULAS, schedules
+from strategies import FORMULAS, examples, schedules
 
 NOMINAL: dict[str, Any] = {"total": 1000, "steps_per_epoch": 10, "batch_size": 32, "tokens_per_step": 100}
 SOON = 20.0
@@ -54,7 +54,7 @@ def read_and_place(text: Any, **run: Any) -> None:
 
 
 @given(st.text())
-@settings(max_examples=200)
+@examples(200)
 @example("\x00")
 @example("cosine(\x00)")
 @example("\ud800")
@@ -99,7 +99,7 @@ soup = st.lists(st.sampled_from([*WORDS, *SIGNS, *SIGNS, *NUMBERS, *TEXTS]), max
 
 
 @given(soup)
-@settings(max_examples=300)
+@examples(300)
 def test_any_soup_of_the_language_s_own_words_is_read_or_refused(text: str) -> None:
     read_and_place(text)
 
@@ -136,13 +136,13 @@ expressions = st.recursive(
 
 
 @given(expressions)
-@settings(max_examples=400)
+@examples(400)
 def test_any_calls_with_any_arguments_are_read_or_refused(text: str) -> None:
     read_and_place(text)
 
 
 @given(schedules(ruled=True).map(repr), st.data())
-@settings(max_examples=150)
+@examples(150)
 def test_good_text_with_a_slip_of_the_pen_is_read_or_refused(text: str, data: st.DataObject) -> None:
     where = data.draw(st.integers(0, len(text)))
     cut = data.draw(st.integers(0, 3))
@@ -187,13 +187,13 @@ def place_formula(text: str) -> None:
 
 
 @given(st.lists(st.sampled_from(FORMULA_WORDS), max_size=12).map("".join) | st.text(max_size=30))
-@settings(max_examples=250)
+@examples(250)
 def test_any_soup_is_a_formula_or_refused(text: str) -> None:
     place_formula(text)
 
 
 @given(terms)
-@settings(max_examples=300)
+@examples(300)
 def test_any_well_formed_formula_is_placed_or_refused_for_its_values(text: str) -> None:
     place_formula(text)
 
@@ -220,7 +220,7 @@ yaml_values = st.recursive(
 
 
 @given(yaml_values)
-@settings(max_examples=300)
+@examples(300)
 def test_any_data_is_read_or_refused(value: Any) -> None:
     with only_our_errors(value):
         cd.parse(value)
@@ -229,7 +229,7 @@ def test_any_data_is_read_or_refused(value: Any) -> None:
 
 
 @given(st.dictionaries(keys, st.sampled_from(["cosine()", "wsd()", 1, 0.5, "cosine(", None]), min_size=1, max_size=4))
-@settings(max_examples=100)
+@examples(100)
 def test_any_plan_is_placed_on_any_groups_or_refused(table: dict[Any, Any]) -> None:
     for groups in (None, ["body", "head"], ["[", "a/b"]):
         with only_our_errors(table):
@@ -237,7 +237,7 @@ def test_any_plan_is_placed_on_any_groups_or_refused(table: dict[Any, Any]) -> N
 
 
 @given(yaml_values, yaml_values, yaml_values, yaml_values)
-@settings(max_examples=100)
+@examples(100)
 def test_any_run_is_understood_or_refused(total: Any, per_epoch: Any, base: Any, groups: Any) -> None:
     for run in (
         {"total": total},
@@ -275,7 +275,7 @@ CONSTRUCTORS: list[Callable[[Any], Any]] = [
 
 @pytest.mark.parametrize("make", CONSTRUCTORS, ids=range(len(CONSTRUCTORS)))
 @given(value=yaml_values)
-@settings(max_examples=20)
+@examples(20)
 @example(value=[[1, 2], [3]])
 @example(value=float("nan"))
 @example(value={"a": 1})

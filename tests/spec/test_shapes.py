@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import cadence as cd
@@ -16,7 +16,7 @@ from cadence._errors import SpecError, UnknownNameError
 from cadence._xp import scalars
 from cadence.spec.shape import shape
 from cadence.spec.shapes import cosine as cosine_file
-from strategies import parameters
+from strategies import examples, parameters
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def shares(n: int) -> tuple[Any, Any]:
 
 @every_shape
 @given(data=st.data(), n=st.integers(1, 10**6), done=st.floats(0, 1))
-@settings(max_examples=40)
+@examples(40)
 def test_numbers_and_arrays_give_the_same_weight(name: str, data: st.DataObject, n: int, done: float) -> None:
     own, t = data.draw(parameters(name)), round(done * n)
     u, v = t / n, (n - t) / n
@@ -61,7 +61,7 @@ def test_traced_code_gives_the_same_weight(name: str, x64: None) -> None:
 
 @every_shape
 @given(data=st.data(), n=st.integers(1, 3000))
-@settings(max_examples=30)
+@examples(30)
 def test_a_shape_goes_from_1_to_0_and_never_back(name: str, data: st.DataObject, n: int) -> None:
     own = data.draw(parameters(name))
     fall, climb = (f(*shares(n), np, own) for f in (shape[name].fall, shape[name].climb))
@@ -75,7 +75,7 @@ def test_a_shape_goes_from_1_to_0_and_never_back(name: str, data: st.DataObject,
 
 @every_shape
 @given(data=st.data(), n=st.integers(1, 3000))
-@settings(max_examples=30)
+@examples(30)
 def test_what_climbs_is_what_has_not_fallen(name: str, data: st.DataObject, n: int) -> None:
     own = data.draw(parameters(name))
     u, v = shares(n)

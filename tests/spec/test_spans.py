@@ -80,7 +80,12 @@ def test_each_unit_is_resolved_by_its_number() -> None:
 
 @pytest.mark.parametrize(
     ("length", "needed"),
-    [("2 epochs", "steps_per_epoch=len(loader)"), ("9 samples", "batch_size=64"), ("9 tokens", "tokens_per_step="), ("5%", "total=")],
+    [
+        ("2 epochs", "steps_per_epoch=len(loader)"),
+        ("9 samples", "batch_size=64"),
+        ("9 tokens", "tokens_per_step="),
+        ("5%", "total="),
+    ],
 )
 def test_what_a_run_does_not_know_it_refuses_to_guess(length: str, needed: str) -> None:
     with pytest.raises(HorizonError) as caught:

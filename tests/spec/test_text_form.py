@@ -8,7 +8,7 @@ import pickle
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import cadence as cd
@@ -19,7 +19,7 @@ from cadence.spec.nodes import Product, Schedule, Sequence, Sum
 from cadence.spec.plan import Plan
 from cadence.spec.shape import shape
 from cadence.spec.span import span
-from strategies import any_spans, factors, leaves, plans, schedules, values, written
+from strategies import any_spans, examples, factors, leaves, plans, schedules, values, written
 
 NOMINAL = {"total": 1000, "steps_per_epoch": 10, "batch_size": 32, "tokens_per_step": 100}
 
@@ -38,7 +38,7 @@ every_constructor = pytest.mark.parametrize("name", constructors())
 
 
 @given(written())
-@settings(max_examples=300)
+@examples(300)
 def test_the_text_form_reads_back_as_the_same_schedule(schedule: Schedule) -> None:
     text = repr(schedule)
     again = cd.parse(text)
@@ -48,14 +48,14 @@ def test_the_text_form_reads_back_as_the_same_schedule(schedule: Schedule) -> No
 
 
 @given(written())
-@settings(max_examples=100)
+@examples(100)
 def test_the_text_form_is_python(schedule: Schedule) -> None:
     names = {name: getattr(cd, name) for name in (*constructors(), "absolute")}
     assert eval(repr(schedule), {"__builtins__": {}}, names) == schedule  # noqa: S307 (the text is our own)
 
 
 @given(schedules(ruled=True) | plans())
-@settings(max_examples=60)
+@examples(60)
 def test_json_and_yaml_hold_the_text_form(spec: Schedule | Plan) -> None:
     assert cd.parse(json.loads(json.dumps({"schedule": repr(spec)}))["schedule"]) == spec
     yaml = pytest.importorskip("yaml")
@@ -63,7 +63,7 @@ def test_json_and_yaml_hold_the_text_form(spec: Schedule | Plan) -> None:
 
 
 @given(plans())
-@settings(max_examples=60)
+@examples(60)
 def test_a_plan_is_a_mapping_in_json_and_yaml(plan: Plan) -> None:
     table = {key: repr(schedule) for key, schedule in plan.entries}
     assert cd.parse(json.loads(json.dumps(table))) == plan
@@ -74,7 +74,7 @@ def test_a_plan_is_a_mapping_in_json_and_yaml(plan: Plan) -> None:
 
 
 @given(written())
-@settings(max_examples=40)
+@examples(40)
 def test_copies_and_pickles_are_equal(schedule: Schedule) -> None:
     assert copy.deepcopy(schedule) == schedule
     assert pickle.loads(pickle.dumps(schedule)) == schedule  # noqa: S301 (our own)
@@ -140,7 +140,7 @@ def test_other_spellings_print_in_the_canonical_one(written: str, printed: str) 
 
 
 @given(leaves(), leaves(), leaves())
-@settings(max_examples=60)
+@examples(60)
 def test_following_is_associative(a: Schedule, b: Schedule, c: Schedule) -> None:
     try:
         left = (a >> b) >> c
@@ -155,7 +155,7 @@ def test_following_is_associative(a: Schedule, b: Schedule, c: Schedule) -> None
 
 
 @given(leaves(), leaves(), leaves())
-@settings(max_examples=40)
+@examples(40)
 def test_products_and_sums_are_associative_and_bind_tighter_than_following(
     a: Schedule, b: Schedule, c: Schedule
 ) -> None:

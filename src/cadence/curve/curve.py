@@ -130,7 +130,8 @@ class Curve:
             result = np.empty(max(end - start, 0))
         except MemoryError:
             raise HorizonError(
-                f"{end - start} values do not fit into memory; ask for a part of them, e.g. values(0, 1000000), or use at()"
+                f"{end - start} values do not fit into memory; ask for a part of them, e.g. "
+                f"values(0, 1000000), or use at()"
             ) from None
         for a in range(start, end, BLOCK):
             b = min(a + BLOCK, end)

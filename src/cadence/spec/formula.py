@@ -138,7 +138,13 @@ def _check(node: ast.expr, text: str, used: set[str], depth: int) -> None:
                 raise UnknownNameError(f"the formula {_short(text)!r} calls {name!r}; {neighbours(name, FUNCTIONS)}")
             least, most = FUNCTIONS[name]
             if not least <= len(args) <= most:
-                wanted = f"{least} value" if most == 1 else f"{least} to {most} values" if least < most else f"{least} values"
+                wanted = (
+                    f"{least} value"
+                    if most == 1
+                    else f"{least} to {most} values"
+                    if least < most
+                    else f"{least} values"
+                )
                 raise SpecError(f"{name} takes {wanted}, not {len(args)}, in the formula {_short(text)!r}")
             inside = args
         case _:
