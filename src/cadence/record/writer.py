@@ -103,9 +103,10 @@ class RunWriter:
         missing = [key for key in RUN_KEYS if key not in run]
         if missing:
             raise RecordError(f"a run is described by {', '.join(RUN_KEYS)}; this one lacks {', '.join(missing)}")
-        write_json(self.folder / RUN, {"version": VERSION, "name": self.folder.resolve().name, **run})
+        # The recipe first: a folder with a description and no recipe would be that of a loop of somebody's own.
         if recipe is not None:
             write_atomically(self.folder / RECIPE, recipe)
+        write_json(self.folder / RUN, {"version": VERSION, "name": self.folder.resolve().name, **run})
         if not self._started:
             self._here = this_environment() if environment is None else dict(environment)
             path = self.folder / ENVIRONMENT
