@@ -302,7 +302,7 @@ class Layout:
                 after_leans=near.after_leans if last else _leans_back(sized[i + 1][0]),
             )
             built.append(self._build(part, extent, frame, around))
-        return built[0] if len(built) == 1 else PlacedSequence(where.begin, where.end, tuple(built))
+        return built[0] if len(built) == 1 else PlacedSequence(where.begin, built[-1].end, tuple(built))
 
     def _rest(
         self, node: Sequence, lengths: list[Fraction | None], parts: tuple[Schedule, ...], where: Extent
