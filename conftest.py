@@ -48,12 +48,14 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """A docstring's example that uses an optional library is skipped where cadence says that it is missing."""
+    """A docstring's example that uses an optional library is skipped where that is missing."""
     try:
         return (yield)
     except doctest.UnexpectedException as failure:
         cause = failure.exc_info[1]
-        if isinstance(cause, MissingExtraError):
+        # Either cadence says so, or the example imports the library itself.
+        own = isinstance(cause, ModuleNotFoundError) and (cause.name or "").partition(".")[0] in OPTIONAL
+        if own or isinstance(cause, MissingExtraError):
             pytest.skip(str(cause))
         raise
 
