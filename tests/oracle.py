@@ -6,7 +6,6 @@ to the ends those lose digits, so what is compared with it is compared within 1e
 
 from __future__ import annotations
 
-import bisect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -45,10 +44,13 @@ def rounded(x: Fraction) -> int:
 
 def passed(x: int, every: Fraction) -> int:
     """How many stretches lie behind update x: the largest k whose boundary, k stretches rounded, is at most x."""
-    most = 1
-    while rounded(most * every) <= x:
-        most *= 2
-    return bisect.bisect_right(range(1, most), x, key=lambda k: rounded(k * every))
+    least, beyond = 0, 1
+    while rounded(beyond * every) <= x:
+        least, beyond = beyond, 2 * beyond
+    while beyond - least > 1:
+        middle = (least + beyond) // 2
+        least, beyond = (middle, beyond) if rounded(middle * every) <= x else (least, middle)
+    return least
 
 
 @dataclass(frozen=True)
@@ -215,6 +217,10 @@ def sequence(parts: tuple[Schedule, ...], at: Place, clock: Clock) -> Function:
         fills = at.end is not None and exact[-1] == at.exact[1]
         end = at.end if fills and at.end is not None else rounded(exact[-1])
         whole.append(max(end, whole[-1] + 1) if x else end)
+    # Those that fill the container and would outgrow it make room for one another, where there is room for all.
+    if at.end is not None and exact[-1] == at.exact[1] and len(kept) <= at.end - at.begin:
+        for k in range(len(kept)):
+            whole[-1 - k] = min(whole[-1 - k], at.end - k)
     # 2. Phases that know their neighbours.
     functions: list[Function] = []
     for i, (part, _) in enumerate(kept):

@@ -39,11 +39,15 @@ def in_updates(length: int | str, run: Run) -> Fraction:
 
 
 def boundaries(lengths: list[Fraction]) -> list[int]:
-    """Beginnings of phases and the end of the last: summed, rounded half up, each above zero at least one update."""
+    """Beginnings of phases and the end of the last: summed, rounded half up, each at least one update."""
     whole, exact = [0], Fraction(0)
     for length in lengths:
         exact += length
-        whole.append(max(math.floor(exact + Fraction(1, 2)), whole[-1] + (length > 0)))
+        whole.append(max(math.floor(exact + Fraction(1, 2)), whole[-1] + 1))
+    end = math.floor(exact + Fraction(1, 2))
+    if len(lengths) <= end:
+        # They are as long as their sum says: the phases before the last make room for its one update.
+        whole = [min(t, end - later) for t, later in zip(whole, range(len(lengths), -1, -1), strict=True)]
     return whole
 
 
@@ -86,7 +90,8 @@ def test_boundaries_are_summed_then_rounded_half_up(lengths: list[int | str], ga
         (["5%", None], 30, [2]),  # 1.5
         (["33.3%", "33.3%", None], 100, [33, 67]),  # 33.3; 66.6
         (["1.5 epochs", "50 samples", "2e2 tokens", None], 100, [8, 9, 11]),  # 7.5; 7.5 + 50/32 = 9.06; + 2
-        ([None, "0.5 steps", "0.5 steps"], 10, [9, 10]),  # the rest is 9: boundaries at 9, 9.5 -> 10, 10
+        ([None, "0.5 steps", "0.5 steps"], 10, [8, 9]),  # 9; 9.5 -> 10; 10: the last two still have an update each
+        ([None, "0.5 steps"], 10, [9]),  # 9.5 -> 10 would leave it none
         ([10, None, "90%"], 100, [10]),  # nothing is left for the open phase: it leaves no trace
         (["0 epochs", 3, "0%", None], 10, [3]),
     ],

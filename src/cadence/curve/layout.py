@@ -292,6 +292,7 @@ class Layout:
             extents.append(extent)
             if length is not None and extent.end is not None:
                 at, begin = at + length, extent.end
+        extents = _fitted(extents, where)
         # 3. A phase may begin where the one before ended, or end where the next begins.
         built: list[Placed] = []
         for i, ((part, _), extent) in enumerate(zip(sized, extents, strict=True)):
@@ -460,6 +461,25 @@ def _extent(exact_begin: Fraction, length: Fraction, begin: int, container: Exte
         container.end if exact_end == container.exact_end and container.end is not None else round_half_up(exact_end)
     )
     return Extent(exact_begin, exact_end, begin, max(rounded, begin + (length > 0)))
+
+
+def _fitted(extents: list[Extent], container: Extent) -> list[Extent]:
+    """Phases that fill their container, kept inside it.
+
+    A phase of less than an update was given a whole one; where that moved the last beyond the end, and there are
+    updates for all of them, those before it make room.
+    """
+    end = container.end
+    if end is None or extents[-1].exact_end != container.exact_end or extents[-1].end == end:
+        return extents
+    if len(extents) > end - container.begin:
+        return extents
+    fitted: list[Extent] = []
+    for extent in reversed(extents):
+        begin = min(extent.begin, end - 1)
+        fitted.insert(0, replace(extent, begin=begin, end=end))
+        end = begin
+    return fitted
 
 
 def _last_of(built: list[Placed], i: int) -> Joint:
