@@ -25,6 +25,9 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 BLOCK = 16_384
 """Updates computed at once: small enough to stay in a core's cache."""
 
+TEMPORARIES = 8
+"""Half as many arrays of that size as a formula holds at once."""
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -133,6 +136,9 @@ class Curve:
                 f"{end - start} values do not fit into memory; ask for a part of them, e.g. "
                 f"values(0, 1000000), or use at()"
             ) from None
+        # glibc gives freed blocks back to the system, page by page, until it has seen a larger one come and go; with
+        # temporaries of a block's size that doubles the time.
+        np.empty(TEMPORARIES * BLOCK)
         for a in range(start, end, BLOCK):
             b = min(a + BLOCK, end)
             result[a - start : b - start] = self._compute(np.arange(a, b), *pair)

@@ -192,8 +192,8 @@ class PlacedPhase(Placed):
         n = self.end - self.begin - self.closed
         if n == 0:
             return xp.where(t < self.begin, start, to) * 1.0
-        t = clamp(t, self.begin, self.begin + n, xp)
-        done, left = t - self.begin, self.begin + n - t
+        done = clamp(t - self.begin, 0, n, xp)
+        left = n - done
         # 2. Mixed so that the smaller value is approached without cancellation.
         values = self._mix(done, left, n, start, to, xp)
         # 3. The promised value at the ends, to the bit.
@@ -202,6 +202,8 @@ class PlacedPhase(Placed):
         return xp.where(left == 0, to, xp.where(done == 0, start, values))
 
     def _mix(self, done: Times, left: Times, n: int, start: float, to: float, xp: Any) -> Values:
+        # As floats, which hold them exactly: dividing whole numbers would convert each of them twice.
+        done, left = done * 1.0, left * 1.0
         u, v = done / n, left / n
         if self.shape.mixes == "geometric":
             if min(start, to) <= 0:
@@ -211,11 +213,8 @@ class PlacedPhase(Placed):
                 )
             return start * (to / start) ** self.shape.climb(u, v, xp, self.parameters)
         if abs(to) <= abs(start):
-            w = self.shape.fall(u, v, xp, self.parameters)
-            # Falling to 0 there is nothing to add, and no rounding from adding it.
-            return start * w if to == 0.0 else to + (start - to) * w
-        w = self.shape.climb(u, v, xp, self.parameters)
-        return to * w if start == 0.0 else start + (to - start) * w
+            return _between(to, start, self.shape.fall(u, v, xp, self.parameters))
+        return _between(start, to, self.shape.climb(u, v, xp, self.parameters))
 
     def _exact(self, start: float, to: float) -> bool:
         if self.shape.mixes == "geometric":
@@ -237,6 +236,16 @@ class PlacedPhase(Placed):
             yield Event(self.begin, "phase", "warmup" if self.kind == "warmup" else self.shape.name)
         if self.kind == "warmup":
             yield Event(self.end, "warmup ends", "warmup ends")
+
+
+def _between(low: float, high: float, w: Values) -> Values:
+    """From `low` at weight 0 to `high` at weight 1."""
+    # From 0 there is nothing to add, and no rounding from adding it.
+    if low == 0.0:
+        return high * w
+    values = (high - low) * w
+    values += low
+    return values
 
 
 @dataclass(frozen=True)

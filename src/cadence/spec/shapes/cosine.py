@@ -8,18 +8,14 @@ from cadence.spec.shape import shape
 LEAD = 2.4674011002723395
 """pi ** 2 / 4, the first coefficient of sin(pi m / 2) ** 2 in powers of m ** 2."""
 
-HEAD = 2.467401087284088
-"""Its first 26 bits, so that a product with another 26 bits is exact."""
-
-TAIL = 1.2988251519942998e-08
-"""pi ** 2 / 4 - `HEAD`."""
+LEAD_REST = 1.5663238771849278e-16
+"""pi ** 2 / 4 - `LEAD`."""
 
 SERIES = (
-    -2.0293560632083842, 0.6676313844272947, -0.1176653151794466, 0.01290344569500703, -0.0009647871547019616,
-    5.231905246242285e-05, -2.1515347935164736e-06, 6.939476231106886e-08, -1.8023653987312506e-09,
-    3.850353565300677e-11,
+    -2.0293560632083842, 0.6676313844272943, -0.11766531517941126, 0.012903445693875608, -0.0009647871369101201,
+    5.231890046433558e-05, -2.150814802631549e-06, 6.761507126807494e-08,
 )  # fmt: skip
-"""The further ones, (-1) ** (k + 1) pi ** (2 k) / (2 (2 k)!) for k = 2, 3, ..."""
+"""The further ones: the best of this degree (Chebyshev) on [0, 1/4], 8e-19 off at most."""
 
 
 @shape(
@@ -40,20 +36,19 @@ def cosine(u: Progress, v: Progress, xp: Numbers) -> Progress:
         Weight of the starting value, in [0, 1]; same shape as `u`.
     """
     # (1 + cos(pi u)) / 2 loses every digit near u = 1. sin(pi v / 2) ** 2 does not, but the square doubles the errors
-    # of pi, of the product and of the sine: 6 ulp. Its series in v ** 2 has none of them, and as sums and products
+    # of pi, of the product and of the sine: 6 ulp. A polynomial in v ** 2 has none of them, and as sums and products
     # alone it is the same to the bit on every machine. Beyond the middle it is the same curve seen from the other end.
     low = _sine_squared(xp.minimum(u, v))
     return xp.where(v <= u, low, 1.0 - low)
 
 
 def _sine_squared(m: Progress) -> Progress:
-    """sin(pi m / 2) ** 2 for m in [0, 1/2], within 1 ulp."""
+    """sin(pi m / 2) ** 2 for m in [0, 1/2], within 2 ulp."""
     z = m * m
-    rest = SERIES[-1]
-    for coefficient in SERIES[-2::-1]:
-        rest = rest * z + coefficient
-    # The first term rules the sum, so its product is taken apart: m = a + b, a with 13 bits, makes HEAD a a exact.
-    shifted = m * (2.0**40 + 1.0)
-    a = shifted - (shifted - m)
-    head = HEAD * (a * a)
-    return head + (LEAD * ((m - a) * (m + a)) + TAIL * (a * a) + z * (z * rest))
+    # In place where that exists (arrays), which halves the time; a new number where it does not.
+    rest = z * SERIES[-1]
+    for coefficient in (*SERIES[-2::-1], LEAD_REST):
+        rest += coefficient
+        rest *= z
+    rest += LEAD * z
+    return rest
