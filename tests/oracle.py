@@ -130,7 +130,7 @@ def measure(node: Schedule, clock: Clock) -> tuple[Fraction, Fraction] | None:
         case nodes.Plateau() | nodes.EarlyStop():
             return None
         case _:
-            if node.children:
+            if node.children and not isinstance(node, nodes.Cut):
                 return measure(node.children[0], clock)
             span = node.length
             if span is None:
@@ -175,6 +175,8 @@ def lay(node: Schedule, at: Place, clock: Clock) -> Function:
             return lambda t, base: min(max(f(t, base), number(low, base)), number(high, base))
         case nodes.PastEnd(inner, then):
             return past_end(inner, then, at, clock)
+        case nodes.Cut(inner):
+            return cut(inner, at, clock)
         case nodes.Staircase(inner, every):
             return staircase(inner, clock.updates(every, None), at, clock)
         case nodes.Stretch(inner, factor):
@@ -272,6 +274,16 @@ def past_end(inner: Schedule, then: str, at: Place, clock: Clock) -> Function:
         return f(begin + x, base)
 
     return value
+
+
+def cut(inner: Schedule, at: Place, clock: Clock) -> Function:
+    own, room = length(inner, clock), at
+    if own is not None:
+        exact_end = at.exact[0] + own
+        end = at.end if exact_end == at.exact[1] else rounded(exact_end)
+        room = replace(at, exact=(at.exact[0], exact_end), end=max(end or 0, at.begin + (own > 0)))
+    f = lay(inner, replace(room, after=None), clock)
+    return lambda t, base: f(max(t, at.begin) if at.end is None else min(max(t, at.begin), at.end), base)
 
 
 def staircase(inner: Schedule, every: Fraction, at: Place, clock: Clock) -> Function:

@@ -290,7 +290,7 @@ def modified(draw: st.DrawFn, inner: st.SearchStrategy[Schedule], *, absolute: b
     node = draw(inner)
     watched = any(isinstance(inner, (nodes.Plateau, nodes.EarlyStop)) for inner in nodes.walk(node))
     cycles = [] if watched else ["repeat", "grow"]
-    match draw(st.sampled_from(["clip", "stretch", "past_end", "staircase", *cycles])):
+    match draw(st.sampled_from(["clip", "stretch", "past_end", "staircase", "cut", *cycles])):
         case "clip":
             numbers = values(absolute=False)
             lo, hi = sorted([draw(numbers), draw(numbers)])
@@ -306,6 +306,8 @@ def modified(draw: st.DrawFn, inner: st.SearchStrategy[Schedule], *, absolute: b
             return node.stretch(draw(st.sampled_from([0.5, 1.0, 1.5, 2.0, 3.0])))
         case "past_end":
             return node.past_end(draw(st.sampled_from(["hold", "repeat", "mirror"])))
+        case "cut":
+            return node.cut(draw(spans(least=1, most=20)))
         case _:
             return node.staircase(draw(spans(least=1, most=20, percent=False)))
 

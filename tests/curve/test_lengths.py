@@ -367,3 +367,24 @@ def test_a_curve_describes_itself_in_words() -> None:
     assert str(endless) == endless.describe()
     assert endless._repr_html_().startswith("<div><svg")
     assert "<code>cosine(10)</code>" in cd.cosine(10)._repr_html_()
+
+
+def test_a_cut_schedule_is_the_beginning_of_the_whole() -> None:
+    whole, begun = cd.place("cosine(100)", total=100), cd.place("cosine(100).cut(30) >> constant(start=0.5)", total=60)
+    np.testing.assert_array_equal(begun.values(0, 30), whole.values(0, 30))
+    assert set(begun.values(30).tolist()) == {0.5}
+    # Where it is shorter than the cut, it goes on as it does past its end.
+    assert cd.place("cosine(10).cut(30) >> constant()", total=60).at(29) == 0.0
+    mirrored = cd.place("cosine(10).past_end('mirror').cut(30) >> constant()", total=60)
+    assert mirrored.at(25) == mirrored.at(5) == 0.5
+
+
+def test_a_cut_sequence_may_outlast_the_run() -> None:
+    sequence = "linear(200, start=0.1, to=1) >> cosine(800)"
+    with pytest.raises(HorizonError, match="would begin at update 200"):
+        cd.place(sequence, total=100)
+    np.testing.assert_array_equal(
+        cd.place(f"({sequence}).cut()", total=100).values(), cd.place(sequence, total=1000).values(0, 100)
+    )
+    # What follows does not move the joint of a warmup inside.
+    assert cd.place("warmup(10).cut(5) >> constant(start=0.3)", total=20).at(4) == pytest.approx(0.01 + 0.99 * 0.4)

@@ -268,6 +268,7 @@ CONSTRUCTORS: list[Callable[[Any], Any]] = [
     lambda x: x + cd.cosine() if isinstance(x, (int, float)) else cd.cosine() + x, lambda x: cd.cosine().clip(x), lambda x: cd.cosine().clip(hi=x),
     lambda x: cd.cosine(5).repeat(x), lambda x: cd.cosine(5).repeat(grow=x), lambda x: cd.cosine(5).repeat(decay=x),
     lambda x: cd.cosine().stretch(x), lambda x: cd.cosine().past_end(x), lambda x: cd.cosine().staircase(x),
+    lambda x: cd.cosine().cut(x),
     lambda x: cd.one_cycle(phases=x), lambda x: cd.restarts(x), lambda x: cd.restarts(5, to=x, decay=0.5), lambda x: cd.triangular(up=x),
     lambda x: cd.triangular(up=5, low=x), lambda x: cd.wsd(cooldown=x), lambda x: cd.wsd(shape=x),
 ]  # fmt: skip

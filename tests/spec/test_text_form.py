@@ -104,6 +104,7 @@ def test_a_value_reads_back_to_the_bit(value: Any) -> None:
         "formula('1 if epoch < 50 else max(0.1, 1 - (epoch - 50) * 0.018)')",
         "cosine(10, ends='closed').repeat(3, grow=2, decay=0.5).clip(lo=0.01)",
         "(constant(5) >> linear(10)).stretch(2).past_end('mirror').staircase('1 epoch')",
+        "cosine(100).cut(5) >> cosine(3).cut()",
         "0.5 + 0.5 * cosine()", "absolute(1e-05) + linear(10)", "power(10, to=absolute(1e-06), exponent=0.9)",
         "piecewise([(0, 1), ('30%', absolute(0.3))], shape='tanh', local=True)", "ramp(10, shape='1-sqrt', to=0.1, start=2)",
         "constant() * early_stop('bleu', patience='5 epochs')", "constant() * plateau('val_loss', patience='5 steps', cooldown=2)", "constant(start=2) * 3 * cosine()", "tanh(low=-3, high=2.5)",

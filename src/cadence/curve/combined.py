@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
 import numpy as np
@@ -206,6 +206,21 @@ class PlacedPastEnd(Placed):
 
     def events(self) -> Iterator[Event]:
         return self.inner.events()
+
+
+@dataclass(frozen=True)
+class PlacedCut(Placed):
+    """The first part of what is laid out by itself; after its own end the value at the cut holds."""
+
+    begin: int
+    end: int | None
+    inner: Placed
+
+    def at(self, t: Times, scene: Scene) -> Values:
+        return self.inner.at(clamp(t, self.begin, self.end, scene.xp), scene)
+
+    def events(self) -> Iterator[Event]:
+        return takewhile(lambda e: self.end is None or e.t < self.end, self.inner.events())
 
 
 @dataclass(frozen=True)

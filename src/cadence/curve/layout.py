@@ -10,6 +10,7 @@ from typing import TypeAlias
 from cadence._errors import HorizonError, SpecError
 from cadence.curve.combined import (
     PlacedClip,
+    PlacedCut,
     PlacedPastEnd,
     PlacedProduct,
     PlacedRule,
@@ -36,6 +37,7 @@ from cadence.spec.formula import read_formula
 from cadence.spec.nodes import (
     Clip,
     Constant,
+    Cut,
     EarlyStop,
     Formula,
     Geometric,
@@ -187,7 +189,7 @@ class Layout:
                 return _bounded(one[0] * cycles, node), one[1] * cycles
             case Plateau() | EarlyStop():
                 return None
-            case Constant() | Phase() | Steps() | Geometric() | Inverse() | Piecewise() | Formula():
+            case Constant() | Phase() | Steps() | Geometric() | Inverse() | Piecewise() | Formula() | Cut():
                 if node.length is None:
                     return None
                 if node.length.unit == "%":
@@ -259,6 +261,13 @@ class Layout:
                 own = self._length(inner, frame)
                 here = where if own is None else _extent(where.exact_begin, own, where.begin, where)
                 return PlacedPastEnd(where.begin, where.end, self._build(inner, here, frame, near), then)
+            case Cut(inner):
+                # By itself: neither the run's end nor the phase that follows is its business.
+                free = replace(frame, limit=None)
+                own = self._length(inner, frame)
+                here = where if own is None else _extent(where.exact_begin, own, where.begin, where)
+                built = self._build(inner, here, free, Neighbours(before=near.before))
+                return PlacedCut(where.begin, where.end, built)
             case Staircase(inner, every):
                 step = ratio(_positive(frame.updates(every, node), node), where.end)
                 built = self._build(inner, where, frame, near)
@@ -501,7 +510,9 @@ def _leans_back(node: Schedule) -> bool:
         case Product(parts):
             rest = [p for p in parts if not isinstance(p, RULES)]
             return bool(rest) and _leans_back(next((p for p in rest if _has_absolute(p)), rest[0]))
-        case Clip(inner=inner) | PastEnd(inner=inner) | Staircase(inner=inner) | Stretch(inner=inner):
+        case (
+            Clip(inner=inner) | PastEnd(inner=inner) | Staircase(inner=inner) | Stretch(inner=inner) | Cut(inner=inner)
+        ):
             return _leans_back(inner)
         case _:
             return False

@@ -18,7 +18,7 @@ PAGE: dict[str, dict[str, str]] = {
             "tokens'` "
             "or `'5%'` of the run; a phase without a length takes what is left. Schedules combine: `a >> b` (first a, "
             "then b), `a * b`, `a + b`, `.clip(lo, hi)`, `.repeat(n, grow=, decay=)`, `.stretch(x)`, "
-            "`.staircase('1 epoch')`, `.past_end('hold' | 'repeat' | 'mirror' | 'raise')`."
+            "`.staircase('1 epoch')`, `.cut('10 epochs')`, `.past_end('hold' | 'repeat' | 'mirror' | 'raise')`."
         ),
         "formula": "Formula",
         "source": "Source",
@@ -47,6 +47,7 @@ PAGE: dict[str, dict[str, str]] = {
             "`'2e9 tokens'` 或占全程的 `'5%'`；不写长度的阶段占用剩余的部分。调度可以组合：`a >> b`（先 a 后 b）、"
             "`a * b`、"
             "`a + b`、`.clip(lo, hi)`、`.repeat(n, grow=, decay=)`、`.stretch(x)`、`.staircase('1 epoch')`、"
+            "`.cut('10 epochs')`、"
             "`.past_end('hold' | 'repeat' | 'mirror' | 'raise')`。"
         ),
         "formula": "公式",

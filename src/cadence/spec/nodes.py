@@ -99,6 +99,14 @@ class Schedule(abc.ABC):
             )
         return Staircase(self, length)
 
+    def cut(self, length: SpanLike | None = None) -> Schedule:
+        """The first part of it: laid out by itself, as long as it is, and cut off.
+
+        Args:
+            length: how much of it; None: what is left. Where it is shorter than that, it goes on past its end.
+        """
+        return Cut(self, None if length is None else span(length, "the length of cut"))
+
     def _repr_html_(self) -> str:
         # A picture needs a curve, and curves lie above specs: the one door upwards, opened only by a notebook.
         return importlib.import_module("cadence.curve.sketch").schedule_html(self)
@@ -469,6 +477,24 @@ class Staircase(Schedule):
 
     def text_form(self) -> tuple[str, int]:
         return _method(self.inner, "staircase", self.every), 3
+
+
+@dataclass(frozen=True, repr=False)
+class Cut(Schedule):
+    """The first part of a schedule that is laid out by itself."""
+
+    inner: Schedule
+    length: Span | None
+
+    def __post_init__(self) -> None:
+        _check_depth(self)
+
+    @property
+    def children(self) -> tuple[Schedule, ...]:
+        return (self.inner,)
+
+    def text_form(self) -> tuple[str, int]:
+        return _method(self.inner, "cut", *(() if self.length is None else (self.length,))), 3
 
 
 def two_unlengthed(a: Schedule, b: Schedule) -> str:

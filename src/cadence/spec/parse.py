@@ -17,7 +17,7 @@ from cadence.spec.shape import shape as shapes
 from cadence.spec.shown import shown
 from cadence.spec.value import Absolute, absolute
 
-METHODS = ("clip", "repeat", "stretch", "past_end", "staircase")
+METHODS = ("clip", "repeat", "stretch", "past_end", "staircase", "cut")
 DEEPEST = 150
 
 
