@@ -17,7 +17,7 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"spec"}),
     frozenset({"curve"}),
     frozenset({"feedback", "record"}),
-    frozenset({"drivers", "optim", "recipe", "tasks"}),
+    frozenset({"conversion", "drivers", "optim", "recipe", "tasks"}),
     frozenset({"run"}),
     frozenset({"comparison"}),
     frozenset({"report"}),

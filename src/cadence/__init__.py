@@ -13,6 +13,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cadence.conversion.doors import from_native as from_native
+    from cadence.conversion.doors import to_code as to_code
+    from cadence.conversion.doors import to_native as to_native
     from cadence.curve.place import place as place
     from cadence.drivers.doors import drive as drive
     from cadence.drivers.torch_scheduler import torch_scheduler as torch_scheduler
@@ -59,6 +62,9 @@ _HOMES = {
     "shape": "spec.shape",
     "place": "curve.place",
     "drive": "drivers.doors",
+    "from_native": "conversion.doors",
+    "to_native": "conversion.doors",
+    "to_code": "conversion.doors",
     "replay": "feedback.replay",
     "torch_scheduler": "drivers.torch_scheduler",
     "optimizer": "optim.make",

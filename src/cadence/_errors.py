@@ -37,6 +37,10 @@ class StateError(CadenceError, ValueError):
     """A saved state that does not belong to what it is loaded into."""
 
 
+class ConversionError(CadenceError, ValueError):
+    """A schedule that has no equal on the other side, or arguments that its own framework would refuse."""
+
+
 class DriverError(CadenceError, TypeError):
     """A call that a driver or an adapter cannot honour."""
 

@@ -1,0 +1,1 @@
+"""One package for each framework; `objects.py` in it loads the framework, nothing else does."""
