@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -209,10 +210,12 @@ def _described(
 
 def own_base(native: Native) -> float:
     """The base rate that a scheduler carries itself (or the one inside it does); 1 where it carries none."""
-    given = native.arguments.get(definitions(native.framework)[native.name].base)
-    if given is None:
-        return 1.0
-    return number_of(given, "base") if hasattr(given, "__float__") else own_base(native_of(native.framework, given))
+    given: Any = native.arguments.get(definitions(native.framework)[native.name].base)
+    if hasattr(given, "__float__"):
+        number = float(given)
+        # Of one that is no rate the scheduler itself says what is wrong.
+        return number if 0 <= number < math.inf else 1.0
+    return 1.0 if given is None or isinstance(given, str) else own_base(native_of(native.framework, given))
 
 
 def _as_schedule(schedule: Schedule | Plan | str) -> Schedule | Plan:
