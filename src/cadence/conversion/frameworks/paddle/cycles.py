@@ -109,7 +109,7 @@ def _phases(
     if on.ticks is None or on.ticks == last:
         parts[-1] = _one_more(on, parts[-1], ends, values, levels, strategy)
     whole_of_it = Sequence(tuple(parts))
-    if on.ticks is not None and on.ticks <= ends[-2]:
+    if on.ticks is not None and on.ticks <= round(ends[-2]):
         return whole_of_it.cut()
     return _ended(on, whole_of_it, last)
 
@@ -142,7 +142,8 @@ def _text(ends: list[float], levels: list[float], strategy: str, n: str) -> str:
         texts.append(
             f"{y!r} + {(x - y) / 2!r} * (cos(pi * {share}) + 1)"
             if strategy == "cos"
-            else f"{x!r} + {y - x!r} * {share}"
+            # Each end times its own share: towards 0 nothing is subtracted that could leave less.
+            else f"{x!r} * ({b!r} - {n}) / {b - a!r} + {y!r} * {share}"
         )
     text = texts[-1]
     for end, before in zip(ends[-2:0:-1], texts[-2::-1], strict=True):

@@ -281,6 +281,10 @@ class _Part:
 
     def one_cycle(self, parts: tuple[Placed, ...]) -> Native | None:
         """One cycle of two phases along a cosine, or of three phases that belong together."""
+        last = parts[-1]
+        if isinstance(last, PlacedPastEnd) and last.then in ("hold", "mirror"):
+            # Its end is the run's, or the step after it, where paddle's goes back like a mirror.
+            parts = (*parts[:-1], last.inner)
         phases = [part for part in parts if isinstance(part, PlacedPhase)]
         names = {part.shape.name for part in phases}
         if len(phases) != len(parts) or len(parts) not in (2, 3) or len(names) > 1:
@@ -336,7 +340,8 @@ class _Part:
             _no("a cooldown that hears improvements", "its ReduceOnPlateau hears nothing then; write deaf=True")
         return _native(
             "ReduceOnPlateau", learning_rate=bare.arguments["learning_rate"], mode=rule.mode, factor=rule.factor,
-            patience=int(rule.patience.amount), threshold=rule.threshold, threshold_mode=rule.threshold_mode,
+            patience=int(rule.patience.amount), threshold=rule.threshold,
+            threshold_mode="abs" if rule.threshold_mode == "abs" else "rel",
             cooldown=int(rule.cooldown.amount), min_lr=self.scene.resolve(rule.minimum), epsilon=rule.least_change,
         )  # fmt: skip
 

@@ -92,6 +92,9 @@ class _Paddle(Framework):
         multiples = [base / on.base if on.base else 1.0 for base in on.bases]
         return {"lr": np.outer(multiples, rates)}
 
+    def bases(self, optimizer: Any) -> tuple[float, ...] | None:
+        return (float(optimizer.get_lr()),)
+
     def build(self, native: Native, on: Setting, optimizer: Any) -> Any:
         scheduler = made(native, on.base)
         if optimizer is not None:

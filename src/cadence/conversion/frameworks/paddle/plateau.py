@@ -55,8 +55,9 @@ def reduce_on_plateau(
             rates, direction, cut, math.floor(borne), threshold, kind, rest, at_least_zero(min_lr, "min_lr"), epsilon
         )
     return constant(start=rates.times(1.0)) * plateau(
-        METRIC, factor=cut, patience=math.floor(borne), threshold=threshold, threshold_mode=kind, cooldown=rest,
-        minimum=rates.number(min_lr, "min_lr"), mode=direction, nan="bad", least_change=epsilon, deaf=rest > 0,
+        METRIC, factor=cut, patience=math.floor(borne), threshold=threshold,
+        threshold_mode="signed" if kind == "rel" else "abs", cooldown=rest, minimum=rates.number(min_lr, "min_lr"),
+        mode=direction, nan="bad", least_change=epsilon, infinite="first", deaf=rest > 0,
     )  # fmt: skip
 
 
