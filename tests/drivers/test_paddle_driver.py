@@ -133,6 +133,20 @@ def test_minimize_and_gradients_of_one_s_own_are_updates_too() -> None:
     assert (driver.t, optimizer.get_lr()) == (2, 0.1 * 0.8)
 
 
+def test_a_step_that_asks_for_an_update_by_another_name_is_one() -> None:
+    class Mine(paddle.optimizer.SGD):  # type: ignore[misc, name-defined]
+        def step(self) -> None:
+            self.apply_gradients([(p, p.grad) for p in self._parameter_list])
+
+    optimizer = Mine(0.1, parameters=parameters())
+    driver = cd.drive(optimizer, "linear()", total=10)
+    for t in range(1, 4):
+        give_gradients(optimizer)
+        optimizer.step()
+        driver.step()
+        assert driver.t == t
+
+
 def test_accumulation_counts_updates_and_not_micro_batches() -> None:
     optimizer = sgd()
     driver = cd.drive(optimizer, "linear()", total=10)

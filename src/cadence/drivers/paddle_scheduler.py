@@ -119,24 +119,19 @@ class CadenceDecay(LRScheduler):
         Raises:
             DriverError: an epoch that is no whole number from 0, as a metric would be.
         """
-        if epoch is not None:
-            try:
-                epoch = operator.index(epoch)
-            except TypeError:
-                raise DriverError(
-                    f"step() of a schedule without feedback takes no metric, and got {epoch!r:.60}; leave it out, or "
-                    f"write {self._curve.spec} * plateau('val_loss') if a metric shall govern"
-                ) from None
-            if epoch < 0:
-                raise DriverError(f"step({epoch}) is no update number; give a whole one from 0")
-        super().step(epoch)
+        self.last_epoch = self.last_epoch + 1 if epoch is None else self._checked(epoch)
+        self.last_lr = self.get_lr()
 
     def get_lr(self) -> float:
         """The learning rate at `last_epoch`, closed form."""
-        t = max(self.last_epoch, 0) // self.steps_per_update
-        if not 0 <= t - self._first < len(self._rates):
-            self._first, self._rates = t, list(self._curve.columns(t, t + BLOCK)[0])
-        return self._rates[t - self._first]
+        t = self.last_epoch // self.steps_per_update
+        ahead, rates = t - self._first, self._rates
+        if 0 <= ahead < len(rates):
+            return rates[ahead]
+        # Before the first update it is asked for nothing else than the first.
+        self._first = t = max(t, 0)
+        self._rates = list(self._curve.columns(t, t + BLOCK)[0])
+        return self._rates[0]
 
     def state_keys(self) -> None:
         """Names the entries of a state, for paddle's own tools."""
@@ -161,6 +156,18 @@ class CadenceDecay(LRScheduler):
         self.last_lr = self.get_lr()
 
     set_dict = set_state_dict
+
+    def _checked(self, epoch: Any) -> int:
+        try:
+            number = operator.index(epoch)
+        except TypeError:
+            raise DriverError(
+                f"step() of a schedule without feedback takes no metric, and got {epoch!r:.60}; leave it out, or write "
+                f"{self._curve.spec} * plateau('val_loss') if a metric shall govern"
+            ) from None
+        if number < 0:
+            raise DriverError(f"step({number}) is no update number; give a whole one from 0")
+        return number
 
 
 class CadenceOnPlateau(ReduceOnPlateau):
@@ -222,7 +229,7 @@ class CadenceOnPlateau(ReduceOnPlateau):
                 f"step() after each optimizer.step() and step(metric) after each evaluation"
             )
         self._observed = True
-        self._driver.observe(metrics if isinstance(metrics, Mapping) else {self._metric(): metrics})
+        self._driver.observe(metrics if isinstance(metrics, Mapping) else {self._metric(): _single(metrics)})
 
     def get_lr(self) -> float:
         """The learning rate now."""
@@ -304,6 +311,11 @@ def _whole(x: Any, name: str, least: int) -> int:
     if isinstance(x, bool) or not isinstance(x, int) or x < least:
         raise DriverError(f"{name} is {x!r:.60}; give a whole number from {least}")
     return x
+
+
+def _single(metric: Any) -> Any:
+    """A metric out of the array or tensor of one number that executors and losses give."""
+    return metric.item() if getattr(metric, "size", None) == 1 else metric
 
 
 def _check_state(state: Mapping[str, Any]) -> None:

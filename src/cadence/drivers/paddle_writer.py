@@ -28,7 +28,7 @@ REMEMBERED = "_initial_values"
 """Attribute of an optimizer that keeps what relative values are multiples of, as torch's groups keep `initial_lr`."""
 
 SAME = 1e-12
-"""Multiples that differ by less are the same: the difference is rounding."""
+"""Ratios that differ by less are the same: the difference is rounding."""
 
 OWN_RATES = {
     "Rprop": "keeps a step size of its own for each parameter, and reads its learning rate only to begin with",
@@ -96,9 +96,10 @@ class PaddleWriter(Writer):
             else:
                 puts.append((position, groups[g].writer(value)))
         aimed = [self._rates[number].aim(places) for number, places in rates.items()]
+        grouped = any(self._members)
 
         def write(values: Row) -> None:
-            if self.stale():
+            if grouped and self.stale():
                 return self._changed()
             for put_rates in aimed:
                 put_rates(values)
@@ -192,23 +193,26 @@ class Rate:
             return lambda values: self._set(values[places[0][1]])
         self._first += [_multiple(group) for group in groups[len(self._first) :]]
         first = [x if x > 0 else 1.0 for x in self._first]
+        for group in groups:
+            group.setdefault("learning_rate", 1.0)
         rates = [self.read(index) or 0.0 for index in range(len(groups))]
 
         def write(values: Row) -> None:
             for index, position in places:
                 rates[index] = values[position]
             shares = [rate / multiple for rate, multiple in zip(rates, first, strict=True)]
-            # Where all have the same share up to rounding, the first one's is taken.
-            top = shares[0] if shares[0] >= (1 - SAME) * max(shares) else max(shares)
+            top = max(shares)
+            if min(shares) >= (1 - SAME) * top:
+                top, wanted = shares[0], first
+            else:
+                wanted = [rate / top for rate in rates]
             self._set(top)
-            for group, rate, multiple in zip(groups, rates, first, strict=True):
-                wanted = rate / top if top > 0 else multiple
-                if abs(wanted - _multiple(group)) > SAME * multiple:
+            if [group["learning_rate"] for group in groups] != wanted:
+                for group, multiple in zip(groups, wanted, strict=True):
                     # Paddle looks at the parameters only; the group is what people look at.
-                    known = multiple if abs(wanted - multiple) <= SAME * multiple else wanted
-                    group["learning_rate"] = known
+                    group["learning_rate"] = multiple
                     for p in group["params"]:
-                        p.optimize_attr["learning_rate"] = known
+                        p.optimize_attr["learning_rate"] = multiple
 
         return write
 
