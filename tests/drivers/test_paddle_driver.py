@@ -6,6 +6,7 @@ import copy
 import gc
 import json
 import weakref
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -206,18 +207,41 @@ def test_an_update_that_fails_is_none() -> None:
     assert driver.t == 1
 
 
-def test_an_update_that_the_loss_scaler_skips_does_not_count() -> None:
-    optimizer = sgd()
-    driver = cd.drive(optimizer, "linear()", total=10)
-    for overflow in (True, False, True, False):
-        give_gradients(optimizer)
-        # What paddle's scaler does where it is at work, which it is not on a CPU.
-        optimizer._set_auxiliary_var("found_inf", paddle.to_tensor([overflow]))
-        before = all_parameters(optimizer)[0].numpy().copy()
-        optimizer.step()
-        assert (all_parameters(optimizer)[0].numpy() == before).all() == overflow
+@pytest.mark.parametrize("way", ["step", "minimize"])
+@pytest.mark.parametrize("kind", ["SGD", "AdamW"])
+def test_an_update_that_the_loss_scaler_skips_does_not_count(
+    way: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OnDevice:
+        """Paddle's scaler is at work on accelerators only, and asks here whether there is one."""
+
+        def is_gpu_place(self) -> bool:
+            return True
+
+    asked = SimpleNamespace(_expected_place=OnDevice())
+    monkeypatch.setattr("paddle.amp.grad_scaler._dygraph_tracer", lambda: asked)
+    scaler = paddle.amp.GradScaler(init_loss_scaling=1024.0, use_dynamic_loss_scaling=False)
+    monkeypatch.undo()
+    assert scaler.is_enable()
+    (p,) = listed = parameters()
+    optimizer = getattr(paddle.optimizer, kind)(0.1, parameters=listed)
+    driver = cd.drive(optimizer, "linear()", total=10, scaler=scaler)
+    seen = []
+    for overflow in (True, True, False, True, False):
+        optimizer.clear_grad()
+        before = p.numpy().copy()
+        loss = scaler.scale(p.sum() * (float("inf") if overflow else 1.0))
+        loss.backward()
+        if way == "step":
+            scaler.step(optimizer)
+            scaler.update()
+        else:
+            scaler.minimize(optimizer, loss)
+        assert (p.numpy() == before).all() == overflow
         driver.step()
-    assert (driver.t, optimizer.get_lr()) == (2, driver.curve.at(2))
+        seen.append(driver.t)
+    assert seen == [0, 0, 1, 1, 2]
+    assert optimizer.get_lr() == driver.curve.at(2)
 
 
 def test_a_scaler_that_skips_without_calling_the_optimizer_is_told_by_scaler() -> None:
