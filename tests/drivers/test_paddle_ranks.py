@@ -45,6 +45,20 @@ def work(folder):
     except cd._errors.FeedbackError as error:
         told["errors"].append(str(error))
     runs[1][1].close()
+    # A wrapper of fleet's, which is no optimizer by its class.
+    strategy = paddle.distributed.fleet.DistributedStrategy()
+    strategy.hybrid_configs = {"dp_degree": 2, "mp_degree": 1, "pp_degree": 1}
+    paddle.distributed.fleet.init(is_collective=True, strategy=strategy)
+    inner = paddle.optimizer.AdamW(0.1, parameters=(network := paddle.nn.Linear(2, 1)).parameters())
+    network = paddle.distributed.fleet.distributed_model(network)
+    outer = paddle.distributed.fleet.distributed_optimizer(inner)
+    driver = cd.drive(outer, "linear()", total=10)
+    for _ in range(3):
+        network(paddle.ones([2, 2])).mean().backward()
+        outer.step()
+        outer.clear_grad()
+        driver.step()
+    told["fleet"] = [driver.t, inner.get_lr()]
     pathlib.Path(folder, f"{rank}.json").write_text(json.dumps(told))
 
 if __name__ == "__main__":
@@ -83,3 +97,8 @@ def test_ranks_that_report_different_names_fail_together(folder: Path) -> None:
 def test_of_a_run_there_is_one_record_and_rank_0_writes_it(folder: Path) -> None:
     lines = (folder / "run" / "evaluations.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["extra"] for line in lines] == [0.5] * 6
+
+
+def test_an_optimizer_of_fleet_is_driven_through_its_wrapper(folder: Path) -> None:
+    for rank in range(2):
+        assert told(folder, rank)["fleet"] == [3, pytest.approx(0.07)]

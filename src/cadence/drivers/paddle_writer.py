@@ -289,7 +289,11 @@ class Group:
         return key is None or (key == "regularization_coeff" and self._regularizer() is not None)
 
     def _regularizer(self) -> Any:
-        return self.optimizer.regularization if self.options is None else self.options.get("weight_decay")
+        return (
+            getattr(self.optimizer, "regularization", None)
+            if self.options is None
+            else self.options.get("weight_decay")
+        )
 
     def _decay_writer(self) -> Put:
         held = self._regularizer()
