@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("ignite")
 
 from ignite.engine import Engine, Events  # noqa: E402
-from ignite.handlers import Checkpoint, LRScheduler  # noqa: E402
+from ignite.handlers import Checkpoint, LRScheduler, create_lr_scheduler_with_warmup  # noqa: E402
 
 SCHEDULE = "warmup(3) >> cosine(to=0.01)"
 PLAN = {"lr": SCHEDULE, "momentum": "linear(to=0.5)", "weight_decay": "linear(to=2)"}
@@ -106,6 +106,23 @@ def test_a_run_that_goes_on_from_a_checkpoint_is_the_unbroken_one() -> None:
     second.engine.add_event_handler(Events.ITERATION_STARTED, handler)
     second.engine.run([1.0] * 6, max_epochs=1)
     assert first.seen + second.seen == unbroken.seen
+
+
+def test_ignite_s_own_warmup_goes_before_it_as_before_torch_s_own() -> None:
+    def run(make: Any) -> list[float]:
+        training = Training("linear()", total=9)
+        scheduler = make(training)
+        handler = create_lr_scheduler_with_warmup(
+            scheduler, warmup_start_value=0.0, warmup_end_value=0.1, warmup_duration=4
+        )
+        training.engine.add_event_handler(Events.ITERATION_STARTED, handler)
+        training.engine.run([1.0] * 6, max_epochs=2)
+        return training.rates()
+
+    ours = run(lambda training: training.scheduler)
+    theirs = run(lambda training: torch.optim.lr_scheduler.LambdaLR(training.optimizer, lambda t: max(1 - t / 9, 0)))
+    assert ours == pytest.approx(theirs)
+    assert len(set(ours)) > 8
 
 
 def test_the_handler_simulates_it_without_touching_it() -> None:

@@ -361,6 +361,41 @@ def test_an_optimizer_inside_another_is_the_one_that_is_written_to() -> None:
     assert (driver.t, inner.get_lr()) == (3, driver.curve.at(3))
 
 
+@pytest.mark.parametrize("name", ["_inner_opt", "_optim"])
+def test_so_is_one_inside_a_wrapper_of_paddle_s_distributed_training(name: str) -> None:
+    class Wrapper(paddle.optimizer.Optimizer):  # type: ignore[misc, name-defined]
+        def __init__(self, inner: Any) -> None:
+            super().__init__(0.1, parameters=all_parameters(inner))
+            setattr(self, name, inner)
+
+        def step(self) -> None:
+            getattr(self, name).step()
+
+    inner = grouped(1.0, 0.1, kind=paddle.optimizer.AdamW)
+    outer = Wrapper(inner)
+    driver = cd.drive(outer, {"lr": "linear()", "beta1": "linear(to=0.5)"}, total=10)
+    for _ in range(3):
+        give_gradients(inner)
+        outer.step()
+        driver.step()
+    assert driver.t == 3
+    assert inner.get_lr() == pytest.approx(0.07)
+    assert [group["beta1"] for group in inner._param_groups] == pytest.approx([0.9 * 0.85] * 2)
+    assert driver.check() == []
+
+
+def test_where_a_scheduler_of_paddle_s_governs_the_rate_other_values_may_be_driven() -> None:
+    scheduler = paddle.optimizer.lr.StepDecay(0.1, 2)
+    optimizer = paddle.optimizer.Adam(scheduler, parameters=parameters())
+    driver = cd.drive(optimizer, {"beta1": "linear(to=0.5)"}, total=10)
+    for _ in range(4):
+        give_gradients(optimizer)
+        optimizer.step()
+        scheduler.step()
+        driver.step()
+    assert (optimizer._beta1, optimizer.get_lr()) == (pytest.approx(0.9 * 0.8), pytest.approx(0.001))
+
+
 # ---- other values ----------------------------------------------------------------------------------------------------
 
 KINDS = {

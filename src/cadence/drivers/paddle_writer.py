@@ -325,9 +325,9 @@ def key_of(optimizer: Any, value: str) -> str | None:
 
 
 def plain(optimizer: Any) -> Any:
-    """The optimizer inside a wrapper, as fleet's or `LookAhead`."""
+    """The optimizer inside wrappers, as fleet's, `LookAhead` and those that shard."""
     while True:
-        found = [vars(optimizer).get(name) for name in ("_inner_opt", "inner_optimizer")]
+        found = [vars(optimizer).get(name) for name in ("_inner_opt", "inner_optimizer", "_optim")]
         inner = next((x for x in found if isinstance(x, Optimizer)), None)
         if inner is None:
             return optimizer
