@@ -126,7 +126,7 @@ def _state(scheduler: Any) -> State:
 
 
 def _name(scheduler: Any) -> str:
-    kind: type[Any] = type(scheduler)
+    kind = cast("type[Any]", type(scheduler))
     for name in definitions("torch"):
         if definitions("torch")[name].path == f"{kind.__module__}.{kind.__qualname__}":
             return name
