@@ -59,7 +59,7 @@ def restored(name: str, state: State, bases: tuple[float, ...]) -> Live:
 def _located(native: Native, state: State, current: tuple[float, ...], momentum: str) -> Live:
     """Where the scheduler stands, and what was done to its rates by hand."""
     first = _first(state)
-    t = int(first["_step_count"]) - 1 if native.name == "SWALR" else int(state.get("last_epoch", first["last_epoch"]))
+    t = int(first["_step_count"]) - 1 if native.name == "SWALR" else _steps(state)
     bases = tuple(float(x) for x in first["base_lrs"])
     if native.name == "SWALR":
         return Live(native, t, _began(native, t, current, bases), (1.0,) * len(bases), momentum)
@@ -112,6 +112,11 @@ def _began(native: Native, t: int, current: Sequence[float], bases: tuple[float,
         return bases
     each: list[float] = list(goals) if isinstance(goals, list) else [goals] * len(bases)  # type: ignore[arg-type]
     return tuple((c - done * g) / (1 - done) for c, g in zip(current, each, strict=True))
+
+
+def _steps(state: State) -> int:
+    """Calls of its step; ChainedScheduler does not count them, but its parts do."""
+    return int(state["last_epoch"]) if "last_epoch" in state else _steps(_state(state["_schedulers"][0]))
 
 
 def _first(state: State) -> State:
