@@ -98,7 +98,8 @@ class _Definitions(Registry[Definition]):
     """Definitions of one framework."""
 
     def __init__(self, framework: str) -> None:
-        super().__init__(f"scheduler of {framework}", package=f"cadence.conversion.frameworks.{framework}")
+        package = f"cadence.conversion.frameworks.{framework}"
+        super().__init__(f"scheduler of {framework}", package=package, leave=("objects",))
 
 
 _OF: dict[str, _Definitions] = {}
