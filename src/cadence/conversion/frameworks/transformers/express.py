@@ -112,7 +112,7 @@ class _Search:
         """The warmup that most of transformers' schedules have."""
         if rise is None:
             return {"num_warmup_steps": 0}
-        if rise.start != 0 or rise.kind != "linear":
+        if not _is_plain(rise):
             self._refuse(self.phases[0], "its warmup is a line from 0; write warmup(..., start=0)")
         return {"num_warmup_steps": rise.length}
 
@@ -133,17 +133,16 @@ class _Search:
                 return self._unknown(part)
 
     def _fall(self, rise: _Rise | None, fall: PlacedPhase) -> Native:
-        low = self._low(fall)
-        end = fall.end - fall.closed
+        low, end, plain = self._low(fall), fall.end - fall.closed, _is_plain(rise)
         match fall.shape.name:
-            case "cosine" if low == 0 and not fall.closed and not self._ends_with(fall):
+            case "cosine" if not fall.closed and self._ends_with(fall) and (rise is None or rise.kind == "linear"):
+                return self._cosine(rise, fall)
+            case "cosine" if not fall.closed and plain and low == 0:
                 # The plain cosine would rise again.
                 return self._named("cosine_with_restarts", self._span(rise, end))
-            case "cosine" if self._ends_with(fall) and not fall.closed:
-                return self._cosine(rise, fall)
-            case "linear" if low == 0:
+            case "linear" if plain and low == 0:
                 return self._named("linear", self._span(rise, end))
-            case "linear" | "power" if low < 1:
+            case "linear" | "power" if plain and low < 1:
                 power = 1.0 if fall.shape.name == "linear" else fall.parameters["exponent"]
                 lowest = {"lr_end": low * self.groups.bases[0], "power": _plain(power)}
                 return self._named("polynomial", {**self._span(rise, end), **lowest})
@@ -152,7 +151,7 @@ class _Search:
 
     def _cosine(self, rise: _Rise | None, fall: PlacedPhase) -> Native:
         low = self._low(fall)
-        if rise is not None and rise.start > 0 and rise.kind == "linear":
+        if rise is not None and rise.start > 0:
             # Its warmup is at the base at its last step, and the cosine begins there.
             rates = {"min_lr_rate": low, "warmup_lr_rate": rise.start}
             span = {"num_warmup_steps": rise.length + 1, "num_training_steps": fall.end + 1}
@@ -173,7 +172,10 @@ class _Search:
         if kind not in ("linear", "cosine", "1-sqrt") or fall.closed:
             self._unknown(fall)
         if rise is not None and not near(rise.start, low):
-            self._refuse(self.phases[0], f"warmup_stable_decay starts where it ends, at {low:g} times the base")
+            self._refuse(
+                self.phases[0], "its warmup is a line from 0, or, in warmup_stable_decay, a rise from where the decay "
+                f"ends, here {low:g}"
+            )  # fmt: skip
         given: dict[str, Any] = {
             "num_warmup_steps": rise.length if rise else 0, "num_decay_steps": fall.end - fall.begin,
             "num_stable_steps": stable,
@@ -224,6 +226,11 @@ class _Search:
 
     def _refuse(self, part: Placed, why: str) -> NoReturn:
         raise ConversionError(f"transformers has no equal of {described(part)}: {why}; or use {INSTEAD}")
+
+
+def _is_plain(rise: _Rise | None) -> bool:
+    """Whether a warmup is the line from 0 that most of transformers' schedules have, or none."""
+    return rise is None or (rise.start == 0 and rise.kind == "linear")
 
 
 def _without_defaults(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
