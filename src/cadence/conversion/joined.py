@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -31,6 +32,12 @@ def room(on: Setting) -> Fraction | None:
         return None if on.horizon.total is None else Fraction(on.horizon.total)
     per_epoch = on.horizon.steps_per_epoch
     return None if per_epoch is None else Fraction(on.horizon.total, per_epoch)
+
+
+def last_tick(on: Setting) -> int | None:
+    """The last tick whose value the run has, as its end value; None where its length is not known."""
+    end = room(on)
+    return None if end is None else math.floor(end)
 
 
 def reached(on: Setting, tick: float) -> bool:
