@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -196,7 +196,8 @@ def read_source(
     if isinstance(source, Native):
         return source_of(source, on)
     live = inspect(source)
-    return source_of(live.native, on.with_bases(*live.bases) if base is None else on, live.t)
+    on = replace(on, momentum=live.momentum, bases=live.bases if base is None else on.bases)
+    return source_of(live.native, on, live.t)
 
 
 def source_of(native: Native, on: Setting, t: int = 0) -> Source:
@@ -283,9 +284,9 @@ def _compared(source: Source, to: str, target: Native, code: str) -> Conversion:
 
 
 def _steps(source: Source) -> int:
-    """How many steps are compared: the run, or else twice the schedule, to see what comes after its end."""
+    """Steps to the last that is compared: of the run, or else twice the schedule, to see what comes after its end."""
     if source.on.ticks is not None:
-        return source.on.ticks
+        return source.on.ticks - 1
     end = source.on.placed(source.schedule).end
     return UNKNOWN_LENGTH if end is None else min(2 * end, MOST_UNKNOWN)
 
