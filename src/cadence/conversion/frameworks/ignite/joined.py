@@ -73,13 +73,24 @@ def handed_on(
     read: list[tuple[Schedule | Plan, int | None]] = []
     begin = 0
     for part, n in parts:
-        schedule, inner = on.inside.read(part), _torch_inside(part)
+        room = n if n is not None or on.ticks is None else max(on.ticks - begin, 1)
+        here = _for_ticks(on, room)
+        schedule, inner = here.read(part), _torch_inside(part)
         if inner is not None:
             found = _rates_at(on, read, begin - 1) if read else rates
-            schedule = carried(on.inside, inner, schedule, found)
+            schedule = carried(here, inner, schedule, found)
         read.append((schedule, n))
         begin += n or 0
     return read
+
+
+def _for_ticks(on: Setting, ticks: int | None) -> Setting:
+    """A part of a sequence, which has a run of its own."""
+    run = on.horizon
+    if ticks is None or (on.per == "epoch" and run.steps_per_epoch is None):
+        return on.inside
+    total = ticks if on.per == "step" else ticks * (run.steps_per_epoch or 1)
+    return replace(on.inside, horizon=replace(run, total=total))
 
 
 def _rates_at(on: Setting, parts: Sequence[tuple[Schedule | Plan, int | None]], tick: int) -> tuple[float, ...]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
-from ignite.handlers import param_scheduler, state_param_scheduler
-from ignite.handlers.param_scheduler import BaseParamScheduler, ParamGroupScheduler
+with warnings.catch_warnings():
+    # What it imports may frown at what that imports in turn.
+    warnings.simplefilter("ignore")
+    from ignite.handlers import param_scheduler, state_param_scheduler
+    from ignite.handlers.param_scheduler import BaseParamScheduler, ParamGroupScheduler
 
 from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions
