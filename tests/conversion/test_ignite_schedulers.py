@@ -169,7 +169,7 @@ def refused_for_cause(native: Native, bases: tuple[float, ...], total: int, reas
         framework("ignite").run(native, on_run(bases, total), total)
 
 
-@pytest.mark.parametrize("name", [n for n in definitions("ignite")])
+@pytest.mark.parametrize("name", list(definitions("ignite")))
 def test_every_scheduler_of_ignite_has_its_own_signature(name: str) -> None:
     import inspect
 

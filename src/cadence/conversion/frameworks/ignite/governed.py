@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence as Items
 
 from cadence._errors import ConversionError
 from cadence.conversion.definition import integer
 from cadence.conversion.setting import Setting
 from cadence.spec.constructors.phases import constant
-from cadence.spec.nodes import Cut, Schedule
+from cadence.spec.nodes import Cut, Schedule, Sequence
 from cadence.spec.plan import Plan, plan, split_key
 from cadence.spec.shown import shown
 from cadence.spec.value import Value, absolute, number_of
@@ -55,7 +55,7 @@ def _multiple(number: float, base: float) -> Value:
     return multiple if abs(multiple * base - number) <= HELD * abs(number) else absolute(number)
 
 
-def in_turn(on: Setting, parts: Sequence[tuple[Schedule | Plan, int | None]]) -> Schedule | Plan:
+def in_turn(on: Setting, parts: Items[tuple[Schedule | Plan, int | None]]) -> Schedule | Plan:
     """Schedules one after the other, each for a number of ticks (None: what is left), what each governs kept apart.
 
     A value that one of them does not govern keeps its base meanwhile.
@@ -83,7 +83,7 @@ def _of(part: Schedule | Plan, key: str) -> Schedule:
     return entries.get(key, entries.get(value, constant()))
 
 
-def _sequence(on: Setting, parts: Sequence[tuple[Schedule, int | None]]) -> Schedule:
+def _sequence(on: Setting, parts: Items[tuple[Schedule, int | None]]) -> Schedule:
     """Parts that begin after the run's end are left out; where it is not known, what comes after it is cut off."""
     made: Schedule | None = None
     begin, ticks = 0, on.ticks
@@ -93,10 +93,22 @@ def _sequence(on: Setting, parts: Sequence[tuple[Schedule, int | None]]) -> Sche
         if n is not None:
             part = _shortened(on, part, n)
             begin += n
+        elif (
+            made is not None
+            and isinstance(part, Sequence)
+            and not _fits(part, None if ticks is None else ticks - begin)
+        ):
+            part = part.cut()
         made = part if made is None else made >> part
     assert made is not None
     whole = ticks is not None and not on.local
     return made if whole else made.cut()
+
+
+def _fits(part: Sequence, room: int | None) -> bool:
+    """Whether the phases of a sequence all begin within so many ticks."""
+    lengths = [getattr(phase, "length", None) for phase in part.parts[:-1]]
+    return room is not None and None not in lengths and sum(length.amount for length in lengths if length) < room
 
 
 def _shortened(on: Setting, part: Schedule, n: int) -> Schedule:

@@ -178,37 +178,52 @@ def _before_torch(on: Setting, inner: Native, start: float, n: int, end: float |
             f"warmup_end_value is {end} where the groups start at {', '.join(f'{r:g}' for r in rates)}; with several "
             f"groups ignite goes on from where the warmup ended, which is no schedule of theirs, so leave it out"
         )
-    after: Schedule | Plan
+    risen = n - 1 if met else n
     if inner.name == "CosineAnnealingWarmRestarts" and len(rates) > 1:
         # Asking for its value moves it on, once for each further group.
-        after, risen = ahead(on.inside, inner, len(rates)), n
-    else:
-        after, risen = wrapped(on.inside, inner, fresh=False), n - 1 if met else n
-    return _risen(on, start, ends, n, risen, after)
+        return _risen(on, [_line(start, end, n) for end in ends], n, ahead(_left(on, n), inner, len(rates)))
+    after = wrapped(_left(on, risen), inner, fresh=False)
+    return _risen(on, [_line(start, end, n) for end in ends], risen, after)
 
 
 def _before_ignite(on: Setting, inner: Native, start: float, n: int, end: float | None) -> Schedule | Plan:
     """A scheduler of ignite, which sets its first value when the warmup is over."""
     ends = on.bases if end is None else (float(end),) * len(on.bases)
     first = first_value(on, inner)
-    # What the last group says of the length counts for all.
-    met = first is not None and first == ends[-1]
-    ticks = max(n - 1, 1) if met else n
-    after, wraps = on.inside.read(inner), _torch_inside(inner)
+    # Where the two meet, the line stops one event short of it. What the last group does counts for the length of all.
+    rises = [_line(start, end, n) if first != end else _short_line(start, end, n) for end in ends]
+    ticks = rises[-1][-1][0] + 1
+    here = _left(on, ticks)
+    after, wraps = here.read(inner), _torch_inside(inner)
     if wraps is not None:
-        found = tuple(start + (end - start) * min(ticks - 1, n - 1) / (n - 1) for end in ends)
-        after = carried(on.inside, wraps, after, found)
-    return _risen(on, start, ends, n, ticks, after)
+        found = tuple(_at(points, ticks - 1) for points in rises)
+        after = carried(here, wraps, after, found)
+    return _risen(on, rises, ticks, after)
 
 
-def _risen(
-    on: Setting, start: float, ends: tuple[float, ...], n: int, ticks: int, after: Schedule | Plan
-) -> Schedule | Plan:
-    """`ticks` ticks of the line that reaches `ends` at tick n - 1, then what comes after."""
-    if len(set(ends)) == 1:
-        line = lines(on.inside, "lr", [(0, start), (n - 1, ends[0])])
-        return in_turn(on, [(line, ticks), (after, None)])
-    rise = plan({f"{i}/lr": lines(on.inside, "lr", [(0, start), (n - 1, end)]) for i, end in enumerate(ends)})
+def _line(start: float, end: float, n: int) -> list[tuple[int, float]]:
+    return [(0, start), (n - 1, end)]
+
+
+def _short_line(start: float, end: float, n: int) -> list[tuple[int, float]]:
+    return [(0, start), (n - 2, end - (end - start) / (n - 1))] if n > 2 else [(0, start)]
+
+
+def _at(points: list[tuple[int, float]], tick: int) -> float:
+    (a, x), (b, y) = points[0], points[-1]
+    return y if tick >= b else x + (y - x) * (tick - a) / (b - a)
+
+
+def _left(on: Setting, ticks: int) -> Setting:
+    """What is left of the run after so many ticks."""
+    return _for_ticks(on, None if on.ticks is None else max(on.ticks - ticks, 1))
+
+
+def _risen(on: Setting, rises: list[list[tuple[int, float]]], ticks: int, after: Schedule | Plan) -> Schedule | Plan:
+    """`ticks` ticks along each group's line, then what comes after."""
+    if all(points == rises[0] for points in rises):
+        return in_turn(on, [(lines(on.inside, "lr", rises[0]), ticks), (after, None)])
+    rise = plan({f"{i}/lr": lines(on.inside, "lr", points) for i, points in enumerate(rises)})
     return in_turn(on, [(rise, ticks), (after, None)])
 
 

@@ -56,7 +56,7 @@ class Ignite(Framework):
         optimizer = torch.optim.SGD(
             [{"params": [torch.zeros(1, requires_grad=True)], "lr": base} for base in on.bases], momentum=0.9
         )
-        scheduler = made.made(native, on, optimizer)
+        scheduler = made.made(native, optimizer)
         if native.name in made.STATE:
             return {native.arguments["param_name"]: _states(scheduler, native, ticks)}
         if native.name == "BatchSizeScheduler":
@@ -82,7 +82,7 @@ class Ignite(Framework):
             raise ConversionError(
                 f"ignite's {native.name} is made for an optimizer; give it: to_native(..., optimizer)"
             )
-        return made.made(native, on, optimizer)
+        return made.made(native, optimizer)
 
     def express(self, curve: Curve) -> Native:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
@@ -17,7 +18,6 @@ from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions
 from cadence.conversion.framework import Live, framework
 from cadence.conversion.native import Native
-from cadence.conversion.setting import Setting
 
 STATE = tuple(name for name in dir(state_param_scheduler) if name.endswith("StateScheduler"))
 """Schedulers of the engine's state, which are made without an optimizer."""
@@ -25,11 +25,13 @@ STATE = tuple(name for name in dir(state_param_scheduler) if name.endswith("Stat
 CYCLIC = ("LinearCyclicalScheduler", "CosineAnnealingScheduler")
 
 
-def made(native: Native, on: Setting, optimizer: Any) -> Any:
+def made(native: Native, optimizer: Any) -> Any:
     """The object, the schedulers inside it made first and in order."""
     if native.framework == "torch":
-        return framework("torch").build(native, on, optimizer)
-    arguments = {key: _inside(value, on, optimizer) for key, value in native.arguments.items()}
+        # As in a program: each begins with the rates that it finds.
+        module, _, name = definitions("torch")[native.name].path.rpartition(".")
+        return getattr(importlib.import_module(module), name)(optimizer, **native.arguments)
+    arguments = {key: _inside(value, optimizer) for key, value in native.arguments.items()}
     if native.name in STATE:
         return getattr(state_param_scheduler, native.name)(**arguments)
     make: Callable[..., Any] = getattr(param_scheduler, native.name)
@@ -42,12 +44,12 @@ def made(native: Native, on: Setting, optimizer: Any) -> Any:
     return make(optimizer, **arguments)
 
 
-def _inside(value: Any, on: Setting, optimizer: Any) -> Any:
+def _inside(value: Any, optimizer: Any) -> Any:
     if isinstance(value, Native):
-        return made(value, on, optimizer)
+        return made(value, optimizer)
     items: list[Any] = list(cast("list[Any]", value)) if isinstance(value, (list, tuple)) else []
     if any(isinstance(x, Native) for x in items):
-        return [_inside(x, on, optimizer) for x in items]
+        return [_inside(x, optimizer) for x in items]
     return cast("Any", value)
 
 
