@@ -19,7 +19,7 @@ from cadence.conversion.text import called, found_in, read_text
 from cadence.spec.catalogue import constructor
 from cadence.spec.nodes import Schedule
 from cadence.spec.parse import parse
-from cadence.spec.plan import Plan
+from cadence.spec.plan import Plan, plan, split_key
 from cadence.spec.shown import shown
 from cadence.spec.span import SpanLike
 
@@ -57,7 +57,7 @@ class Conversion:
         to: the framework it was written for.
         native: the scheduler it came from; None where that is cadence.
         schedule: what it means.
-        t: steps that a live scheduler had done; else 0.
+        t: steps that a live scheduler had done, None where it does not know; else 0.
         bases: base learning rate of each group.
         target: the other framework's equal; None where it has none, or is not installed.
         code: source that builds `target`; where there is none, the adapter that follows `schedule` instead.
@@ -73,7 +73,7 @@ class Conversion:
     to: str
     native: Native | None
     schedule: Schedule | Plan
-    t: int
+    t: int | None
     bases: tuple[float, ...]
     target: Native | None
     code: str
@@ -125,14 +125,15 @@ class Source:
         schedule: what it means on the run, in updates.
         on: the run.
         t: steps done.
-        factor: what a live scheduler's rates were multiplied with by hand.
+        factor: what a live scheduler's rates were multiplied with by hand, one for each group.
     """
 
     framework: str
     native: Native | None
     schedule: Schedule | Plan
     on: Setting
-    t: int = 0
+    t: int | None = 0
+    factor: tuple[float, ...] = (1.0,)
 
 
 def convert(
@@ -197,12 +198,33 @@ def read_source(
         return source_of(source, on)
     live = inspect(source)
     on = replace(on, momentum=live.momentum, bases=live.bases if base is None else on.bases)
-    return source_of(live.native, on, live.t)
+    return source_of(live.native, on, live.t, live.factor)
 
 
-def source_of(native: Native, on: Setting, t: int = 0) -> Source:
-    """A native scheduler on a run, as something to convert."""
-    return Source(native.framework, native, reading(native, on), on, t)
+def source_of(native: Native, on: Setting, t: int | None = 0, factor: tuple[float, ...] = (1.0,)) -> Source:
+    """A native scheduler on a run, as something to convert.
+
+    Args:
+        native: the scheduler.
+        on: the run.
+        t: steps that it has done.
+        factor: what its rates were multiplied with by hand since it was made, one for each group.
+    """
+    factors = factor if len(factor) == len(on.bases) else factor * len(on.bases)
+    return Source(native.framework, native, _multiplied(reading(native, on), factors), on, t, factors)
+
+
+def _multiplied(schedule: Schedule | Plan, factors: tuple[float, ...]) -> Schedule | Plan:
+    """A schedule whose rates somebody has multiplied."""
+    if all(factor == 1 for factor in factors):
+        return schedule
+    if isinstance(schedule, Schedule) and len(set(factors)) == 1:
+        return schedule * factors[0]
+    entries = dict(schedule.entries) if isinstance(schedule, Plan) else {"lr": schedule}
+    rates = {f"{i}/lr": entries.get(f"{i}/lr", entries.get("lr")) for i in range(len(factors))}
+    others = {key: part for key, part in entries.items() if split_key(key)[1] != "lr"}
+    own = {key: part * factors[i] for i, (key, part) in enumerate(rates.items()) if part is not None}
+    return plan(own | others)
 
 
 def converted(source: Source, to: str) -> Conversion:
@@ -247,10 +269,12 @@ def difference(ours: Rows, theirs: Rows) -> tuple[float, int]:
         if value not in theirs:
             continue
         a, b = np.asarray(ours[value], float), np.asarray(theirs[value], float)
-        scale = np.maximum(np.abs(a), 1e-3 * np.abs(a).max(axis=-1, keepdims=True))
-        gap = np.abs(a - b)
         with np.errstate(divide="ignore", invalid="ignore"):
-            relative = np.where(gap == 0, 0.0, gap / scale)
+            scale = np.maximum(np.abs(a), 1e-3 * np.nanmax(np.abs(a), axis=-1, keepdims=True, initial=0.0))
+            gap = np.abs(a - b)
+            # A value that a group does not have is no number on either side.
+            relative = np.where((gap == 0) | (np.isnan(a) & np.isnan(b)), 0.0, gap / scale)
+        relative = np.where(np.isnan(relative), np.inf, relative)
         worst = relative.max(axis=0)
         if worst.max() > largest:
             largest, at = float(worst.max()), int(worst.argmax())
@@ -274,13 +298,21 @@ def _compared(source: Source, to: str, target: Native, code: str) -> Conversion:
             ours = rows_of(source, steps)
         else:
             try:
-                ours = framework(source.framework).run(source.native, source.on, steps)
+                ours = _run(source, source.native, steps)
             except MissingExtraError as missing:
                 ours, reason = rows_of(source, steps), f"with cadence's own numbers for {source.framework}: {missing}"
         theirs = framework(to).run(target, source.on, steps)
     except CadenceError as fault:
         return _conversion(source, to, target, code, None, 0, str(fault))
     return _conversion(source, to, target, code, difference(ours, theirs), steps + 1, reason)
+
+
+def _run(source: Source, native: Native, steps: int) -> Rows:
+    """What the source's own framework computes, and what was done to it by hand."""
+    rows = framework(source.framework).run(native, source.on, steps)
+    if all(factor == 1 for factor in source.factor) or "lr" not in rows:
+        return rows
+    return {**rows, "lr": rows["lr"] * np.array(source.factor)[:, None]}
 
 
 def _steps(source: Source) -> int:

@@ -240,8 +240,10 @@ class _Reader:
         if not found:
             if among is not None:
                 _ = definitions(among)[name]
-            known = {n for f in owners() for n in definitions(f)}
-            raise UnknownNameError(f"no framework known here has a scheduler {name!r:.80}; {neighbours(name, known)}")
+            near = neighbours(name, {n for f in owners() for n in definitions(f)})
+            # All of them are too many for a sentence.
+            remedy = near if near.startswith("did you mean") else "docs/conversion.md lists all that are known"
+            raise UnknownNameError(f"no framework known here has a scheduler {name!r:.80}; {remedy}")
         return found
 
     def _bound(self, candidates: list[Definition], name: str, first: list[Any], by_name: dict[str, Any]) -> Native:
