@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cadence._errors import CadenceError, ConversionError, MissingExtraError
+from cadence._errors import CadenceError, ConversionError, MissingExtraError, UnknownNameError
 from cadence.conversion.definition import owners
-from cadence.conversion.doors import bases_of, inspect, reading, setting
+from cadence.conversion.doors import bases_of, inspect, own_base, reading, setting
 from cadence.conversion.framework import framework, known
 from cadence.conversion.native import Native
 from cadence.conversion.setting import Setting
 from cadence.conversion.text import called, found_in, read_text
-from cadence.spec.catalogue import constructor
-from cadence.spec.nodes import Schedule
+from cadence.spec.constructors.shaped import named
+from cadence.spec.nodes import EarlyStop, Plateau, Schedule, walk
 from cadence.spec.parse import parse
 from cadence.spec.plan import Plan, plan, split_key
 from cadence.spec.shown import shown
@@ -152,8 +152,8 @@ def convert(
         source: a scheduler object, also in the middle of its run; its construction as text; a schedule of cadence or
             its text.
         to: the framework to write it for.
-        base: base learning rate, one number or one for each parameter group; an object's own where it is left out,
-            else 1.
+        base: base learning rate, one number or one for each parameter group; where it is left out, the scheduler's own
+            if it carries one, else 1.
         total: length of the run, where the schedule depends on it; as many steps are compared.
         per: ``"step"``: both schedulers are stepped after each update; ``"epoch"``: after each epoch.
         steps_per_epoch: updates in one epoch.
@@ -195,7 +195,7 @@ def read_source(
     if isinstance(source, (Schedule, Plan)):
         return Source(CADENCE, None, source, on)
     if isinstance(source, Native):
-        return source_of(source, on)
+        return source_of(source, on if base is not None else on.with_bases(own_base(source)))
     live = inspect(source)
     on = replace(on, momentum=live.momentum, bases=live.bases if base is None else on.bases)
     return source_of(live.native, on, live.t, live.factor)
@@ -238,9 +238,20 @@ def converted(source: Source, to: str) -> Conversion:
     return _compared(source, to, target, code)
 
 
+DRIVEN = """driver = cd.drive(optimizer, {schedule}{run})
+# trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: driver.step())
+# evaluator.add_event_handler(Events.COMPLETED, lambda engine: driver.observe(engine.state.metrics))"""
+"""In ignite, with rules that follow a metric."""
+
+
 def adapter(source: Source, to: str) -> str:
-    """The line that follows the schedule through cadence's own adapter."""
+    """The line that follows the schedule through cadence's own adapter; empty where none can."""
     on, run = source.on, ""
+    parts = source.schedule.entries if isinstance(source.schedule, Plan) else (("lr", source.schedule),)
+    follows = any(isinstance(node, (Plateau, EarlyStop)) for _, part in parts for node in walk(part))
+    if follows and to in ("optax", "keras"):
+        # A compiled step cannot wait for a metric.
+        return ""
     if on.horizon.total is not None and on.per == "step":
         run = f", total={on.horizon.total}"
     elif on.horizon.total is not None:
@@ -250,9 +261,10 @@ def adapter(source: Source, to: str) -> str:
     base = f", base={on.base!r}" if len(on.bases) == 1 else f", base={list(on.bases)!r}"
     text = repr(repr(source.schedule))
     lines = ["import cadence as cd"]
-    if to == "ignite":
+    if to == "ignite" and not follows:
         lines.append("from ignite.handlers import LRScheduler")
-    return "\n".join([*lines, "", ADAPTERS[to].format(schedule=text, run=run, base=base)]) + "\n"
+    call = DRIVEN if to == "ignite" and follows else ADAPTERS[to]
+    return "\n".join([*lines, "", call.format(schedule=text, run=run, base=base)]) + "\n"
 
 
 def difference(ours: Rows, theirs: Rows) -> tuple[float, int]:
@@ -346,12 +358,19 @@ def _of_text(text: str, source_framework: str | None) -> Native | Schedule | Pla
     if source_framework is not None:
         return read_text(text, source_framework)
     name, owner = called(text)
-    ours = owner is None and (name is None or name in constructor or name == "plan")
-    if not ours:
+    if owner is not None or not (name is None or name == "plan" or _constructs(name)):
         return read_text(text)
     if name is None or not any(found_in(framework_name, name) for framework_name in owners()):
         return parse(text)
     return _either(text, name)
+
+
+def _constructs(name: str) -> bool:
+    try:
+        named(name)
+    except UnknownNameError:
+        return False
+    return True
 
 
 def _either(text: str, name: str) -> Native | Schedule | Plan:

@@ -267,10 +267,14 @@ class _Reader:
 
     def _bind(self, definition: Definition, first: list[Any], by_name: Mapping[str, Any]) -> Native:
         own = [p.name for p in definition.parameters]
-        if first and isinstance(first[0], Unsaid) and "optimizer" not in own:
-            first = first[1:]
+        before = first[0] if first and isinstance(first[0], Unsaid) and "optimizer" not in own else None
         kept = {k: v for k, v in by_name.items() if k != "optimizer" or "optimizer" in own}
-        native = definition.bind(first, kept)
+        try:
+            native = definition.bind(first if before is None else first[1:], kept)
+        except ConversionError as fault:
+            if before is None:
+                raise
+            raise ConversionError(f"{fault} ({before!r:.60}, in front, is taken for the optimizer)") from None
         for key, value in native.arguments.items():
             self._check_said(key, value)
         return native
