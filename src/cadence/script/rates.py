@@ -16,10 +16,9 @@ from cadence.conversion.doors import read, setting
 from cadence.conversion.setting import Setting
 from cadence.curve.curve import Curve
 from cadence.curve.place import place
-from cadence.script.clients import client_rates
 from cadence.script.follow import Follower, followed
 from cadence.script.model import Script
-from cadence.script.sims import MovingOptimizer, MovingScheduler, Recursive, whole_native
+from cadence.script.sims import MovingOptimizer, MovingScheduler, Recursive
 from cadence.spec.constructors.phases import constant, piecewise
 from cadence.spec.nodes import PastEnd, Schedule
 from cadence.spec.plan import Plan, plan
@@ -45,8 +44,8 @@ class Rate:
         groups: names of the groups.
         total: updates that the script does; None where they are not counted.
         steps_per_epoch: updates in one epoch; None where that is not known or varies.
-        per: what one update of the schedule stands for: ``"update"``, or ``"epoch"`` where the length of an epoch is not
-            known and does not matter.
+        per: what one update of the schedule stands for: ``"update"``, or ``"epoch"`` where the length of an epoch is
+            not known and does not matter.
         followed: whether it is what the script was seen to do, update by update; otherwise it is what its scheduler
             means by itself.
         assumed: sentences on what was taken for granted.
@@ -74,8 +73,8 @@ class Rate:
 def rates(script: Script, *, total: int | None = None, base: float | None = None) -> list[Rate]:
     """What each optimizer of a script runs with.
 
-    The script is followed from its first line to its last, as far as rates go (`cadence.script.follow`); schedulers that
-    fight over one optimizer, writes by hand and the order in which things are made come out as they would. Where
+    The script is followed from its first line to its last, as far as rates go (`cadence.script.follow`); schedulers
+    that fight over one optimizer, writes by hand and the order in which things are made come out as they would. Where
     schedules say the same in few words (`cosine(90)`), those words are given instead of a table, after a comparison at
     every update.
 
@@ -94,16 +93,13 @@ def rates(script: Script, *, total: int | None = None, base: float | None = None
     for problem in script.problems:
         if problem.kind == "flattened":
             raise ScriptError(problem.text)
-    by_client = client_rates(script, total=total, base=base)
-    if by_client:
-        return by_client
-    if not script.optimizers:
-        raise ScriptError(f"{script.name} makes no optimizer that can be seen; there is no rate to tell")
     resolver = script._resolver  # pyright: ignore[reportPrivateUsage]
     seen = followed(script, resolver, total=total, base=base)
     if not any(o.updates for o in seen.optimizers) and any(o.stepped for o in seen.optimizers):
         seen = followed(script, resolver, total=total, base=base, implied=True)
         seen.assumed["the optimizer's own steps are not to be seen: one comes before each step of its scheduler"] = None
+    if not seen.optimizers and not script.optimizers:
+        raise ScriptError(f"{script.name} makes no optimizer that can be seen; there is no rate to tell")
     moving = [o for o in seen.optimizers if o.updates]
     if not moving:
         raise ScriptError(_nothing(script, seen))
@@ -189,7 +185,7 @@ def _runs(optimizer: MovingOptimizer) -> list[tuple[MovingScheduler, int, int]]:
 
 def _told(scheduler: MovingScheduler, on: Setting) -> Schedule | Plan:
     """What a scheduler means by itself."""
-    told = read(whole_native(scheduler.scheduler), on)
+    told = read(scheduler.native, on)
     if on.per == "step":
         return told
     if isinstance(told, Plan):
@@ -201,7 +197,7 @@ def _in_turn(runs: Sequence[tuple[MovingScheduler, int, int]], on: Setting, *, c
     """Schedulers that take turns, each for as many ticks as it is stepped."""
     whole: Schedule | None = None
     for i, (scheduler, _, steps) in enumerate(runs):
-        told = read(whole_native(scheduler.scheduler), on.inside if i else on)
+        told = read(scheduler.native, on.inside if i else on)
         if isinstance(told, Plan) or (isinstance(scheduler, Recursive) and scheduler.steps != steps):
             raise ScriptError("schedulers that take turns more than once have no short form")
         last = i == len(runs) - 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from cadence.script.clients import is_client
 from cadence.script.find import STEPS
 from cadence.script.index import Definition
 from cadence.script.model import Script
@@ -26,6 +27,7 @@ class Slice:
         live: statements and definitions that do something to an optimizer, a scheduler or a rate, or hold one that
             does.
         needed: names that what is live asks for.
+        within: expressions that hold such a call.
     """
 
     def __init__(self, script: Script, resolver: Resolver) -> None:
@@ -33,6 +35,10 @@ class Slice:
         self._index = resolver.index
         self.live: set[ast.AST] = set()
         self.needed: set[str] = set()
+        self.within: set[ast.AST] = set()
+        self._fits = any(o.framework in ("keras", "paddle") for o in script.optimizers) or any(
+            name.endswith(".configure_optimizers") for name in script.functions
+        )
         made = {o.node for o in script.optimizers} | {s.node for s in script.schedulers}
         updating = {o.framework for o in script.optimizers} & {"optax"}
         for call in self._index.calls:
@@ -68,8 +74,11 @@ class Slice:
     def _moves(self, call: ast.Call, *, optax: bool) -> bool:
         if not isinstance(call.func, ast.Attribute):
             return False
-        if call.func.attr in EFFECTS:
+        if call.func.attr in EFFECTS or call.func.attr == "save_hyperparameters":
             return True
+        if call.func.attr in ("fit", "train"):
+            made = [self._of.path(maker.func) for maker in self._of.makers(call.func.value)]
+            return self._fits if call.func.attr == "fit" else any(is_client(path, "train") for path in made)
         return optax and call.func.attr == "update" and len(call.args) >= 2
 
     def _enliven(self, node: ast.AST) -> None:
@@ -80,6 +89,8 @@ class Slice:
             while current is not None and current not in self.live:
                 if isinstance(current, (ast.stmt, ast.ExceptHandler, ast.match_case)):
                     self.live.add(current)
+                else:
+                    self.within.add(current)
                 if isinstance(current, (ast.FunctionDef, ast.AsyncFunctionDef)):
                     queue += self._of.sites(current)
                     owner = self._of.owner(current)
@@ -140,7 +151,18 @@ def _own(node: ast.AST) -> list[ast.AST]:
         return [*node.args.defaults, *(d for d in node.args.kw_defaults if d is not None)]
     if isinstance(node, ast.ClassDef):
         return []
-    return [child for child in ast.iter_child_nodes(node) if isinstance(child, (ast.expr, ast.withitem))]
+    if isinstance(node, (ast.For, ast.AsyncFor)):
+        return [node.iter]
+    if isinstance(node, (ast.With, ast.AsyncWith)):
+        return [item.context_expr for item in node.items]
+    return [
+        child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr) and not _plain_target(node, child)
+    ]
+
+
+def _plain_target(node: ast.AST, child: ast.expr) -> bool:
+    """Whether a part of a statement is a name that it binds, which it need not know before."""
+    return isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(child, ast.Name) and child is not node.value
 
 
 def _is_rate(target: ast.expr) -> bool:
