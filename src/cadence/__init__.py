@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cadence.conversion.doors import to_native as to_native
     from cadence.curve.place import place as place
     from cadence.drivers.doors import drive as drive
+    from cadence.drivers.paddle_scheduler import paddle_scheduler as paddle_scheduler
     from cadence.drivers.torch_scheduler import torch_scheduler as torch_scheduler
     from cadence.feedback.replay import replay as replay
     from cadence.optim.make import optimizer as optimizer
@@ -67,6 +68,7 @@ _HOMES = {
     "to_code": "conversion.doors",
     "replay": "feedback.replay",
     "torch_scheduler": "drivers.torch_scheduler",
+    "paddle_scheduler": "drivers.paddle_scheduler",
     "optimizer": "optim.make",
     "train": "run.train",
     "compare": "report.compare",
