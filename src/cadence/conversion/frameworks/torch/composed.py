@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions, integer, native
@@ -51,7 +51,7 @@ def sequential_lr(on: Setting, schedulers: Any, milestones: Any, last_epoch: int
     parts = _checked(given)
     if isinstance(milestones, str) or not isinstance(milestones, Sequence):
         raise ConversionError(f"milestones is a list of steps, not {shown(milestones)}; write e.g. [10]")
-    at = [number(m, "a milestone") for m in milestones]
+    at = [number(m, "a milestone") for m in cast("Sequence[Any]", milestones)]
     if len(at) != len(parts) - 1:
         raise ConversionError(
             f"{len(parts)} schedulers need {len(parts) - 1} milestones, one between each two, and there are {len(at)}"
