@@ -70,6 +70,8 @@ class Follower(Evaluator):
     Attributes:
         optimizers: as they were made.
         assumed: sentences on what was taken for granted.
+        base: the learning rate instead of the script's own.
+        implied: whether updates that the script does not show are taken for granted.
         by_epoch: whether one update stands for an epoch, because the length of one is not known and does not matter.
     """
 
@@ -78,10 +80,10 @@ class Follower(Evaluator):
     ) -> None:
         super().__init__(resolver)
         self._script = script
-        self._slice = Slice(script, resolver)
+        self._slice = Slice(script, resolver, implied=implied)
         self._total = total
         self.base = base
-        self._implied = implied
+        self.implied = implied
         self._records: dict[ast.Call, Optimizer | Scheduler] = {o.node: o for o in script.optimizers}
         # A callback is asked by the loop that it is given to.
         self._records |= {s.node: s for s in script.schedulers if not s.path.startswith("keras.callbacks.")}
@@ -519,6 +521,10 @@ class Follower(Evaluator):
     def _called(self, node: ast.Call, env: Any, go: Any) -> Any:
         if env is None:
             return super()._called(node, env, go)
+        if node in self._slice.hidden:
+            for optimizer in self.optimizers:
+                self.update(optimizer, node)
+            return self._of.unknown(node)
         record = self._records.get(node)
         if isinstance(record, Optimizer):
             return self._make_optimizer(record, env)
@@ -734,7 +740,7 @@ class Follower(Evaluator):
         self._effects_done += 1
         optimizer = held.optimizer
         if optimizer is not None:
-            if self._implied and optimizer.turn != self._turns:
+            if self.implied and not self._slice.hidden and optimizer.turn != self._turns:
                 self.update(optimizer, node)
             optimizer.stepped.append((held, optimizer.updates))
         try:
@@ -791,7 +797,8 @@ def followed(
         resolver: of its tree.
         total: updates after which to stop; None: to the end.
         base: the learning rate instead of the script's own.
-        implied: whether an update that the script does not show comes before each step of a scheduler.
+        implied: whether updates that the script does not show are taken for granted: in what trains by its name, or
+            before each step of a scheduler.
 
     Raises:
         ScriptError: a rate depends on something that cannot be told.

@@ -17,6 +17,7 @@ RATES = frozenset({"lr", "learning_rate", "initial_lr", "lr_scale"})
 """Keys and attributes that are rates."""
 
 _HOMES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
+_OPTIMIZER = ("optimizer", "optim", "opt")
 ENDS = (ast.Break, ast.Continue, ast.Return)
 
 
@@ -28,9 +29,11 @@ class Slice:
             does.
         needed: names that what is live asks for.
         within: expressions that hold such a call.
+        hidden: where updates are implied, the calls that are taken for training: of a function that is not in the
+            script, by its name, in a loop.
     """
 
-    def __init__(self, script: Script, resolver: Resolver) -> None:
+    def __init__(self, script: Script, resolver: Resolver, *, implied: bool) -> None:
         self._of = resolver
         self._index = resolver.index
         self.live: set[ast.AST] = set()
@@ -48,6 +51,9 @@ class Slice:
             targets = write.targets if isinstance(write, ast.Assign) else [write.target]
             if any(_is_rate(target) for target in targets):
                 self._enliven(write)
+        self.hidden = {call for call in self._index.calls if self._trains(call)} if implied else set[ast.Call]()
+        for call in self.hidden:
+            self._enliven(call)
         self._ends()
         self._needs()
 
@@ -80,6 +86,16 @@ class Slice:
             made = [self._of.path(maker.func) for maker in self._of.makers(call.func.value)]
             return self._fits if call.func.attr == "fit" else any(is_client(path, "train") for path in made)
         return optax and call.func.attr == "update" and len(call.args) >= 2
+
+    def _trains(self, call: ast.Call) -> bool:
+        place = self._index.place(call)
+        if not place.loops or self._of.callee(call) is not None:
+            return False
+        name = self._of.path(call.func).rpartition(".")[2].lower()
+        given = any(self._of.path(part).lower().endswith(_OPTIMIZER) for part in call.args)
+        if isinstance(call.func, ast.Attribute) and not given:
+            return False
+        return "train" in name or "fit" in name or (given and any(word in name for word in ("epoch", "step", "update")))
 
     def _enliven(self, node: ast.AST) -> None:
         """Everything around a node, and everything that calls its function."""
