@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cadence.conversion.convert import convert as convert
     from cadence.conversion.doors import from_native as from_native
     from cadence.conversion.doors import to_code as to_code
     from cadence.conversion.doors import to_native as to_native
@@ -63,6 +64,7 @@ _HOMES = {
     "shape": "spec.shape",
     "place": "curve.place",
     "drive": "drivers.doors",
+    "convert": "conversion.convert",
     "from_native": "conversion.doors",
     "to_native": "conversion.doors",
     "to_code": "conversion.doors",
