@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
@@ -79,9 +79,9 @@ class Problem:
 
     Attributes:
         line: where, from 1; 0 where it concerns the whole file.
-        kind: ``"flattened"`` (a snippet whose line breaks are lost), ``"dynamic"`` (made in a way that only a run would
-            show), ``"unknown"`` (a class that the framework does not have), ``"arguments"`` (what the framework would
-            refuse), ``"binding"`` (an object that may be one of several).
+        kind: ``"flattened"`` (a snippet whose line breaks are lost), ``"syntax"`` (of a notebook a cell, of a page a
+            block that is no Python), ``"dynamic"`` (made in a way that only a run would show), ``"unknown"`` (a class
+            that the framework does not have), ``"arguments"`` (what the framework would refuse).
         text: the sentence.
         repaired: of a flattened snippet what it may have looked like; else empty.
         node: what it is about, where there is one.
@@ -357,6 +357,10 @@ class Script:
         """One line of the source, from 1; empty where there is none."""
         lines = self._resolver.lines
         return lines[line - 1] if 1 <= line <= len(lines) else ""
+
+    def with_problems(self, problems: Iterable[Problem]) -> Script:
+        """The same script with further problems, in the order of their lines."""
+        return replace(self, problems=tuple(sorted((*self.problems, *problems), key=lambda p: p.line)))
 
     def at(self, line: int) -> str:
         """A line as a message names it: ``"line 12"``, in a notebook ``"cell 3, line 2"``."""

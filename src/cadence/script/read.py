@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 import warnings
+from dataclasses import replace
 from typing import Any
 
 from cadence._errors import ScriptError
 from cadence.script.find import Finder
+from cadence.script.flat import flattened, repaired
 from cadence.script.index import Index
 from cadence.script.loops import read_loops
-from cadence.script.model import Call, Script, is_number
+from cadence.script.model import Call, Problem, Script, is_number
 from cadence.script.resolve import Resolver
 
 LONGEST = 2_000_000
@@ -46,6 +48,10 @@ def read_script(
         >>> script.optimizers[0].lr, script.schedulers[0].native, script.schedulers[0].per, script.loops[0].count
         (0.1, StepLR(step_size=30), 'epoch', 90)
     """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    flat = flattened(text)
+    if flat is not None:
+        return _flat(text, name, flat, steps_per_epoch, cells)
     tree = parsed(text, name)
     try:
         return _read(tree, text, name, steps_per_epoch, cells)
@@ -94,6 +100,16 @@ def _read(
         tuple(_call(resolver, call) for call in index.calls), index.functions, index.classes, tuple(finder.problems),
         tuple(resolver.assumed), steps_per_epoch, cells, resolver,
     )  # fmt: skip
+
+
+def _flat(text: str, name: str, line: int, steps_per_epoch: int | None, cells: tuple[tuple[int, int], ...]) -> Script:
+    """A snippet that cannot be read as it stands."""
+    sentence = (
+        f"{name}, line {line} holds several statements that ran together, as happens when a snippet is copied from a "
+        f"page; put each on a line of its own"
+    )
+    empty = _read(ast.Module([], []), "", name, steps_per_epoch, cells)
+    return replace(empty, text=text).with_problems([Problem(line, "flattened", sentence, repaired(text))])
 
 
 def _call(resolver: Resolver, call: ast.Call) -> Call:
