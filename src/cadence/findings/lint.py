@@ -19,8 +19,9 @@ from cadence.findings.ignoring import chosen, ignored
 from cadence.findings.recipes import RecipeView
 from cadence.findings.rule import findings_of
 from cadence.findings.view import View
-from cadence.script.files import CODE, read_scripts
+from cadence.script.files import SUFFIXES, read_file
 from cadence.script.model import Script
+from cadence.script.read import read_script
 from cadence.spec.nodes import Schedule
 from cadence.spec.parse import parse
 from cadence.spec.plan import Plan
@@ -100,7 +101,7 @@ def _looked(thing: Any, told: _Told) -> Iterator[Finding]:
 
 def _text(text: str, told: _Told) -> Iterator[Finding]:
     """A path, a schedule, or a script."""
-    if "\n" not in text and len(text) < 1000 and (Path(text).exists() or Path(text).suffix in CODE | YAML):
+    if "\n" not in text and len(text) < 1000 and (Path(text).exists() or Path(text).suffix in (*SUFFIXES, *YAML)):
         yield from _path(Path(text), told)
         return
     try:
@@ -109,7 +110,7 @@ def _text(text: str, told: _Told) -> Iterator[Finding]:
         # A call of one of cadence's own names can only be a schedule: its own fault is the better sentence.
         if "\n" not in text and not any(sign in text for sign in ("import ", "=", ";")) or text.lstrip().startswith("warmup"):
             raise
-        yield from _scripts(read_scripts(text, "<text>", steps_per_epoch=told.steps_per_epoch), told)
+        yield from _scripts([read_script(text, "<text>", steps_per_epoch=told.steps_per_epoch)], told)
     else:
         yield from _schedule(schedule, told)
 
@@ -120,7 +121,7 @@ def _path(path: Path, told: _Told) -> Iterator[Finding]:
     elif path.suffix in YAML:
         yield from _yaml(path, told)
     else:
-        yield from _scripts(read_scripts(path, steps_per_epoch=told.steps_per_epoch), told, str(path))
+        yield from _scripts(read_file(path, steps_per_epoch=told.steps_per_epoch), told, str(path))
 
 
 def _folder(folder: Path, told: _Told) -> Iterator[Finding]:
@@ -129,7 +130,7 @@ def _folder(folder: Path, told: _Told) -> Iterator[Finding]:
         inside = file.relative_to(folder).parts
         if any(part in SKIPPED or part.startswith(".") or part.startswith("venv") for part in inside):
             continue
-        if file.suffix in CODE and file.is_file():
+        if file.suffix in SUFFIXES and file.is_file():
             yield from _path(file, told)
         elif file.suffix in YAML and file.is_file():
             try:

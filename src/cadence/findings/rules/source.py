@@ -99,6 +99,23 @@ def refused(view: View) -> Iterator[Found]:
             )
 
 
+@rule(
+    "CD005",
+    "a block or cell is no Python",
+    "information",
+    about="script",
+    why="A page's block or a notebook's cell that does not parse is left out; the others are checked without it.",
+    fix="repair it, or mark the block as another language",
+    source="the Python grammar",
+    example="```python\nfor epoch in range(90)  # the colon is missing\n```",
+    zh=("有一段不是 Python", "页面中的代码块或笔记本的单元无法解析，被略过；其余照常检查。", "改正它，或把代码块标为其他语言"),
+)
+def no_python(view: View) -> Iterator[Found]:
+    """Blocks and cells with syntax errors."""
+    for problem in _problems(view, "syntax"):
+        yield Found(_line(view, problem), problem.text)
+
+
 def _problems(view: View, kind: str) -> list[Problem]:
     return [p for p in view.script.problems if p.kind == kind]
 
