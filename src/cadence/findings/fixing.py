@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from cadence.findings.finding import Edit, Finding
 
 
-def patched(source: str, findings: Iterable[Finding]) -> tuple[str, int]:
+def patched(source: str, findings: Iterable[Finding]) -> tuple[str, list[Finding]]:
     """A source with the patches of findings put in.
 
     Args:
@@ -16,13 +16,13 @@ def patched(source: str, findings: Iterable[Finding]) -> tuple[str, int]:
         findings: those without a patch, or whose patch overlaps an earlier one, change nothing.
 
     Returns:
-        The new text, and how many patches are in it.
+        The new text, and the findings whose patches are in it.
 
     Example:
         >>> from cadence.findings.finding import Spot
         >>> one = Finding("CD1", "error", "", "", "", "", edits=(Edit(Spot(1, 5, 1, 7), "90"),))
-        >>> patched("f(T=10)", [one])
-        ('f(T=90)', 1)
+        >>> patched("f(T=10)", [one])[0]
+        'f(T=90)'
     """
     lines = source.splitlines(keepends=True)
     starts = [0]
@@ -34,17 +34,17 @@ def patched(source: str, findings: Iterable[Finding]) -> tuple[str, int]:
         return starts[line - 1] + column - 1, starts[end_line - 1] + end_column - 1, edit.text
 
     taken: list[tuple[int, int, str]] = []
-    count = 0
+    done: list[Finding] = []
     for finding in findings:
         wanted = [offsets(edit) for edit in finding.edits]
         new = [edit for edit in wanted if edit not in taken]
         if not wanted or any(a < d and c < b or (a, b) == (c, d) for a, b, _ in new for c, d, _ in taken):
             continue
         taken += new
-        count += 1
+        done.append(finding)
     for start, end, text in sorted(taken, reverse=True):
         source = source[:start] + text + source[end:]
-    return source, count
+    return source, done
 
 
 def diff(before: str, after: str, path: str) -> str:
