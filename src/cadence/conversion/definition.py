@@ -98,7 +98,10 @@ class _Definitions(Registry[Definition]):
     """Definitions of one framework."""
 
     def __init__(self, framework: str) -> None:
-        super().__init__(f"scheduler of {framework}", package=f"cadence.conversion.frameworks.{framework}")
+        # The objects' own module imports the framework; definitions are read without it.
+        super().__init__(
+            f"scheduler of {framework}", package=f"cadence.conversion.frameworks.{framework}", without=("objects",)
+        )
 
 
 _OF: dict[str, _Definitions] = {}

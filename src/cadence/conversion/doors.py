@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from cadence._errors import ConversionError
@@ -61,11 +62,11 @@ def from_native(
         cosine(90).past_end('mirror')
     """
     if isinstance(scheduler, str):
-        read, bases = _described(known(scheduler), name, kwargs, state, base)
+        live = _described(known(scheduler), name, kwargs, state, base)
     else:
         live = inspect(scheduler)
-        read, bases = live.native, live.bases if base is None else bases_of(base)
-    return reading(read, setting(bases, per, total, steps_per_epoch))
+    bases = live.bases if base is None else bases_of(base)
+    return reading(live.native, replace(setting(bases, per, total, steps_per_epoch), momentum=live.momentum))
 
 
 def inspect(scheduler: Any) -> Live:
@@ -114,7 +115,7 @@ def to_native(
     framework_name: str,
     optimizer: Any = None,
     *,
-    base: float | Sequence[float] = 1.0,
+    base: float | Sequence[float] | None = None,
     total: SpanLike | None = None,
     per: str = "step",
     steps_per_epoch: int | None = None,
@@ -125,13 +126,15 @@ def to_native(
         schedule: what to build.
         framework_name: ``"torch"``, ``"paddle"``, ...
         optimizer: where the framework's schedulers are made for one.
-        base, total, per, steps_per_epoch: as for `from_native`.
+        base: base learning rate of each group; the optimizer's own where it is left out, else 1.
+        total, per, steps_per_epoch: as for `from_native`.
 
     Raises:
         ConversionError: which part the framework cannot express, why, and what to use instead.
     """
-    on = setting(bases_of(base), per, total, steps_per_epoch)
     made = framework(known(framework_name))
+    own = None if optimizer is None else made.bases(optimizer)
+    on = setting(bases_of((own or 1.0) if base is None else base), per, total, steps_per_epoch)
     return made.build(made.express(on.placed(_as_schedule(schedule))), on, optimizer)
 
 
@@ -191,16 +194,15 @@ def _described(
     kwargs: Mapping[str, Any] | None,
     state: Mapping[str, Any] | None,
     base: float | Sequence[float] | None,
-) -> tuple[Native, tuple[float, ...]]:
+) -> Live:
     if name is None:
         raise ConversionError(
             f"which scheduler of {framework_name}? Write from_native({framework_name!r}, 'CosineAnnealingLR', ...)"
         )
     bases = (1.0,) if base is None else bases_of(base)
     if state is None:
-        return _bound(framework_name, name, kwargs or {}), bases
-    live = framework(framework_name).restore(definitions(framework_name)[name].name, state, bases)
-    return live.native, live.bases
+        return Live(_bound(framework_name, name, kwargs or {}), 0, bases)
+    return framework(framework_name).restore(definitions(framework_name)[name].name, state, bases)
 
 
 def _as_schedule(schedule: Schedule | Plan | str) -> Schedule | Plan:

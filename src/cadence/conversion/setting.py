@@ -36,6 +36,7 @@ class Setting:
         horizon: the run; what it does not know is None.
         reader: reads a scheduler inside another.
         local: whether this is a part of a sequence, whose clock began at 0 when the part did.
+        momentum: the value that moves where a scheduler moves the momentum: ``"momentum"`` or ``"beta1"``.
     """
 
     bases: tuple[float, ...]
@@ -43,6 +44,7 @@ class Setting:
     horizon: Horizon
     reader: Reader
     local: bool = False
+    momentum: str = "momentum"
 
     @property
     def base(self) -> float:

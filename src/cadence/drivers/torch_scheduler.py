@@ -347,7 +347,7 @@ class CadenceOnPlateau(ReduceLROnPlateau):
     def best(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The best observation so far; infinite before the first."""
         best = self._remembered["best"]
-        return self.mode_worse if best is None else best
+        return self.mode_worse if best is None else float(best)
 
     @property
     def num_bad_epochs(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -392,7 +392,8 @@ class CadenceOnPlateau(ReduceLROnPlateau):
     @property
     def threshold_mode(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
         """``"rel"`` or ``"abs"``."""
-        return self._plateau.threshold_mode
+        # "signed" is what torch itself calls relative.
+        return "abs" if self._plateau.threshold_mode == "abs" else "rel"
 
     @property
     def eps(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -277,6 +277,7 @@ class Plateau(Schedule):
     nan: str
     significance: float | None
     least_change: float
+    infinite: str
 
     @property
     def children(self) -> tuple[Schedule, ...]:
@@ -289,6 +290,7 @@ class Plateau(Schedule):
             cooldown=(_beside(self.cooldown), evaluations(0)), minimum=(self.minimum, 0.0),
             mode=(self.mode, guess_mode(self.metric)), nan=(self.nan, "error"),
             significance=(self.significance, None), least_change=(self.least_change, 0.0),
+            infinite=(self.infinite, "bad"),
         ), 3  # fmt: skip
 
 
