@@ -46,6 +46,8 @@ class Course:
         at: where it stands in a source.
         expected: waypoints that it should pass.
         tolerance: relative, of waypoints.
+        arguments: where the scheduler's arguments stand.
+        alone: whether no other scheduler changes the same optimizer.
     """
 
     t: npt.NDArray[np.int64]
@@ -58,6 +60,7 @@ class Course:
     expected: tuple[Waypoint, ...] = ()
     tolerance: float = 0.01
     arguments: Mapping[str, Spot] = field(default_factory=dict[str, Spot])
+    alone: bool = True
 
     @property
     def ticks(self) -> int:

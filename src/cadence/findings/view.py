@@ -163,11 +163,9 @@ class View:
             return self.base
         if scheduler.optimizer is not None:
             first = next(iter(self.rates_of(scheduler.optimizer)), None)
-            return first if is_number(first) else None
-        native = scheduler.native
-        if native is not None and is_number(native.arguments.get("learning_rate")):
-            return float(native.arguments["learning_rate"])
-        return None
+            if is_number(first):
+                return first
+        return _own_rate(scheduler.native)
 
     def rates_of(self, optimizer: Optimizer) -> list[Any]:
         """The rate of each written-out group, the optimizer's own where there is one group."""
@@ -181,6 +179,9 @@ class View:
             return None
         count = 1
         for loop in step.loops:
+            if loop.target == step.receiver:
+                # `for scheduler in schedulers`: each is stepped once.
+                continue
             if not isinstance(loop.count, int):
                 return None
             count *= loop.count
@@ -199,7 +200,11 @@ class View:
     def _holds(self, condition: str, loop: Loop, times: range) -> list[bool] | None:
         """For each turn of a counting loop whether a condition on its counter holds; None where it cannot be told."""
         negated = condition.startswith("not (") and condition.endswith(")")
-        text = condition[5:-1] if negated else condition
+        values = self.over(condition[5:-1] if negated else condition, loop.target, times)
+        return None if values is None else [bool(value) is not negated for value in values]
+
+    def over(self, text: str, counter: str, times: range) -> list[Any] | None:
+        """What an expression in a counter and in constants of the script is at each time; None where it is another."""
         try:
             tree = ast.parse(text, mode="eval").body
         except SyntaxError:
@@ -207,13 +212,13 @@ class View:
         names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
         given = self.script.constants
         known = {n: ast.Constant(given[n]) for n in names if is_number(given.get(n))}
-        if not isinstance(tree, ast.Compare) or names - set(known) != {loop.target}:
+        if names - set(known) != {counter}:
             return None
         try:
-            compare = read_formula(ast.unparse(_Put({loop.target: ast.Name("t"), **known}).visit(tree)))
-        except SpecError:
+            formula = read_formula(ast.unparse(_Put({counter: ast.Name("t"), **known}).visit(tree)))
+            return [formula({"t": float(t)}, scalars) for t in times]
+        except (SpecError, ArithmeticError):
             return None
-        return [bool(compare({"t": float(t)}, scalars)) is not negated for t in times]
 
     def ticks(self, scheduler: Scheduler) -> int | None:
         """How often a scheduler is stepped in the run; None where that cannot be told."""
@@ -236,7 +241,10 @@ class View:
         arguments = {k.arg: self.spot(k) for k in scheduler.node.keywords if k.arg is not None}
         for part in scheduler.inner:
             arguments = {k.arg: self.spot(k) for k in part.node.keywords if k.arg is not None} | arguments
-        return replace(found, at=self.spot(scheduler.node), arguments=arguments, expected=self.expected)
+        return replace(
+            found, at=self.spot(scheduler.node), arguments=arguments, expected=self.expected,
+            alone=not self.siblings(scheduler),
+        )  # fmt: skip
 
     def siblings(self, scheduler: Scheduler) -> list[Scheduler]:
         """Other schedulers that stand for themselves and change the same optimizer."""
@@ -256,6 +264,12 @@ class View:
         counts = {loop.count for loop in self.script.loops if loop.kind == "epoch"}
         only = next(iter(counts)) if len(counts) == 1 else None
         return only if isinstance(only, int) else None
+
+
+def _own_rate(native: object) -> float | None:
+    """The rate that a scheduler carries itself, also as that of one inside it."""
+    own = getattr(native, "arguments", {}).get("learning_rate")
+    return float(own) if is_number(own) else None if own is None else _own_rate(own)
 
 
 class _Put(ast.NodeTransformer):

@@ -50,7 +50,8 @@ def cosine_length(course: Course) -> Iterator[Found]:
         return
     low, last = _lowest(course), float(course.lr[-1])
     share = (last - low) / (course.peak - low) if course.peak > low else 0.0
-    if share > 0.01:
+    # One that hands over to another scheduler is cut short on purpose.
+    if share > 0.01 and course.alone:
         yield Found(
             course.argument("T_max"),
             Both(
@@ -369,41 +370,6 @@ def _reached(course: Course, value: float) -> str:
     near = abs(course.lr - value) <= course.tolerance * abs(value)
     first = next(runs_of(near), None)
     return f", and reaches that value at {course.unit} {int(course.t[first[0]])}" if first else ""
-
-
-@rule(
-    "CD108",
-    "the scheduler is stepped past its end",
-    "error",
-    about="course",
-    why="OneCycleLR refuses to be stepped more often than its total: the training stops with an error near its end.",
-    fix="give it the number of calls of step(): epochs times batches per epoch, if it is stepped after each batch",
-    source="torch.optim.lr_scheduler.OneCycleLR; paddle.optimizer.lr.OneCycleLR",
-    example="scheduler = OneCycleLR(optimizer, max_lr=0.1, total_steps=50)\nfor epoch in range(60): ...; scheduler.step()",
-    zh=(
-        "调度器走过了终点",
-        "OneCycleLR 不允许 step() 的次数超过总步数：训练会在快结束时报错中断。",
-        "让总步数等于 step() 的调用次数：每批都调用时是轮数乘以每轮批数",
-    ),
-)
-def past_one_cycle(course: Course) -> Iterator[Found]:
-    """More steps than a one-cycle has."""
-    native = course.native
-    if native is None or native.name != "OneCycleLR":
-        return
-    own = native.arguments.get("total_steps")
-    epochs, each = native.arguments.get("epochs"), native.arguments.get("steps_per_epoch")
-    if own is None and isinstance(epochs, int) and isinstance(each, int):
-        own = epochs * each
-    if isinstance(own, int) and course.ticks > own:
-        yield Found(
-            course.argument("total_steps", "epochs"),
-            Both(f"it has {own} steps, and is stepped {course.ticks} times", f"共 {own} 步，却走 {course.ticks} 步"),
-            Both(
-                f"ValueError at call {own + 1} of step(), after {own} of {course.ticks} {course.unit}s",
-                f"第 {own + 1} 次 step() 抛出 ValueError，此时训练只完成 {course.ticks} {course.unit_zh}中的 {own}",
-            ),
-        )
 
 
 @rule(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from cadence.findings.finding import Both
 from cadence.findings.rule import Found, rule
 from cadence.findings.view import PLATEAUS, View
+from cadence.script.model import Scheduler
 
 REDUCES = (
     "all_reduce", "reduce", "all_gather", "gather", "broadcast", "all_gather_object", "gather_for_metrics",
@@ -198,8 +199,27 @@ def _overwritten(view: View, loop: ast.For, node: ast.Assign) -> Iterator[Found]
                     f"{written} overwrites what {schedulers[0].name} has set, which computes on from it",
                     f"{written} 覆盖了 {schedulers[0].name} 的结果，而它从现值继续计算",
                 ),
-                Both(
-                    f"the rate of {schedulers[0].name} is off its formula for the rest of the run",
-                    f"{schedulers[0].name} 此后一直偏离公式",
-                ),
+                _off(view, schedulers[0], node),
             )
+
+
+def _off(view: View, scheduler: Scheduler, node: ast.Assign) -> Both:
+    """How far the rest of the run is off, where what is written last can be told."""
+    course, loops, conditions = view.course(scheduler), view.script.loops_around(node), view.script.conditions(node)
+    loop = next((each for each in loops if each.kind == "epoch"), None)
+    if course is not None and loop is not None and isinstance(loop.start, int) and conditions:
+        times = range(loop.start, loop.start + course.ticks)
+        held = [view.over(condition, loop.target, times) for condition in conditions]
+        rates = view.over(ast.unparse(node.value), loop.target, times)
+        if rates is not None and None not in held:
+            written = [t for t, *truths in zip(times, *[h for h in held if h is not None], strict=True) if all(truths)]
+            if written and (due := course.at_tick(written[-1] - loop.start)) > 0:
+                share = float(rates[written[-1] - loop.start]) / due - 1
+                return Both(
+                    f"the last rate written is {1 + share:.6g} times what {scheduler.name} has there, and the rest of the run "
+                    f"is {abs(share):.2%} off its formula",
+                    f"最后写入的值是 {scheduler.name} 此处的 {1 + share:.6g} 倍，此后一直偏离公式 {abs(share):.2%}",
+                )
+    return Both(
+        f"the rate of {scheduler.name} is off its formula for the rest of the run", f"{scheduler.name} 此后一直偏离公式"
+    )

@@ -221,17 +221,31 @@ def _fight(view: View, group: list[Scheduler]) -> Both | str:
         patience, factor = plateau.native.arguments.get("patience", 10), plateau.native.arguments.get("factor", 0.1)
         if not isinstance(patience, int) or not is_number(factor) or patience >= length:
             return ""
-        cuts = (length - 1) // (patience + 1)
-        return Both(
-            f"with a loss that does not improve, the plateau cuts {cuts} time{'s' * (cuts != 1)} while the warmup of "
-            f"{length} still rises: the warmup ends at {factor**cuts:.3g} of the base rate",
-            f"损失不改善时，plateau 在 {length} 步预热期间降 {cuts} 次：预热结束时只有基础学习率的 {factor**cuts:.3g}",
-        )
+        return _cut_while_rising(view, warm, length, patience, factor)
     alone = [course_of_native(s.native, ticks=len(rates) - 1, unit="epoch", base=view.base_of(s)) for s in group if s.native]
     product = min(float(c.lr[-1]) for c in alone if c is not None)
     return Both(
         f"the rate ends at {rates[-1]:.3g} and is {max(rates):.3g} at most; the lowest of them alone would end at {product:.3g}",
         f"学习率最终为 {rates[-1]:.3g}，最高 {max(rates):.3g}；其中最低的单独作用时为 {product:.3g}",
+    )
+
+
+def _cut_while_rising(view: View, warm: Scheduler | None, length: int, patience: int, factor: float) -> Both | str:
+    """The warmup times the cuts of a plateau rule that sees one loss all the time."""
+    base = None if warm is None else view.base_of(warm)
+    if warm is None or warm.native is None:
+        return ""
+    course = course_of_native(warm.native, ticks=length, unit="epoch", base=base)
+    if course is None:
+        return ""
+    # The first observation is the best one; each cut comes after patience + 1 that are no better.
+    rates = [course.at_tick(k) * factor ** (max(k - 1, 0) // (patience + 1)) for k in range(length + 1)]
+    cuts = (length - 1) // (patience + 1)
+    return Both(
+        f"with a loss that does not improve, the plateau cuts {cuts} time{'s' * (cuts != 1)} while the warmup of {length} "
+        f"still rises: the rate is {course.rate(max(rates))} at most, and {course.rate(rates[-1])} when the warmup ends",
+        f"损失不改善时，plateau 在 {length} 步预热期间降 {cuts} 次：学习率最高 {course.rate_zh(max(rates))}，预热结束时 "
+        f"{course.rate_zh(rates[-1])}",
     )
 
 
@@ -469,4 +483,40 @@ def group_added_late(view: View) -> Iterator[Found]:
                         f"第 {scheduler.line} 行的 {scheduler.name} 不知道这个参数组",
                     ),
                     f"{kind} at the next step",
+                )
+
+
+@rule(
+    "CD210",
+    "a list that is not as long as the groups",
+    "error",
+    about="script",
+    why="A list of functions or rates has one entry for each parameter group of the one optimizer; it is no list for several "
+    "optimizers.",
+    fix="write one entry for each group",
+    source="torch.optim.lr_scheduler.LambdaLR, OneCycleLR, CyclicLR, ReduceLROnPlateau",
+    example="optimizer = SGD(model.parameters(), lr=0.1)\nscheduler = LambdaLR(optimizer, [f, g])",
+    zh=(
+        "列表长度与参数组数不同",
+        "函数或学习率的列表，每个参数组一项；它不是给几个优化器用的。",
+        "每个参数组写一项",
+    ),
+)
+def list_of_groups(view: View) -> Iterator[Found]:
+    """lr_lambda, max_lr, base_lr or min_lr as a list of another length."""
+    for scheduler in view.script.schedulers:
+        own = scheduler.optimizer
+        if scheduler.framework != "torch" or scheduler.native is None or own is None:
+            continue
+        groups = len(own.groups) if own.groups else 1 if own.grouped is False else None
+        for name in ("lr_lambda", "max_lr", "base_lr", "min_lr"):
+            given = scheduler.native.arguments.get(name)
+            if groups is not None and isinstance(given, (list, tuple)) and len(given) != groups:
+                yield Found(
+                    view.argument(scheduler, name),
+                    Both(
+                        f"{name} has {len(given)} entries, and the optimizer {groups} group{'s' * (groups != 1)}",
+                        f"{name} 有 {len(given)} 项，而优化器有 {groups} 个参数组",
+                    ),
+                    f"ValueError: expected {groups} values for {name}",
                 )

@@ -43,10 +43,13 @@ def gamma(course: Course) -> Iterator[Found]:
         f"{course.ticks} 步后学习率为 {course.rate_zh(float(course.used[-1]))}，是开始时的 {ratio:.2g}",
     )
     said = Both(f"gamma={value:g} over {course.ticks} steps", f"gamma={value:g}，共 {course.ticks} 步")
+    drops = native.name in ("StepLR", "StepDecay", "MultiStepLR", "MultiStepDecay")
     if native.name in ("ExponentialLR", "ExponentialDecay") and course.ticks >= 10:
-        if not 1e-4 <= ratio <= 0.5:
-            yield Found(course.argument("gamma"), said, told)
-    elif native.name in ("StepLR", "StepDecay", "MultiStepLR", "MultiStepDecay") and not 0.1 <= value <= 0.5:
+        outside = not 1e-4 <= ratio <= 0.5
+    else:
+        # A shallow drop that comes often is a decay like another; a deep one is deep at once.
+        outside = drops and (value < 0.1 or (value > 0.5 and ratio > 0.5))
+    if outside and ratio < 1:
         yield Found(course.argument("gamma"), said, told)
 
 
@@ -103,7 +106,7 @@ def step_size(course: Course) -> Iterator[Found]:
 )
 def warmup_share(course: Course) -> Iterator[Found]:
     """A warmup above a quarter of the run."""
-    if course.native is None:
+    if course.native is None or not course.alone:
         return
     for native in natives_in(course.native):
         name = {"LinearWarmup": "warmup_steps", "LinearLR": "total_iters"}.get(native.name)
@@ -220,6 +223,8 @@ def no_rate_log(view: View) -> Iterator[Found]:
     if not _long_training(view) or not any(s.steps for s in view.outermost):
         return
     if view.mentions("get_last_lr", "get_lr", "LearningRateMonitor", "_last_lr", "last_lr", "current_lr", "learning rate"):
+        return
+    if any(c.node.args == [] and c.method in {s.variable for s in view.outermost} for c in view.script.calls):
         return
     for node in view.of(ast.Subscript):
         if isinstance(node.slice, ast.Constant) and node.slice.value == "lr" and isinstance(node.ctx, ast.Load):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
 
 from cadence.findings.finding import Both, Spot
@@ -25,7 +27,16 @@ from cadence.script.model import Problem
 def flattened(view: View) -> Iterator[Found]:
     """A snippet flattened to one line."""
     for problem in _problems(view, "flattened"):
-        yield Found(_line(view, problem), problem.text, "the file does not parse, so that it cannot run")
+        said = problem.text.removeprefix(f"{view.script.name}, ").partition("; ")[0]
+        yield Found(
+            _line(view, problem),
+            said,
+            Both("Python cannot parse it, so that it cannot run", "Python 无法解析，因此无法运行"),
+            Both(
+                "copy it again with its line breaks" + (f"; it may have been:\n{problem.repaired}" if problem.repaired else ""),
+                "连同换行重新复制" + (f"；原文可能是：\n{problem.repaired}" if problem.repaired else ""),
+            ),
+        )
 
 
 @rule(
@@ -46,8 +57,22 @@ def flattened(view: View) -> Iterator[Found]:
 )
 def unseen(view: View) -> Iterator[Found]:
     """Schedulers made dynamically."""
-    for problem in _problems(view, "dynamic"):
-        yield Found(_line(view, problem), problem.text)
+    for problem in _problems(view, "dynamic") + _problems(view, "unknown"):
+        if problem.kind == "dynamic" or " is no scheduler that is known here" in problem.text:
+            yield Found(_line(view, problem), problem.text)
+    for node in view.of(ast.Call):
+        made = node.func
+        if isinstance(made, ast.Call) and view.script.path(made.func) == "getattr" and made.args:
+            home = view.script.path(made.args[0])
+            if home in ("torch.optim.lr_scheduler", "paddle.optimizer.lr"):
+                named = view.script.source(made.args[1]) if len(made.args) > 1 else "a name"
+                yield Found(
+                    view.spot(made),
+                    Both(
+                        f"the scheduler is the class of {home} that {named} names when the script runs",
+                        f"调度器是运行时由 {named} 决定的 {home} 中的类",
+                    ),
+                )
 
 
 @rule(
@@ -69,7 +94,12 @@ def unseen(view: View) -> Iterator[Found]:
 def no_such_scheduler(view: View) -> Iterator[Found]:
     """Class names that do not exist."""
     for problem in _problems(view, "unknown"):
-        yield Found(_line(view, problem), problem.text)
+        if _exists_not(problem):
+            yield Found(
+                _line(view, problem),
+                problem.text,
+                Both(f"the script stops at {view.script.at(problem.line)}", f"脚本在第 {problem.line} 行停止"),
+            )
 
 
 @rule(
@@ -114,6 +144,20 @@ def no_python(view: View) -> Iterator[Found]:
     """Blocks and cells with syntax errors."""
     for problem in _problems(view, "syntax"):
         yield Found(_line(view, problem), problem.text)
+
+
+EXIST = frozenset(
+    {"LambdaLR", "MultiplicativeLR", "StepLR", "MultiStepLR", "ConstantLR", "LinearLR", "ExponentialLR", "PolynomialLR"}
+    | {"CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR", "ReduceLROnPlateau", "SequentialLR"}
+    | {"ChainedScheduler", "SWALR", "LRScheduler", "_LRScheduler"}
+)
+"""Classes that torch has, whether their meaning is known here or not."""
+
+
+def _exists_not(problem: Problem) -> bool:
+    """Whether a framework that is known lacks the class; a class of the user's own is none of our business."""
+    said = re.match(r"(torch|paddle|transformers) has no scheduler '(\w+)'", problem.text)
+    return said is not None and not (said[1] == "torch" and said[2] in EXIST)
 
 
 def _problems(view: View, kind: str) -> list[Problem]:

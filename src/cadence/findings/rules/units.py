@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
+from cadence.conversion.native import Native
 from cadence.findings.course import course_of_native, natives_in
 from cadence.findings.finding import Both
 from cadence.findings.rule import Found, rule
@@ -49,6 +50,42 @@ def mixed_units(view: View) -> Iterator[Found]:
             yield from _batches_per_epoch(view, scheduler)
 
 
+@rule(
+    "CD108",
+    "the scheduler is stepped past its end",
+    "error",
+    about="script",
+    why="OneCycleLR refuses to be stepped more often than its total: the training stops with an error near its end.",
+    fix="give it the number of calls of step(): epochs times batches per epoch, if it is stepped after each batch",
+    source="torch.optim.lr_scheduler.OneCycleLR; paddle.optimizer.lr.OneCycleLR",
+    example="scheduler = OneCycleLR(optimizer, max_lr=0.1, total_steps=50)\nfor epoch in range(60): ...; scheduler.step()",
+    zh=(
+        "调度器走过了终点",
+        "OneCycleLR 不允许 step() 的次数超过总步数：训练会在快结束时报错中断。",
+        "让总步数等于 step() 的调用次数：每批都调用时是轮数乘以每轮批数",
+    ),
+)
+def past_one_cycle(view: View) -> Iterator[Found]:
+    """More steps than a one-cycle has."""
+    for scheduler in view.outermost:
+        if scheduler.native is None or scheduler.name != "OneCycleLR":
+            continue
+        given, ticks = scheduler.native.arguments, view.ticks(scheduler)
+        own, epochs, each = given.get("total_steps"), given.get("epochs"), given.get("steps_per_epoch")
+        if own is None and isinstance(epochs, int) and isinstance(each, int):
+            own = epochs * each
+        if isinstance(own, int) and ticks is not None and ticks > own:
+            yield Found(
+                view.argument(scheduler, "total_steps", "epochs"),
+                Both(f"it has {own} steps, and is stepped {ticks} times", f"共 {own} 步，却走 {ticks} 步"),
+                Both(
+                    f"ValueError: Tried to step {own + 1} times; {ticks - own} of {ticks} calls are never reached",
+                    f"ValueError：第 {own + 1} 次 step() 报错，{ticks} 次中有 {ticks - own} 次到不了",
+                ),
+                Both(f"write total_steps={ticks}", f"写 total_steps={ticks}"),
+            )
+
+
 def _epochs_per_batch(view: View, scheduler: Scheduler) -> Iterator[Found]:
     """Every length of it lies within the number of epochs, and it is stepped in the loop over batches."""
     loops = scheduler.steps[0].loops
@@ -83,23 +120,32 @@ def _epochs_per_batch(view: View, scheduler: Scheduler) -> Iterator[Found]:
             )
 
 
-def _drops(view: View, scheduler: Scheduler, native: Any, marks: list[int]) -> Both:
-    inside = native is not scheduler.native
-    base = None if inside else view.base_of(scheduler)
-    if native.name in ("StepLR", "StepDecay"):
-        gamma = native.arguments.get("gamma", 0.1)
-        course = course_of_native(native, ticks=10 * marks[0], unit="update", base=base)
-        if course is None or not isinstance(gamma, (int, float)):
-            return Both(f"the first drop comes after {marks[0]} batches", f"{marks[0]} 批之后就第一次下降")
+def _drops(view: View, scheduler: Scheduler, native: Native, marks: list[int]) -> Both:
+    """Where the rate falls, from the course of the whole scheduler over its first updates."""
+    assert scheduler.native is not None
+    several = 10 if native.name in ("StepLR", "StepDecay") else 1
+    ticks = _begins(scheduler.native) + several * max(marks) + 1
+    course = course_of_native(scheduler.native, ticks=ticks, unit="update", base=view.base_of(scheduler))
+    if course is None:
+        return Both(f"the first drop comes after {marks[0]} batches", f"{marks[0]} 批之后就第一次下降")
+    falls = [int(t) for t, before, now in zip(course.t[1:], course.lr, course.lr[1:], strict=False) if now < 0.999 * before]
+    last = float(course.lr[-1])
+    if several > 1:
         return Both(
-            f"the rate drops every {marks[0]} batches: after {10 * marks[0]} of them it is {course.rate(float(course.lr[-1]))}",
-            f"每 {marks[0]} 批下降一次：{10 * marks[0]} 批后为 {course.rate_zh(float(course.lr[-1]))}",
+            f"the rate drops every {marks[0]} batches: after {ticks - 1} of them it is {course.rate(last)}",
+            f"每 {marks[0]} 批下降一次：{ticks - 1} 批后为 {course.rate_zh(last)}",
         )
-    course = course_of_native(native, ticks=max(marks) + 1, unit="update", base=base)
-    what = " and ".join(str(m) for m in marks)
-    end = "" if course is None else f", and is {course.rate(float(course.lr[-1]))} for the rest of the run"
-    zh = "" if course is None else f"，此后一直是 {course.rate_zh(float(course.lr[-1]))}"
-    return Both(f"the rate drops at updates {what}{end}", f"学习率在第 {'、'.join(map(str, marks))} 次更新就下降{zh}")
+    return Both(
+        f"the rate drops at updates {' and '.join(map(str, falls))}, and is {course.rate(last)} for the rest of the run",
+        f"学习率在第 {'、'.join(map(str, falls))} 次更新就下降，此后一直是 {course.rate_zh(last)}",
+    )
+
+
+def _begins(native: Native) -> int:
+    """Updates before the last part of a sequence begins."""
+    marks = native.arguments.get("milestones") if native.name == "SequentialLR" else None
+    first = marks[-1] if marks else native.arguments.get("warmup_steps", 0) if native.name == "LinearWarmup" else 0
+    return first if isinstance(first, int) else 0
 
 
 def _batches_per_epoch(view: View, scheduler: Scheduler) -> Iterator[Found]:
