@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-import yaml
-
 from cadence._errors import ScriptError
 from cadence.findings.finding import Spot
 
@@ -81,23 +79,26 @@ def _flat(entry: Any) -> dict[str, Any]:
     return {}
 
 
-class _Loader(yaml.SafeLoader):
+def _loader() -> type[Any]:
     """PyYAML's safe loader; a tag such as `!CosineDecay` becomes the mapping's name, and nothing is built."""
+    import yaml
 
+    class Loader(yaml.SafeLoader):
+        pass
 
-def _tagged(loader: Any, suffix: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.MappingNode):
-        return {"name": suffix, **loader.construct_mapping(node, deep=True)}
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node, deep=True)
-    return {"name": suffix} if not str(node.value) else node.value
+    def tagged(loader: Any, suffix: str, node: yaml.Node) -> Any:
+        if isinstance(node, yaml.MappingNode):
+            return {"name": suffix, **loader.construct_mapping(node, deep=True)}
+        if isinstance(node, yaml.SequenceNode):
+            return loader.construct_sequence(node, deep=True)
+        return {"name": suffix} if not str(node.value) else node.value
 
-
-_Loader.add_multi_constructor("!", _tagged)  # pyright: ignore[reportUnknownMemberType]
-# By YAML 1.1 `1e-4` is text; everybody who writes it means a number.
-_Loader.add_implicit_resolver(  # pyright: ignore[reportUnknownMemberType]
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+\Z"), list("-+0123456789")
-)
+    Loader.add_multi_constructor("!", tagged)  # pyright: ignore[reportUnknownMemberType]
+    # By YAML 1.1 `1e-4` is text; everybody who writes it means a number.
+    Loader.add_implicit_resolver(  # pyright: ignore[reportUnknownMemberType]
+        "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+\Z"), list("-+0123456789")
+    )
+    return Loader
 
 
 def read_config(text: str, name: str) -> Config:
@@ -106,8 +107,10 @@ def read_config(text: str, name: str) -> Config:
     Raises:
         ScriptError: it is no YAML, or no mapping.
     """
+    import yaml
+
     try:
-        keys = yaml.load(text, _Loader)  # noqa: S506 - a subclass of the safe loader
+        keys: Any = yaml.load(text, _loader())  # noqa: S506 - a subclass of the safe loader
     except yaml.YAMLError as fault:
         mark = getattr(fault, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark is not None else ""

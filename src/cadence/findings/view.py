@@ -46,9 +46,26 @@ class View:
         return list(ast.walk(self.script.tree))
 
     def of(self, *kinds: type[Any]) -> Iterator[Any]:
-        """Every node of these kinds, by place."""
-        found = [node for node in self.nodes if isinstance(node, kinds)]
-        yield from sorted(found, key=lambda node: (getattr(node, "lineno", 0), getattr(node, "col_offset", 0)))
+        """Every node of these very kinds, by place."""
+        found = [node for kind in kinds for node in self._by_kind.get(kind, ())]
+        yield from found if len(kinds) == 1 else sorted(found, key=_place)
+
+    @cached_property
+    def _by_kind(self) -> dict[type[ast.AST], list[ast.AST]]:
+        kinds: dict[type[ast.AST], list[ast.AST]] = {}
+        for node in self.nodes:
+            kinds.setdefault(type(node), []).append(node)
+        return {kind: sorted(nodes, key=_place) for kind, nodes in kinds.items()}
+
+    @cached_property
+    def assigned(self) -> dict[str, list[ast.expr]]:
+        """Bare name -> what it is assigned, by place."""
+        found: dict[str, list[ast.expr]] = {}
+        for node in self.of(ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Name):
+                    found.setdefault(target.id, []).append(node.value)
+        return found
 
     def spot(self, node: ast.AST) -> Spot:
         """Where a node stands; columns in characters, which the tree counts in bytes."""
@@ -264,6 +281,10 @@ class View:
         counts = {loop.count for loop in self.script.loops if loop.kind == "epoch"}
         only = next(iter(counts)) if len(counts) == 1 else None
         return only if isinstance(only, int) else None
+
+
+def _place(node: ast.AST) -> tuple[int, int]:
+    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
 
 
 def _own_rate(native: object) -> float | None:

@@ -20,7 +20,7 @@ def nodes_of(schedule: Schedule | Plan, kind: type[T]) -> Iterator[T]:
     for part in parts:
         if isinstance(part, kind):
             yield part
-        for child in part.children():
+        for child in part.children:
             yield from nodes_of(child, kind)
 
 

@@ -193,7 +193,7 @@ def _counts_batches(view: View, node: ast.expr, depth: int = 0) -> bool:
             if "loader" in text or "dataloader" in text:
                 return True
         if isinstance(n, ast.Name):
-            bound = [a.value for a in view.of(ast.Assign) if any(isinstance(t, ast.Name) and t.id == n.id for t in a.targets)]
+            bound = view.assigned.get(n.id, [])
             if len(bound) == 1 and _counts_batches(view, bound[0], depth + 1):
                 return True
     return False
