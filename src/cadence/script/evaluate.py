@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from cadence._errors import ConversionError
@@ -26,7 +26,7 @@ MOST_WORK = 2_000_000
 
 MOST_BITS = 4096
 
-Env = dict[str, Any]
+Env = MutableMapping[str, Any]
 
 _BINARY: Mapping[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: lambda a, b: a + b,
@@ -449,26 +449,26 @@ class Evaluator:
                 if isinstance(binding.node, ast.ClassDef):
                     return self._class_field(binding.node, node)
         makers = self._of.makers(node.value) if env is None or not isinstance(node.value, ast.Name) else ()
-        if len(makers) != 1:
-            value = self.compute(node.value, env) if env is not None else self.value(node.value)
-            if isinstance(value, dict) and node.attr in value:
-                return cast("Any", value)[node.attr]
-            return self._of.unknown(node)
-        (call,) = makers
-        name = self._of.path(call.func).rpartition(".")[2]
+        if len(makers) == 1:
+            return self._made_field(Made(self._of.path(makers[0].func), "", makers[0]), node)
+        value = self.compute(node.value, env) if env is not None else self.value(node.value)
+        if isinstance(value, dict) and node.attr in value:
+            return cast("Any", value)[node.attr]
+        return self._of.unknown(node)
+
+    def _made_field(self, made: Made, node: ast.Attribute) -> Any:
+        """An attribute of an object, from the call that made it."""
+        name = made.path.rpartition(".")[2]
         if name in ("parse_args", "parse_known_args"):
             return self._argument(node)
-        owner = self._of.made_class(call)
-        for keyword in call.keywords:
+        owner = self._of.made_class(made.node)
+        for keyword in made.node.keywords:
             if keyword.arg == node.attr and (owner is None or self._of.method(owner, "__init__") is None):
                 return self.value(keyword.value)
         if owner is not None:
             return self._class_field(owner, node)
-        if name in _NAMESPACES:
-            inside = self._namespace(Made(name, "", call))
-            if node.attr in inside:
-                return inside[node.attr]
-        return self._of.unknown(node)
+        inside: Mapping[str, Any] = self._namespace(made) if name in _NAMESPACES else {}
+        return inside[node.attr] if node.attr in inside else self._of.unknown(node)
 
     def _namespace(self, made: Made) -> Mapping[str, Any]:
         inside: dict[str, Any] = {k.arg: self.value(k.value) for k in made.node.keywords if k.arg}

@@ -51,7 +51,7 @@ def flattened(text: str) -> int | None:
         # All of it may be hidden in a comment: words first, then code.
         line, row = rows[0]
         comment = row.find("#")
-        hidden = _CODE_IN_COMMENT.search(row, comment + 1) if len(rows) == 1 and 0 <= comment else None
+        hidden = _CODE_IN_COMMENT.search(row, comment + 1) if len(rows) == 1 and comment >= 0 else None
         if hidden is None or "(" not in row[hidden.start() :] or not row[comment + 1 : hidden.start()].strip():
             return None
         return line if repaired(row[hidden.start() :]) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -43,7 +43,7 @@ class Function:
     text: str
     node: ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef = field(compare=False, repr=False)
     evaluator: Evaluator = field(compare=False, repr=False)
-    env: dict[str, Any] | None = field(compare=False, repr=False)
+    env: MutableMapping[str, Any] | None = field(compare=False, repr=False)
 
     @property
     def __name__(self) -> str:

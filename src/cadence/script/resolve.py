@@ -21,6 +21,26 @@ PASS_THROUGH = frozenset({"prepare", "setup", "setup_optimizers", "prepare_optim
 """Methods (Accelerate's, Fabric's) that give back what they are given, in order."""
 
 
+_OF_MODULES = frozenset(
+    {
+        "train",
+        "eval",
+        "step",
+        "forward",
+        "to",
+        "parameters",
+        "zero_grad",
+        "fit",
+        "run",
+        "update",
+        "close",
+        "get",
+        "reset",
+    }
+)
+"""Methods that too many objects have for a name to say whose they are."""
+
+
 class Resolver:
     """Answers about one tree."""
 
@@ -105,7 +125,8 @@ class Resolver:
             if home not in self._outside:
                 # A function that calls itself is in the loops around its other calls.
                 self._outside[home] = ()
-                around = [self.loops_around(site) for site in self.sites(home)]
+                sites = [site for site in self.sites(home) if self.definition(site) is not home]
+                around = [self.loops_around(site) for site in sites]
                 self._outside[home] = max(around, key=len, default=())
             outside = self._outside[home]
         return (*outside, *own)
@@ -217,12 +238,25 @@ class Resolver:
                     if isinstance(binding.node, ast.ClassDef):
                         return self.method(binding.node, "__init__")
             case ast.Attribute(attr=name):
-                having = [c for c in self.index.classes.values() if self.method(c, name) is not None]
-                if len(having) == 1 and not name.startswith("__"):
-                    return self.method(having[0], name)
+                return self._called_method(call.func.value, name)
             case _:
                 pass
         return None
+
+    def _called_method(self, owner: ast.expr, name: str) -> Definition | None:
+        having = [c for c in self.index.classes.values() if self.method(c, name) is not None]
+        if not having or name.startswith("__"):
+            return None
+        own = self.owner(owner) if isinstance(owner, ast.Name) and owner.id == "self" else None
+        if own is not None:
+            return self.method(own, name) or (self.method(having[0], name) if own.bases and len(having) == 1 else None)
+        made = [self.made_class(maker) for maker in self.makers(owner)]
+        if made:
+            return next(
+                (self.method(c, name) for c in made if c is not None and self.method(c, name) is not None), None
+            )
+        # Of an object that comes from elsewhere the name must be enough, and `model.train()` is everywhere.
+        return self.method(having[0], name) if len(having) == 1 and name not in _OF_MODULES else None
 
     def method(self, owner: ast.ClassDef, name: str) -> Definition | None:
         """A method by name."""
