@@ -46,7 +46,10 @@ LOOP = """
 PARAMETERS = "model.parameters()"
 
 SCRIPTS = {
-    "CD004": (LOOP.format(PARAMETERS, "StepLR(optimizer, steps=30)", 90), LOOP.format(PARAMETERS, "StepLR(optimizer, 30)", 90)),
+    "CD004": (
+        LOOP.format(PARAMETERS, "StepLR(optimizer, steps=30)", 90),
+        LOOP.format(PARAMETERS, "StepLR(optimizer, 30)", 90),
+    ),
     "CD103": (
         LOOP.format(PARAMETERS, "MultiStepLR(optimizer, [100, 150])", 90),
         LOOP.format(PARAMETERS, "MultiStepLR(optimizer, [30, 60, 90])", 90),

@@ -64,7 +64,9 @@ def test_a_formula_that_misses_its_waypoints_is_found_with_the_value_it_has() ->
 
 def test_a_formula_that_passes_its_waypoints_is_silent() -> None:
     text = f"formula('{WANTED.format(slope=0.018)}')"
-    assert cd.lint(text, total="100 epochs", steps_per_epoch=1, base=0.1, expect="0:0.1, 50:0.1, 75:0.055, 100:0.01") == []
+    assert (
+        cd.lint(text, total="100 epochs", steps_per_epoch=1, base=0.1, expect="0:0.1, 50:0.1, 75:0.055, 100:0.01") == []
+    )
 
 
 def test_a_lambda_of_a_script_is_held_against_waypoints(tmp_path: Path) -> None:

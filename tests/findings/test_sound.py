@@ -23,6 +23,8 @@ def test_there_are_enough_of_them_and_all_of_them_parse() -> None:
         ast.parse(script.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("word", ["torch", "paddle", "keras", "optax", "lightning", "transformers", "accelerate", "ignite"])
+@pytest.mark.parametrize(
+    "word", ["torch", "paddle", "keras", "optax", "lightning", "transformers", "accelerate", "ignite"]
+)
 def test_every_framework_is_among_them(word: str) -> None:
     assert any(f"import {word}" in t or f"from {word}" in t for t in (s.read_text(encoding="utf-8") for s in SOUND))

@@ -25,7 +25,7 @@ def lint(
     thing: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Scripts, notebooks, pages, recipes, Paddle configurations, folders; the text of a schedule; - for stdin.",
+            help="Scripts, notebooks, pages, recipes, Paddle configurations, folders; a schedule; - for stdin.",
             show_default=False,
         ),
     ] = None,
@@ -43,7 +43,9 @@ def lint(
     ignore: Annotated[
         str | None, typer.Option(help="Not these codes, or beginnings of codes.", show_default=False)
     ] = None,
-    explain: Annotated[str | None, typer.Option(help="Say what a code means (all: every one, as a page), and end.", show_default=False)] = None,
+    explain: Annotated[
+        str | None, typer.Option(help="Say what a code means (all: every one, as a page), and end.", show_default=False)
+    ] = None,
     fix: Annotated[bool, typer.Option("--fix", help="Write the patches, and show them.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show the patches, and write nothing.")] = False,
     form: Annotated[str, typer.Option("--format", help="text, json or sarif.")] = "text",

@@ -1,7 +1,8 @@
 """Several schedulers of torch on one optimizer: what they make of the rate between them.
 
 Most of torch's schedulers change the rate that they find by the ratio of two neighbouring values of their formula, some
-write base rate times formula whatever they find. What comes out depends on the order in which they were made and stepped.
+write base rate times formula whatever they find. What comes out depends on the order in which they were made and
+stepped.
 """
 
 from __future__ import annotations

@@ -38,7 +38,11 @@ class Config:
     @property
     def epochs(self) -> int | None:
         """Epochs of the run."""
-        places = (self.keys.get("epoch"), _under(self.keys, "Global", "epoch_num"), _under(self.keys, "Global", "epochs"))
+        places = (
+            self.keys.get("epoch"),
+            _under(self.keys, "Global", "epoch_num"),
+            _under(self.keys, "Global", "epochs"),
+        )
         return next((n for n in places if isinstance(n, int) and not isinstance(n, bool)), None)
 
     @property
@@ -120,7 +124,9 @@ def read_config(text: str, name: str) -> Config:
     except (ValueError, RecursionError) as fault:
         raise ScriptError(f"{name} is no YAML that can be read: {fault}; repair it first") from None
     if not isinstance(keys, Mapping):
-        raise ScriptError(f"{name} holds no mapping of keys; lint reads recipes and configurations of the Paddle suites")
+        raise ScriptError(
+            f"{name} holds no mapping of keys; lint reads recipes and configurations of the Paddle suites"
+        )
     return Config(cast("Mapping[str, Any]", keys), tuple(text.splitlines()))
 
 

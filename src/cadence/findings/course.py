@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -185,6 +185,7 @@ def natives_in(native: Native) -> Iterator[Native]:
     """A scheduler and all those inside it."""
     yield native
     for value in native.arguments.values():
-        for part in value if isinstance(value, (list, tuple)) else (value,):
+        parts: list[Any] = list(cast("list[Any]", value)) if isinstance(value, (list, tuple)) else [value]
+        for part in parts:
             if isinstance(part, Native):
                 yield from natives_in(part)

@@ -29,12 +29,12 @@ def waypoints(text: str) -> tuple[Waypoint, ...]:
         time, colon, value = pair.partition(":")
         try:
             point = Waypoint(int(time), float(value))
-            right = bool(colon) and point.t >= 0 and point.value >= 0 and math.isfinite(point.value)
         except ValueError:
-            right = False
-        if not right:
+            point = None
+        if point is None or not (colon and point.t >= 0 and point.value >= 0 and math.isfinite(point.value)):
             raise SpecError(
-                f"{pair.strip()!r:.60} is no waypoint; write a time from 0 and the rate there: '0:0.1, 50:0.1, 100:0.01'"
+                f"{pair.strip()!r:.60} is no waypoint; write a time from 0 and the rate there: "
+                f"'0:0.1, 50:0.1, 100:0.01'"
             )
         found.append(point)
     return tuple(found)

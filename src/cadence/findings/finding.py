@@ -40,8 +40,8 @@ class Finding:
 
     Attributes:
         code: of the rule: ``"CD101"``.
-        severity: ``"error"``: it fails, or trains something else than it says; ``"warning"``: it very likely is not what
-            was meant; ``"information"``: good to know.
+        severity: ``"error"``: it fails, or trains something else than it says; ``"warning"``: it very likely is not
+            what was meant; ``"information"``: good to know.
         title: of the rule, without this case's values.
         message: one sentence with the values.
         consequence: what it leads to, computed from this case's own numbers; empty where nothing can be measured.

@@ -38,7 +38,7 @@ def patched(source: str, findings: Iterable[Finding]) -> tuple[str, list[Finding
     for finding in findings:
         wanted = [offsets(edit) for edit in finding.edits]
         new = [edit for edit in wanted if edit not in taken]
-        if not wanted or any(a < d and c < b or (a, b) == (c, d) for a, b, _ in new for c, d, _ in taken):
+        if not wanted or any((a < d and c < b) or (a, b) == (c, d) for a, b, _ in new for c, d, _ in taken):
             continue
         taken += new
         done.append(finding)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cadence._errors import CadenceError, ScriptError
 from cadence.conversion.doors import inspect
@@ -45,8 +45,9 @@ def lint(
     """Look for the known mistakes. Nothing is executed.
 
     Args:
-        thing: the path of a script (``.py``), a notebook, a page with code (``.md``), a recipe, a YAML configuration of a
-            Paddle suite, or a folder of these; the text of a script or of a schedule; a schedule or plan; a live scheduler.
+        thing: the path of a script (``.py``), a notebook, a page with code (``.md``), a recipe, a YAML configuration of
+            a Paddle suite, or a folder of these; the text of a script or of a schedule; a schedule or plan; a live
+            scheduler.
         total: length of the run in updates, or text with a unit, where it cannot be seen.
         steps_per_epoch: updates in one epoch, where that cannot be seen.
         base: base learning rate, where it cannot be seen.
@@ -92,7 +93,7 @@ def _looked(thing: Any, told: _Told) -> Iterator[Finding]:
     if isinstance(thing, (Schedule, Plan)):
         yield from _schedule(thing, told)
     elif isinstance(thing, os.PathLike):
-        yield from _path(Path(thing), told)
+        yield from _path(Path(cast("os.PathLike[str]", thing)), told)
     elif isinstance(thing, str):
         yield from _text(thing, told)
     else:
@@ -108,7 +109,9 @@ def _text(text: str, told: _Told) -> Iterator[Finding]:
         schedule = parse(text)
     except CadenceError:
         # A call of one of cadence's own names can only be a schedule: its own fault is the better sentence.
-        if "\n" not in text and not any(sign in text for sign in ("import ", "=", ";")) or text.lstrip().startswith("warmup"):
+        if ("\n" not in text and not any(sign in text for sign in ("import ", "=", ";"))) or text.lstrip().startswith(
+            "warmup"
+        ):
             raise
         yield from _scripts([read_script(text, "<text>", steps_per_epoch=told.steps_per_epoch)], told)
     else:
@@ -168,7 +171,9 @@ def _recipe(path: Path, text: str, told: _Told) -> Iterator[Finding]:
     length = told.total if told.total is not None else recipe.total
     if span(length).unit in ("samples", "tokens"):
         return
-    curve = place(recipe.spec, total=length, steps_per_epoch=each, base=told.base or recipe.optimizer.lr, groups=["rest"])
+    curve = place(
+        recipe.spec, total=length, steps_per_epoch=each, base=told.base or recipe.optimizer.lr, groups=["rest"]
+    )
     course = replace(course_of(curve), expected=told.expected, at=view.spot("schedule"))
     yield from _placed(findings_of("course", course), str(path), view.lines)
 

@@ -23,18 +23,23 @@ THEMES = {
 TEXT = {
     "en": (
         "# What `cadence lint` finds",
-        "Every rule, generated from the rules themselves by `cadence lint --explain all`. Nothing of a script is executed "
-        "or imported. A rule speaks only of what can be seen for certain; what it leads to is computed from the script's own "
+        "Every rule, generated from the rules themselves by `cadence lint --explain all`. Nothing of a script is "
+        "executed "
+        "or imported. A rule speaks only of what can be seen for certain; what it leads to is computed from the "
+        "script's own "
         "numbers where they are known.",
         "An *error* fails, or trains something else than it says; a *warning* very likely is not what was meant; "
-        "*information* is good to know and leaves the exit status at 0. `# cadence: ignore CD101` on a line, or alone on the "
+        "*information* is good to know and leaves the exit status at 0. `# cadence: ignore CD101` on a line, or "
+        "alone on the "
         "line before, silences a rule there; `# cadence: ignore` silences all.",
         ("Instead", "Source"),
     ),
     "zh": (
         "# `cadence lint` 能发现什么",
-        "所有规则，由 `cadence lint --explain all --lang zh` 从规则本身生成。脚本不会被执行或导入。规则只说能确定看到的；后果在数字已知时由脚本自己的数字算出。",
-        "*错误*会失败，或训练的不是所说的；*警告*很可能不是本意；*提示*仅供参考，退出状态仍为 0。某行或其上一行的 `# cadence: ignore CD101` "
+        "所有规则，由 `cadence lint --explain all --lang zh` 从规则本身生成。脚本不会被执行或导入。规则只说能确定"
+        "看到的；后果在数字已知时由脚本自己的数字算出。",
+        "*错误*会失败，或训练的不是所说的；*警告*很可能不是本意；*提示*仅供参考，退出状态仍为 0。某行或其上一行的 "
+        "`# cadence: ignore CD101` "
         "使该规则在那里不出声；`# cadence: ignore` 使所有规则不出声。",
         ("改法", "来源"),
     ),

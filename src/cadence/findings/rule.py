@@ -20,8 +20,8 @@ from cadence._registry import Registry
 from cadence.findings.finding import Both, Edit, Finding, Severity, Spot
 
 About: TypeAlias = Literal["script", "course", "recipe", "config"]
-"""What a rule looks at: a training script; the rate over one run, wherever it comes from; a recipe; a YAML configuration
-of the Paddle suites."""
+"""What a rule looks at: a training script; the rate over one run, wherever it comes from; a recipe; a YAML
+configuration of the Paddle suites."""
 
 F = TypeVar("F", bound=Callable[[Any], "Iterator[Found]"])
 

@@ -55,9 +55,10 @@ def _result(finding: Finding, index: int) -> dict[str, Any]:
         # The lines of a notebook's cell are not those of its file.
         if finding.spot is not None and finding.cell is None:
             place["region"] = _region(finding.spot)
-        result["locations"] = [{"physicalLocation": place}]
+        location: dict[str, Any] = {"physicalLocation": place}
         if finding.cell is not None:
-            result["locations"][0]["logicalLocations"] = [{"name": f"cell {finding.cell}, line {finding.line}"}]
+            location["logicalLocations"] = [{"name": f"cell {finding.cell}, line {finding.line}"}]
+        result["locations"] = [location]
         if finding.edits and finding.cell is None:
             changes = [{"deletedRegion": _region(e.spot), "insertedContent": {"text": e.text}} for e in finding.edits]
             change = {"artifactLocation": {"uri": _uri(finding.path)}, "replacements": changes}

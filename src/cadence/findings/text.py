@@ -5,21 +5,19 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from cadence.findings.finding import Finding
+from cadence.findings.finding import SEVERITIES, Finding
 from cadence.findings.rule import Rule
 
 WORDS = {
     "en": {
         "error": "error", "warning": "warning", "information": "information", "measured": "measured", "fix": "fix",
         "cell": "cell {cell}, line", "why": "Why", "write": "Instead", "source": "Source", "example": "Found in",
-        "none": "no findings", "about": "Looks at",
-        "count": "{errors} errors, {warnings} warnings, {informations} for information",
+        "none": "no findings",
     },
     "zh": {
         "error": "错误", "warning": "警告", "information": "提示", "measured": "实测", "fix": "改法",
         "cell": "单元 {cell} 行", "why": "原因", "write": "改法", "source": "来源", "example": "例子",
-        "none": "没有发现问题", "about": "检查对象",
-        "count": "{errors} 个错误，{warnings} 个警告，{informations} 条提示",
+        "none": "没有发现问题",
     },
 }  # fmt: skip
 
@@ -65,9 +63,10 @@ def counted(findings: Sequence[Finding], lang: str = "en") -> str:
     if not findings:
         return WORDS[lang]["none"]
     kinds = [f.severity for f in findings]
-    return WORDS[lang]["count"].format(
-        errors=kinds.count("error"), warnings=kinds.count("warning"), informations=kinds.count("information")
-    )
+    errors, warnings, told = (kinds.count(severity) for severity in SEVERITIES)
+    if lang == "zh":
+        return f"{errors} 个错误，{warnings} 个警告，{told} 条提示"
+    return f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}, {told} for information"
 
 
 def explained(rule: Rule, lang: str = "en") -> str:

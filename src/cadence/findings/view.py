@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from cadence._errors import SpecError
 from cadence._xp import scalars
@@ -281,6 +281,12 @@ class View:
         counts = {loop.count for loop in self.script.loops if loop.kind == "epoch"}
         only = next(iter(counts)) if len(counts) == 1 else None
         return only if isinstance(only, int) else None
+
+
+def whole_numbers(x: Any) -> list[int]:
+    """A whole number, or a list of such, as a list; empty where it is something else."""
+    many: list[Any] = list(cast("list[Any]", x)) if isinstance(x, (list, tuple)) else [x]
+    return many if all(isinstance(m, int) and not isinstance(m, bool) for m in many) else []
 
 
 def _place(node: ast.AST) -> tuple[int, int]:

@@ -38,7 +38,11 @@ def no_monitor(view: View) -> Iterator[Found]:
             continue
         words = {n.value for n in ast.walk(function) if isinstance(n, ast.Constant)}
         words |= {n.arg for n in ast.walk(function) if isinstance(n, ast.keyword)}
-        returned = [n for n in ast.walk(function) if isinstance(n, ast.Return) and isinstance(n.value, (ast.Dict, ast.Tuple, ast.List))]
+        returned = [
+            n
+            for n in ast.walk(function)
+            if isinstance(n, ast.Return) and isinstance(n.value, (ast.Dict, ast.Tuple, ast.List))
+        ]
         if "monitor" not in words and returned:
             yield Found(
                 view.spot(scheduler.node),
@@ -61,7 +65,8 @@ def no_monitor(view: View) -> Iterator[Found]:
     "return [optimizer], [scheduler]",
     zh=(
         "Lightning 每轮只走一步",
-        '没有 "interval": "step" 时，Lightning 每轮走一步。长度按批计的调度器只走完曲线开头：one-cycle 一直停在最低学习率附近。',
+        '没有 "interval": "step" 时，Lightning 每轮走一步。长度按批计的调度器只走完曲线开头：one-cycle 一直停在最'
+        "低学习率附近。",
         '写 {"scheduler": scheduler, "interval": "step"}',
     ),
 )
@@ -103,7 +108,8 @@ def epoch_interval(view: View) -> Iterator[Found]:
     example="optimizer = SGD(CosineDecay(0.1, 1000))\nmodel.fit(x, y, callbacks=[ReduceLROnPlateau()])",
     zh=(
         "Keras 不允许回调与调度同时存在",
-        "以 LearningRateSchedule 构造的优化器没有可设置的学习率：ReduceLROnPlateau 与 LearningRateScheduler 会抛出 TypeError。",
+        "以 LearningRateSchedule 构造的优化器没有可设置的学习率：ReduceLROnPlateau 与 LearningRateScheduler 会抛出"
+        " TypeError。",
         "给优化器一个数，或去掉回调",
     ),
 )
@@ -118,7 +124,8 @@ def callback_and_schedule(view: View) -> Iterator[Found]:
             yield Found(
                 view.spot(call.node),
                 Both(f"the optimizer's rate is a {bound[0].name} already", f"优化器的学习率已经是 {bound[0].name}"),
-                "TypeError: this optimizer was created with a `LearningRateSchedule`, hence its learning rate is not settable",
+                "TypeError: this optimizer was created with a `LearningRateSchedule`, hence its learning rate is "
+                "not settable",
             )
 
 
@@ -127,23 +134,34 @@ def callback_and_schedule(view: View) -> Iterator[Found]:
     "a schedule-free optimizer is never switched to training",
     "error",
     about="script",
-    why="The optimizers of schedulefree keep two sets of weights. Without optimizer.train() before training, step() raises; "
+    why="The optimizers of schedulefree keep two sets of weights. Without optimizer.train() before training, "
+    "step() raises; "
     "without optimizer.eval() before evaluating, the wrong weights are measured.",
     fix="call optimizer.train() before each epoch and optimizer.eval() before evaluating and saving",
     source="schedulefree 1.4",
-    example="optimizer = schedulefree.AdamWScheduleFree(model.parameters(), lr=1e-3)\nfor x, y in loader: ...; optimizer.step()",
+    example="optimizer = schedulefree.AdamWScheduleFree(model.parameters(), lr=1e-3)\nfor x, y in loader: ...; "
+    "optimizer.step()",
     zh=(
         "schedule-free 优化器没有切换到训练状态",
-        "schedulefree 的优化器保存两组权重。训练前不调用 optimizer.train()，step() 会报错；评估前不调用 optimizer.eval()，量的是错误的权重。",
+        "schedulefree 的优化器保存两组权重。训练前不调用 optimizer.train()，step() 会报错；评估前不调用 "
+        "optimizer.eval()，量的是错误的权重。",
         "每轮之前 optimizer.train()，评估与保存之前 optimizer.eval()",
     ),
 )
 def schedule_free_mode(view: View) -> Iterator[Found]:
     """No train() on a schedule-free optimizer; or a scheduler for it."""
     for optimizer in view.script.optimizers:
-        if "ScheduleFree" not in optimizer.name or not optimizer.path.startswith("schedulefree") or not optimizer.variable:
+        if (
+            "ScheduleFree" not in optimizer.name
+            or not optimizer.path.startswith("schedulefree")
+            or not optimizer.variable
+        ):
             continue
-        modes = {c.method for c in view.calls("train", "eval") if c.receiver == optimizer.variable}
+        modes = {
+            c.method
+            for c in view.calls("train", "eval")
+            if "opt" in c.receiver.lower() or c.receiver == optimizer.variable
+        }
         stepped = any(step.loops for step in optimizer.steps)
         if stepped and "train" not in modes:
             yield Found(
@@ -156,10 +174,13 @@ def schedule_free_mode(view: View) -> Iterator[Found]:
                 yield Found(
                     view.spot(scheduler.node),
                     Both(
-                        f"{scheduler.name} changes the rate of {optimizer.name}, whose averaging stands in for a schedule",
+                        f"{scheduler.name} changes the rate of {optimizer.name}, whose averaging stands in for a "
+                        "schedule",
                         f"{scheduler.name} 改变 {optimizer.name} 的学习率，而它的平均本身就代替了调度",
                     ),
-                    fix=Both("leave the scheduler out; use warmup_steps= for a warmup", "去掉调度器；预热用 warmup_steps="),
+                    fix=Both(
+                        "leave the scheduler out; use warmup_steps= for a warmup", "去掉调度器；预热用 warmup_steps="
+                    ),
                     severity="warning",
                 )
 
@@ -169,7 +190,8 @@ def schedule_free_mode(view: View) -> Iterator[Found]:
     "Ignite's scheduler comes one iteration late",
     "warning",
     about="script",
-    why="Ignite's handlers set the rate when they are called. On ITERATION_COMPLETED the first rate is used twice and every "
+    why="Ignite's handlers set the rate when they are called. On ITERATION_COMPLETED the first rate is used twice "
+    "and every "
     "later one an iteration late.",
     fix="attach it to Events.ITERATION_STARTED",
     source="ignite.handlers.param_scheduler",
@@ -182,13 +204,15 @@ def schedule_free_mode(view: View) -> Iterator[Found]:
 )
 def late_handler(view: View) -> Iterator[Found]:
     """A handler of ignite's schedulers on ITERATION_COMPLETED."""
-    if not view.imports("ignite"):
+    if not view.imports("ignite") or view.mentions("finder"):
         return
     for call in view.calls("add_event_handler"):
         if len(call.args) < 2 or not view.script.source(call.args[0]).endswith("ITERATION_COMPLETED"):
             continue
         makers = view.script.made_by(call.args[1])
-        if any(view.script.path(m.func).startswith("ignite.handlers") and "Schedul" in ast.unparse(m.func) for m in makers):
+        if any(
+            view.script.path(m.func).startswith("ignite.handlers") and "Schedul" in ast.unparse(m.func) for m in makers
+        ):
             yield Found(
                 view.spot(call.args[0]),
                 Both("the rate is set after the iteration that it is for", "学习率在它所属的迭代之后才设定"),
@@ -216,7 +240,10 @@ GONE_IN_TRANSFORMERS = {
 def training_arguments(view: View) -> Iterator[Found]:
     """Arguments that are gone."""
     for call in view.script.calls:
-        if call.path.rpartition(".")[2] not in ("TrainingArguments", "Seq2SeqTrainingArguments") or not call.path.startswith("transformers"):
+        if call.path.rpartition(".")[2] not in (
+            "TrainingArguments",
+            "Seq2SeqTrainingArguments",
+        ) or not call.path.startswith("transformers"):
             continue
         for keyword in call.node.keywords:
             if keyword.arg in GONE_IN_TRANSFORMERS:

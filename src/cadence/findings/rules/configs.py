@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from cadence._errors import neighbours
+from cadence.conversion.native import Native
 from cadence.findings.config import Config, parts_of
 from cadence.findings.course import course_of_native
 from cadence.findings.finding import Both
 from cadence.findings.rule import Found, rule
-from cadence.conversion.native import Native
+from cadence.findings.view import whole_numbers
 
 DETECTION = frozenset(
     {"PiecewiseDecay", "CosineDecay", "LinearWarmup", "ExpWarmup", "BurninWarmup", "OptimCosine", "YOLOv5LRDecay"}
     | {"NormalizedCosine"}
 )
 OCR = frozenset(
-    {"Linear", "Cosine", "Step", "LinearWarmupCosine", "Piecewise", "CyclicalCosine", "OneCycle", "Const", "DecayLearningRate"}
-    | {"MultiStepDecay", "TwoStepCosine", "Constant", "ConstLR", "CosineFixmatch", "Cyclic", "MultiStep", "ReduceOnPlateau"}
+    {
+        "Linear",
+        "Cosine",
+        "Step",
+        "LinearWarmupCosine",
+        "Piecewise",
+        "CyclicalCosine",
+        "OneCycle",
+        "Const",
+        "DecayLearningRate",
+    }
+    | {
+        "MultiStepDecay",
+        "TwoStepCosine",
+        "Constant",
+        "ConstLR",
+        "CosineFixmatch",
+        "Cyclic",
+        "MultiStep",
+        "ReduceOnPlateau",
+    }
     | {"CosineWarmup", "LinearWarmup", "PiecewiseWarmup", "ExponentialWarmup", "Exponential", "Polynomial"}
 )
 LEAST_EPOCH = 20
@@ -38,7 +58,11 @@ def _number(x: Any) -> float | None:
     fix="write the suite's name",
     source="ppdet/optimizer/optimizer.py; ppocr/optimizer/learning_rate.py",
     example="LearningRate:\n  base_lr: 0.01\n  schedulers:\n  - !CosineDecayLR {max_epochs: 24}",
-    zh=("套件里没有这个调度器", "套件按名字构造类。名字是套件自己的，既不是 paddle 的也不是 torch 的。", "写套件的名字"),
+    zh=(
+        "套件里没有这个调度器",
+        "套件按名字构造类。名字是套件自己的，既不是 paddle 的也不是 torch 的。",
+        "写套件的名字",
+    ),
 )
 def unknown_name(config: Config) -> Iterator[Found]:
     """A name that is near a known one, and none of them."""
@@ -55,14 +79,16 @@ def unknown_name(config: Config) -> Iterator[Found]:
     "the schedule's epochs are not the run's",
     "warning",
     about="config",
-    why="CosineDecay counts its own max_epochs, and the run its own epoch. With fewer the rate is at its minimum for the "
+    why="CosineDecay counts its own max_epochs, and the run its own epoch. With fewer the rate is at its minimum "
+    "for the "
     "rest of the run, with more it never gets there.",
     fix="give max_epochs the number of epochs of the run",
     source="ppdet/optimizer/optimizer.py: CosineDecay",
     example="epoch: 36\nLearningRate:\n  base_lr: 0.01\n  schedulers:\n  - !CosineDecay {max_epochs: 24}",
     zh=(
         "调度的轮数与训练的轮数不符",
-        "CosineDecay 按自己的 max_epochs 计，训练按自己的 epoch 计。少了，剩下的训练都在最低学习率；多了，永远到不了最低。",
+        "CosineDecay 按自己的 max_epochs 计，训练按自己的 epoch 计。少了，剩下的训练都在最低学习率；多了，永远到不"
+        "了最低。",
         "让 max_epochs 等于训练轮数",
     ),
 )
@@ -84,7 +110,8 @@ def epochs_differ(config: Config) -> Iterator[Found]:
             Both(f"the rate ends at {end} instead of 0", f"学习率最终停在 {end}，而不是 0")
             if own > epochs
             else Both(
-                f"the last {epochs - own} of {epochs} epochs are made at the lowest rate", f"{epochs} 轮中最后 {epochs - own} 轮都在最低学习率"
+                f"the last {epochs - own} of {epochs} epochs are made at the lowest rate",
+                f"{epochs} 轮中最后 {epochs - own} 轮都在最低学习率",
             )
         )
         yield Found(
@@ -110,22 +137,17 @@ def late_milestones(config: Config) -> Iterator[Found]:
     epochs = config.epochs
     for name, part in parts_of(config):
         key = "milestones" if "milestones" in part else "decay_epochs" if "decay_epochs" in part else ""
-        marks = part.get(key) if key else None
-        if epochs is None or not isinstance(marks, list) or not all(isinstance(m, int) for m in marks):  # pyright: ignore[reportUnknownVariableType]
-            continue
-        late = [m for m in marks if m >= epochs]  # pyright: ignore[reportUnknownVariableType]
+        marks = whole_numbers(part.get(key)) if key else []
+        late = [m for m in marks if epochs is not None and m >= epochs]
         if late:
-            left = len(marks) - len(late)  # pyright: ignore[reportUnknownArgumentType]
+            left = len(marks) - len(late)
             yield Found(
                 config.spot(key, after=name),
                 Both(
-                    f"{key} {', '.join(map(str, late))} in a run of {epochs} epochs",  # pyright: ignore[reportUnknownArgumentType]
-                    f"{epochs} 轮的训练中 {key} 为 {'、'.join(map(str, late))}",  # pyright: ignore[reportUnknownArgumentType]
+                    f"{key} {', '.join(map(str, late))} in a run of {epochs} epochs",
+                    f"{epochs} 轮的训练中 {key} 为 {'、'.join(map(str, late))}",
                 ),
-                Both(
-                    f"{left} of {len(marks)} drops happen",  # pyright: ignore[reportUnknownArgumentType]
-                    f"{len(marks)} 次下降只发生 {left} 次",  # pyright: ignore[reportUnknownArgumentType]
-                ),
+                Both(f"{left} of {len(marks)} drops happen", f"{len(marks)} 次下降只发生 {left} 次"),
             )
 
 
@@ -134,14 +156,16 @@ def late_milestones(config: Config) -> Iterator[Found]:
     "epochs where the warmup takes steps",
     "warning",
     about="config",
-    why="LinearWarmup of PaddleDetection counts steps (iterations); warmup_epoch of PaddleOCR counts epochs. A handful of "
+    why="LinearWarmup of PaddleDetection counts steps (iterations); warmup_epoch of PaddleOCR counts epochs. A "
+    "handful of "
     "steps is no warmup, and hundreds of epochs never end.",
     fix="write steps: 500 (PaddleDetection), warmup_epoch: 5 (PaddleOCR)",
     source="ppdet/optimizer/optimizer.py: LinearWarmup; ppocr/optimizer/learning_rate.py",
     example="Optimizer:\n  lr: {name: Cosine, learning_rate: 0.001, warmup_epoch: 500}\nGlobal: {epoch_num: 100}",
     zh=(
         "预热的单位弄错了",
-        "PaddleDetection 的 LinearWarmup 按步计；PaddleOCR 的 warmup_epoch 按轮计。几步算不上预热，几百轮则永远不会结束。",
+        "PaddleDetection 的 LinearWarmup 按步计；PaddleOCR 的 warmup_epoch 按轮计。几步算不上预热，几百轮则永远不"
+        "会结束。",
         "PaddleDetection 写 steps: 500，PaddleOCR 写 warmup_epoch: 5",
     ),
 )
@@ -161,10 +185,18 @@ def warmup_units(config: Config) -> Iterator[Found]:
                 ),
             )
         steps = part.get("steps")
-        if name == "LinearWarmup" and config.detection is not None and isinstance(steps, int) and 0 < steps < LEAST_EPOCH:
+        if (
+            name == "LinearWarmup"
+            and config.detection is not None
+            and isinstance(steps, int)
+            and 0 < steps < LEAST_EPOCH
+        ):
             yield Found(
                 config.spot("steps", after=name),
-                Both(f"the warmup takes {steps} iterations, less than any epoch has", f"预热只有 {steps} 次迭代，比任何一轮都短"),
+                Both(
+                    f"the warmup takes {steps} iterations, less than any epoch has",
+                    f"预热只有 {steps} 次迭代，比任何一轮都短",
+                ),
                 Both(f"after {steps} updates the rate is at its peak", f"{steps} 次更新后学习率就到峰值"),
             )
 
@@ -174,7 +206,8 @@ def warmup_units(config: Config) -> Iterator[Found]:
     "the warmup jumps to the schedule",
     "information",
     about="config",
-    why="The warmup of PaddleDetection is a share of the base rate, and the schedule is at its own value when the warmup "
+    why="The warmup of PaddleDetection is a share of the base rate, and the schedule is at its own value when the "
+    "warmup "
     "ends. Where the first milestone comes before that, the warmup rises to a rate that is cut at once.",
     fix="end the warmup before the first milestone",
     source="ppdet/optimizer/optimizer.py: PiecewiseDecay.__call__",
@@ -196,13 +229,14 @@ def milestone_zero(config: Config) -> Iterator[Found]:
                 config.spot("milestones", after=name),
                 Both("there is a milestone at epoch 0", "第 0 轮就有里程碑"),
                 Both(
-                    f"the schedule starts at {gamma} of base_lr, which the warmup goes up to", f"调度从 base_lr 的 {gamma} 开始，预热却升到 base_lr"
+                    f"the schedule starts at {gamma} of base_lr, which the warmup goes up to",
+                    f"调度从 base_lr 的 {gamma} 开始，预热却升到 base_lr",
                 ),
             )
 
 
 def _gamma(part: Mapping[str, Any]) -> str:
-    value = part.get("gamma", 0.1)
-    first = value[0] if isinstance(value, list) and value else value  # pyright: ignore[reportUnknownVariableType]
-    number = _number(first)
-    return f"{number:g}" if number is not None else "a share"
+    value: Any = part.get("gamma", 0.1)
+    if isinstance(value, list):
+        value = next(iter(cast("list[Any]", value)), None)
+    return f"{value:g}" if _number(value) is not None else "a share"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from cadence.findings.course import Course, rises, runs_of
 from cadence.findings.finding import Both, Edit
 from cadence.findings.rule import Found, rule
+from cadence.findings.view import whole_numbers
 from cadence.spec.nodes import PastEnd
 
 COSINES = {"CosineAnnealingLR": "T_max", "CosineAnnealingDecay": "T_max"}
@@ -28,7 +28,8 @@ MILESTONES = {"MultiStepLR", "MultiStepDecay", "PiecewiseDecay"}
     example="scheduler = CosineAnnealingLR(optimizer, T_max=90)\nfor epoch in range(100): ...; scheduler.step()",
     zh=(
         "余弦周期与训练长度不符",
-        "余弦退火在 T_max 步后降到最低。训练更长时学习率沿镜像曲线回升（这不是重启，没有跳变）；训练更短时只走完曲线的一部分，末尾低学习率的收益丢失。",
+        "余弦退火在 T_max 步后降到最低。训练更长时学习率沿镜像曲线回升（这不是重启，没有跳变）；训练更短时只走完曲"
+        "线的一部分，末尾低学习率的收益丢失。",
         "让 T_max 等于 scheduler.step() 的调用次数",
     ),
 )
@@ -37,7 +38,9 @@ def cosine_length(course: Course) -> Iterator[Found]:
     native = course.native
     if native is None or native.name not in COSINES:
         if isinstance(course.schedule, PastEnd) and course.schedule.then == "mirror":
-            yield from _climbs(course, f"the schedule turns back up before the run of {course.ticks} {course.unit}s ends")
+            yield from _climbs(
+                course, f"the schedule turns back up before the run of {course.ticks} {course.unit}s ends"
+            )
         return
     length = native.arguments.get("T_max")
     if not isinstance(length, int) or length < 1:
@@ -61,7 +64,8 @@ def cosine_length(course: Course) -> Iterator[Found]:
             Both(
                 f"the rate ends at {course.rate(last)}, {last / course.peak:.2g} of its peak, instead of "
                 f"{course.rate(low)}",
-                f"学习率最终停在 {course.rate_zh(last)}（峰值的 {last / course.peak:.2g}），而不是 {course.rate_zh(low)}",
+                f"学习率最终停在 {course.rate_zh(last)}（峰值的 {last / course.peak:.2g}），而不是 "
+                f"{course.rate_zh(low)}",
             ),
             Both(f"write T_max={course.ticks}", f"写 T_max={course.ticks}"),
             edits,
@@ -140,8 +144,8 @@ def step_beyond_the_end(course: Course) -> Iterator[Found]:
                 same,
             )
     elif native.name in MILESTONES:
-        marks: Any = native.arguments.get("milestones", native.arguments.get("boundaries"))
-        if not isinstance(marks, (list, tuple)) or not marks or not all(isinstance(m, int) for m in marks):
+        marks = whole_numbers(native.arguments.get("milestones", native.arguments.get("boundaries")))
+        if not marks:
             return
         late = [m for m in marks if m > course.ticks]
         if min(marks) >= course.ticks:
@@ -157,7 +161,8 @@ def step_beyond_the_end(course: Course) -> Iterator[Found]:
             yield Found(
                 course.argument("milestones", "boundaries"),
                 Both(
-                    f"the milestone{'s' * (len(late) > 1)} {', '.join(map(str, late))} lie{'s' * (len(late) == 1)} after "
+                    f"the milestone{'s' * (len(late) > 1)} {', '.join(map(str, late))} lie{'s' * (len(late) == 1)} "
+                    "after "
                     f"the {course.ticks} steps of the run",
                     f"里程碑 {'、'.join(map(str, late))} 在训练的 {course.ticks} 步之后",
                 ),
@@ -184,7 +189,8 @@ WARMUPS = {
     "the warmup never ends",
     "warning",
     about="course",
-    why="A warmup that is as long as the run or longer leaves no update at the rate that was asked for. Often its length "
+    why="A warmup that is as long as the run or longer leaves no update at the rate that was asked for. Often its "
+    "length "
     "is in updates and the scheduler is stepped once per epoch.",
     fix="shorten the warmup to 5 to 10 % of the run, or step the scheduler after each update",
     source="paddle.optimizer.lr.LinearWarmup; torch.optim.lr_scheduler.LinearLR",
@@ -223,7 +229,8 @@ def endless_warmup(course: Course) -> Iterator[Found]:
     "the rate jumps where the warmup ends",
     "warning",
     about="course",
-    why="LinearWarmup ends at end_lr, and the schedule inside it then begins at its own base rate. Unlike numbers are a "
+    why="LinearWarmup ends at end_lr, and the schedule inside it then begins at its own base rate. Unlike numbers "
+    "are a "
     "jump in the middle of the training.",
     fix="give end_lr and the base rate of the schedule inside the same number",
     source="paddle.optimizer.lr.LinearWarmup",
@@ -255,7 +262,10 @@ def jump_after_warmup(course: Course) -> Iterator[Found]:
                 f"the rate jumps from {before:.3g} to {after:.3g} at {course.unit} {length}",
                 f"学习率在第 {length} {course.unit_zh}从 {before:.3g} 跳到 {after:.3g}",
             ),
-            Both(f"write end_lr={own:g}, or give the schedule inside {end:g}", f"写 end_lr={own:g}，或让内部从 {end:g} 开始"),
+            Both(
+                f"write end_lr={own:g}, or give the schedule inside {end:g}",
+                f"写 end_lr={own:g}，或让内部从 {end:g} 开始",
+            ),
         )
 
 
@@ -271,7 +281,8 @@ def jump_after_warmup(course: Course) -> Iterator[Found]:
     example="LinearWarmup(CosineAnnealingDecay(0.001, T_max=100), 10, 1e-4, 0.001)  # in a run of 100 epochs",
     zh=(
         "预热之后的调度器与整个训练一样长",
-        "预热（paddle 的 LinearWarmup）或里程碑（torch 的 SequentialLR）之后的调度器从那时才开始计时。给它整个训练的长度，末尾就被截断。",
+        "预热（paddle 的 LinearWarmup）或里程碑（torch 的 SequentialLR）之后的调度器从那时才开始计时。给它整个训练"
+        "的长度，末尾就被截断。",
         "从它的长度里减去预热",
     ),
 )
@@ -317,7 +328,8 @@ def inner_clock(course: Course) -> Iterator[Found]:
         Both(
             f"T_max={length} counts from the warmup's end at {course.unit} {begins}, and {left} of the run's "
             f"{course.ticks} {course.unit}s are left then",
-            f"T_max={length} 从预热结束（第 {begins} {course.unit_zh}）算起，而此时 {course.ticks} {course.unit_zh}中只剩 {left}",
+            f"T_max={length} 从预热结束（第 {begins} {course.unit_zh}）算起，而此时 {course.ticks} "
+            f"{course.unit_zh}中只剩 {left}",
         ),
         consequence,
         Both(f"write T_max={left}", f"写 T_max={left}"),
@@ -330,7 +342,8 @@ def inner_clock(course: Course) -> Iterator[Found]:
     "the rate misses a stated waypoint",
     "error",
     about="course",
-    why="A formula is checked against what it was written for: the rate at times that the user states. A wrong slope or "
+    why="A formula is checked against what it was written for: the rate at times that the user states. A wrong "
+    "slope or "
     "an off-by-one is seen nowhere else.",
     fix="correct the formula; a line from (a, x) to (b, y) has the slope (y - x) / (b - a)",
     source="the waypoints given with --expect",
@@ -377,7 +390,8 @@ def _reached(course: Course, value: float) -> str:
     "the rate is 0 during the run",
     "warning",
     about="course",
-    why="An update at rate 0 changes nothing: the time it takes is wasted. It is usual where a schedule ends before the "
+    why="An update at rate 0 changes nothing: the time it takes is wasted. It is usual where a schedule ends "
+    "before the "
     "run does, and where a warmup stepped once per epoch starts at 0.",
     fix="let the schedule end above 0 or with the run, and start a warmup at 1/100 of the peak",
     source="the update rule of every optimizer: the step is proportional to the rate",
@@ -409,5 +423,3 @@ def rate_zero(course: Course) -> Iterator[Found]:
                     f"{course.ticks} {course.unit_zh}中有 {n} {course.unit_zh}不训练",
                 ),
             )
-
-

@@ -32,7 +32,7 @@ def steps_in(view: View, loop: Loop) -> list[Call]:
 
 
 def _is_scaler(call: Call) -> bool:
-    return "scaler" in call.receiver.lower() and bool(call.args) or call.method == "minimize"
+    return ("scaler" in call.receiver.lower() and bool(call.args)) or call.method == "minimize"
 
 
 def _is_optimizer(view: View, call: Call) -> bool:
@@ -60,7 +60,7 @@ def no_zero_grad(view: View) -> Iterator[Found]:
     if view.mentions(*CLEARS) or _sets_grad_none(view) or view.imports("lightning", "pytorch_lightning", "deepspeed"):
         return
     for call, loop in updates(view):
-        stepped = steps_in(view, loop)
+        stepped = [step for step in steps_in(view, loop) if not _made_in(view, step, loop)]
         if stepped and call.function == stepped[0].function:
             node = _statement(view, call.node)
             edits: tuple[Edit, ...] = ()
@@ -79,6 +79,14 @@ def no_zero_grad(view: View) -> Iterator[Found]:
                 edits=edits,
             )
             return
+
+
+def _made_in(view: View, step: Call, loop: Loop) -> bool:
+    """Whether the optimizer of a step is made anew in every turn of a loop."""
+    return any(
+        any(own.node is step.node for own in optimizer.steps) and loop in view.script.loops_around(optimizer.node)
+        for optimizer in view.script.optimizers
+    )
 
 
 def _sets_grad_none(view: View) -> bool:
@@ -122,14 +130,16 @@ def _before(view: View, node: ast.stmt, line: str) -> Edit:
     "gradients are clipped before they are unscaled",
     "error",
     about="script",
-    why="Under a GradScaler the gradients are multiplied by the loss scale (65536 at first). Clipping them to a norm of 1 "
+    why="Under a GradScaler the gradients are multiplied by the loss scale (65536 at first). Clipping them to a "
+    "norm of 1 "
     "before unscale_() clips every one of them, so that after unscaling nearly nothing is left of an update.",
     fix="call scaler.unscale_(optimizer) before clipping",
     source="torch.amp: Working with unscaled gradients",
     example="scaler.scale(loss).backward()\nclip_grad_norm_(model.parameters(), 1.0)\nscaler.step(optimizer)",
     zh=(
         "裁剪梯度之前没有反缩放",
-        "使用 GradScaler 时梯度乘了损失缩放因子（最初 65536）。在 unscale_() 之前裁剪到范数 1，所有梯度都会被裁，反缩放后更新几乎为零。",
+        "使用 GradScaler 时梯度乘了损失缩放因子（最初 65536）。在 unscale_() 之前裁剪到范数 1，所有梯度都会被裁，"
+        "反缩放后更新几乎为零。",
         "裁剪前调用 scaler.unscale_(optimizer)",
     ),
 )
@@ -141,7 +151,9 @@ def clip_before_unscale(view: View) -> Iterator[Found]:
         for clip in view.calls(*CLIPS):
             if clip.function not in where or clip.loops != step.loops or clip.line > step.line:
                 continue
-            if any(c.function in where and c.line <= clip.line and c.loops == clip.loops for c in view.calls("unscale_")):
+            if any(
+                c.function in where and c.line <= clip.line and c.loops == clip.loops for c in view.calls("unscale_")
+            ):
                 continue
             norm = view.number(clip.args[1]) if len(clip.args) > 1 else view.number(clip.kwargs.get("max_norm"))
             node = _statement(view, clip.node)
@@ -170,7 +182,8 @@ def clip_before_unscale(view: View) -> Iterator[Found]:
     "the scheduler advances where the update was skipped",
     "warning",
     about="script",
-    why="When gradients overflow, scaler.step() leaves the optimizer out. A scheduler that is stepped after every batch "
+    why="When gradients overflow, scaler.step() leaves the optimizer out. A scheduler that is stepped after every "
+    "batch "
     "goes on all the same: the warmup ends too early, and torch warns that the scheduler came before the optimizer.",
     fix="step the scheduler only if the scale did not fall: scale = scaler.get_scale(); scaler.update(); "
     "scheduler.step() if scaler.get_scale() >= scale",
@@ -178,8 +191,10 @@ def clip_before_unscale(view: View) -> Iterator[Found]:
     example="for x, y in loader:\n    ...; scaler.step(optimizer); scaler.update(); scheduler.step()",
     zh=(
         "更新被跳过时调度器仍在前进",
-        "梯度溢出时 scaler.step() 不执行优化器。每批都走步的调度器照样前进：预热过早结束，torch 还会警告调度器先于优化器。",
-        "仅当缩放因子没有下降时才走步：scale = scaler.get_scale(); scaler.update(); scheduler.step() if scaler.get_scale() >= scale",
+        "梯度溢出时 scaler.step() 不执行优化器。每批都走步的调度器照样前进：预热过早结束，torch 还会警告调度器先于"
+        "优化器。",
+        "仅当缩放因子没有下降时才走步：scale = scaler.get_scale(); scaler.update(); scheduler.step() if "
+        "scaler.get_scale() >= scale",
     ),
 )
 def advances_on_skipped(view: View) -> Iterator[Found]:
@@ -201,11 +216,13 @@ def advances_on_skipped(view: View) -> Iterator[Found]:
                 yield Found(
                     view.spot(step.node),
                     Both(
-                        f"{step.receiver}.step() follows {scaled[0].receiver}.step() whether that made an update or not",
+                        f"{step.receiver}.step() follows {scaled[0].receiver}.step() whether that made an update "
+                        "or not",
                         f"无论 {scaled[0].receiver}.step() 是否真的更新，{step.receiver}.step() 都会执行",
                     ),
                     Both(
-                        "each overflow takes one step off the schedule: with the first scale of 65536 often several in the "
+                        "each overflow takes one step off the schedule: with the first scale of 65536 often "
+                        "several in the "
                         "first updates",
                         "每次溢出都少一步：初始缩放因子 65536 时开头往往连续几次",
                     ),
@@ -249,7 +266,7 @@ def accumulations(view: View) -> Iterator[Accumulation]:
             node = view.script.parent(node)
 
 
-def _modulo(view: View, test: ast.expr, loop: Loop) -> int | None | bool:
+def _modulo(view: View, test: ast.expr, loop: Loop) -> int | bool | None:
     """The divisor of `counter % n == k`; None where it cannot be told; False where the test is another."""
     if not isinstance(test, ast.Compare) or len(test.ops) != 1 or not isinstance(test.ops[0], ast.Eq):
         return False
@@ -268,11 +285,13 @@ def _modulo(view: View, test: ast.expr, loop: Loop) -> int | None | bool:
     "accumulation drops the last batches",
     "warning",
     about="script",
-    why="Where the number of batches is no multiple of the accumulation, the last ones of an epoch make no update: their "
+    why="Where the number of batches is no multiple of the accumulation, the last ones of an epoch make no update: "
+    "their "
     "gradients are thrown away by zero_grad(), or leak into the first update of the next epoch.",
     fix="update at the end of the epoch too: if (i + 1) % n == 0 or i + 1 == len(loader)",
     source="measured: 10 batches in groups of 4 lose 2",
-    example="for i, (x, y) in enumerate(loader):\n    ...\n    if (i + 1) % 4 == 0: optimizer.step(); optimizer.zero_grad()",
+    example="for i, (x, y) in enumerate(loader):\n    ...\n    if (i + 1) % 4 == 0: optimizer.step(); "
+    "optimizer.zero_grad()",
     zh=(
         "梯度累积丢掉最后几批",
         "批数不是累积步数的倍数时，每轮最后几批不产生更新：它们的梯度被 zero_grad() 丢弃，或漏到下一轮的第一次更新里。",
@@ -295,7 +314,9 @@ def drops_tail(view: View) -> Iterator[Found]:
         else:
             most = f"up to {n - 1}" if n else "some"
             zh = f"最多 {n - 1}" if n else "若干"
-            told = Both(f"{most} batches at the end of every epoch make no update of their own", f"每轮末尾{zh}批没有产生更新")
+            told = Both(
+                f"{most} batches at the end of every epoch make no update of their own", f"每轮末尾{zh}批没有产生更新"
+            )
         yield Found(
             view.spot(found.guard.test),
             Both(
@@ -327,11 +348,13 @@ def _stepped_after(view: View, found: Accumulation) -> bool:
     "the scheduler counts batches, the optimizer updates",
     "warning",
     about="script",
-    why="With gradient accumulation the optimizer makes one update in several batches. A scheduler that is stepped after "
+    why="With gradient accumulation the optimizer makes one update in several batches. A scheduler that is stepped "
+    "after "
     "every batch runs through its course several times too fast.",
     fix="step the scheduler where the optimizer is stepped",
     source="torch.optim.lr_scheduler.LRScheduler.step",
-    example="for i, batch in enumerate(loader):\n    ...\n    if (i + 1) % 4 == 0 or last: optimizer.step()\n    scheduler.step()",
+    example="for i, batch in enumerate(loader):\n    ...\n    if (i + 1) % 4 == 0 or last: optimizer.step()\n    "
+    "scheduler.step()",
     zh=(
         "调度器按批计数，优化器按更新计数",
         "梯度累积时优化器几批才更新一次。每批都走步的调度器会快上几倍走完曲线。",
@@ -400,12 +423,23 @@ def cleared_too_often(view: View) -> Iterator[Found]:
         if found.every is not None and found.every <= 1:
             continue
         for clear in view.calls(*CLEARS):
-            if clear.loops and clear.loops[-1] is found.loop and not clear.conditions and clear.receiver == _optimizer_name(found.step):
+            if (
+                clear.loops
+                and clear.loops[-1] is found.loop
+                and not clear.conditions
+                and clear.receiver == _optimizer_name(found.step)
+            ):
                 share = f"{found.every - 1} of {found.every}" if found.every else "most"
                 yield Found(
                     view.spot(clear.node),
-                    Both(f"{clear.receiver}.{clear.method}() runs at every batch", f"每批都执行 {clear.receiver}.{clear.method}()"),
-                    Both(f"the gradients of {share} batches are computed and thrown away", f"{share.replace(' of ', '/')} 的批次的梯度算出后被丢弃"),
+                    Both(
+                        f"{clear.receiver}.{clear.method}() runs at every batch",
+                        f"每批都执行 {clear.receiver}.{clear.method}()",
+                    ),
+                    Both(
+                        f"the gradients of {share} batches are computed and thrown away",
+                        f"{share.replace(' of ', '/')} 的批次的梯度算出后被丢弃",
+                    ),
                 )
 
 
@@ -417,12 +451,19 @@ def cleared_too_often(view: View) -> Iterator[Found]:
     why="A model stays on the CPU until it is moved. Data on another device is an error at the first forward pass.",
     fix="move the model before the optimizer is made: model.to(device)",
     source="torch.nn.Module.to",
-    example="model = resnet50()\nfor images, labels in loader:\n    images = images.cuda(); loss = criterion(model(images), ...)",
-    zh=("数据在 GPU 上，模型不在", "模型不移动就留在 CPU 上。数据在另一设备上，第一次前向就报错。", "构造优化器之前移动模型：model.to(device)"),
+    example="model = resnet50()\nfor images, labels in loader:\n    images = images.cuda(); loss = "
+    "criterion(model(images), ...)",
+    zh=(
+        "数据在 GPU 上，模型不在",
+        "模型不移动就留在 CPU 上。数据在另一设备上，第一次前向就报错。",
+        "构造优化器之前移动模型：model.to(device)",
+    ),
 )
 def model_on_cpu(view: View) -> Iterator[Found]:
     """Batches are moved to CUDA for certain, and a model made in the script never is."""
-    if view.mentions("set_default_device", "set_default_tensor_type", "accelerator", "fabric", "deepspeed", "device_map"):
+    if view.mentions(
+        "set_default_device", "set_default_tensor_type", "accelerator", "fabric", "deepspeed", "device_map"
+    ):
         return
     for call in view.script.calls:
         if call.receiver or not call.path or not call.loops or not call.args:
@@ -442,12 +483,17 @@ def model_on_cpu(view: View) -> Iterator[Found]:
 
 
 def _maker(view: View, name: str) -> ast.Call | None:
-    """The one call that makes a model of a name: a class of the script that is an nn.Module, or one of torchvision's."""
+    """The one call that makes a model of a name: a class of the script that is an nn.Module, or one of "
+    "torchvision's."""
     bound = view.assigned.get(name, [])
     if len(bound) != 1 or not isinstance(bound[0], ast.Call):
         return None
     path = view.script.path(bound[0].func)
-    if path.startswith("torchvision.models.") or path in ("torch.nn.Sequential", "torch.nn.Linear", "timm.create_model"):
+    if path.startswith("torchvision.models.") or path in (
+        "torch.nn.Sequential",
+        "torch.nn.Linear",
+        "timm.create_model",
+    ):
         return bound[0]
     owner = view.script.classes.get(path)
     if owner is not None and any(view.script.path(b) in ("torch.nn.Module",) for b in owner.bases):

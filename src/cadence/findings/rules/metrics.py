@@ -21,15 +21,18 @@ REDUCES = (
     "each rank decides by its own metric",
     "warning",
     about="script",
-    why="Under DistributedDataParallel every process has its own scheduler. Given the loss of its own share of the data, one "
+    why="Under DistributedDataParallel every process has its own scheduler. Given the loss of its own share of the "
+    "data, one "
     "rank cuts the rate and another does not; gradients are averaged, rates are not, and the copies of the model drift "
     "apart without an error.",
     fix="average the metric over the ranks first: dist.all_reduce(loss, op=dist.ReduceOp.AVG)",
     source="measured on two ranks: rates end at 0.1 and 0.0125, parameters differ by 0.074; with all_reduce by 0",
-    example="model = DistributedDataParallel(model)\nfor epoch in range(90):\n    ...; plateau.step(val_loss)  # of this rank",
+    example="model = DistributedDataParallel(model)\nfor epoch in range(90):\n    ...; plateau.step(val_loss)  # "
+    "of this rank",
     zh=(
         "各进程按自己的指标做决定",
-        "DistributedDataParallel 下每个进程有自己的调度器。若只看自己那份数据的损失，有的进程降学习率，有的不降；梯度会平均，学习率不会，各份模型在没有报错的情况下逐渐分岔。",
+        "DistributedDataParallel 下每个进程有自己的调度器。若只看自己那份数据的损失，有的进程降学习率，有的不降；"
+        "梯度会平均，学习率不会，各份模型在没有报错的情况下逐渐分岔。",
         "先对指标做平均：dist.all_reduce(loss, op=dist.ReduceOp.AVG)",
     ),
 )
@@ -74,24 +77,36 @@ def _factor(native: object) -> str:
     "early stopping comes before the plateau rule",
     "warning",
     about="script",
-    why="The plateau rule cuts with the bad evaluation after its patience, and a cut needs time to show. If the training "
+    why="The plateau rule cuts with the bad evaluation after its patience, and a cut needs time to show. If the "
+    "training "
     "stops after as many bad evaluations or fewer, the rate is never cut.",
     fix="let early stopping wait at least twice as long as the plateau rule and its cooldown",
     source="torch.optim.lr_scheduler.ReduceLROnPlateau: the cut comes with bad evaluation patience + 1",
     example="plateau = ReduceLROnPlateau(optimizer, patience=10)\nstopper = EarlyStopping(patience=5)",
     zh=(
         "早停先于 plateau 规则",
-        "plateau 在耐心用完后的下一次坏评估时才降，降了之后还要时间见效。若同样多或更少的坏评估就停止训练，学习率永远不会降。",
+        "plateau 在耐心用完后的下一次坏评估时才降，降了之后还要时间见效。若同样多或更少的坏评估就停止训练，学习率"
+        "永远不会降。",
         "早停的耐心至少取 plateau 耐心加冷却的两倍",
     ),
 )
 def stops_first(view: View) -> Iterator[Found]:
     """A patience of early stopping that is not above that of the plateau rule."""
-    stoppers = [c for c in view.script.calls if c.method.lower().replace("_", "") in ("earlystopping", "earlystopper", "earlystop")]
+    stoppers = [
+        c
+        for c in view.script.calls
+        if c.method.lower().replace("_", "") in ("earlystopping", "earlystopper", "earlystop")
+    ]
     rules = [s for s in view.script.schedulers if s.name in PLATEAUS and s.native is not None]
     keras = [c for c in view.script.calls if c.path.endswith("callbacks.ReduceLROnPlateau")]
-    waits = [(s.name, s.native.arguments.get("patience", 10), s.native.arguments.get("cooldown", 0)) for s in rules if s.native]
-    waits += [(c.method, view.value(c.kwargs.get("patience")), view.value(c.kwargs.get("cooldown")) or 0) for c in keras]
+    waits = [
+        (s.name, s.native.arguments.get("patience", 10), s.native.arguments.get("cooldown", 0))
+        for s in rules
+        if s.native
+    ]
+    waits += [
+        (c.method, view.value(c.kwargs.get("patience")), view.value(c.kwargs.get("cooldown")) or 0) for c in keras
+    ]
     for stopper in stoppers:
         node = stopper.kwargs.get("patience")
         stop = view.value(node)
@@ -102,7 +117,8 @@ def stops_first(view: View) -> Iterator[Found]:
                 cut = patience + 1
                 told = (
                     Both(
-                        f"the training stops with bad evaluation {stop}, the first cut would come with {cut}: the rate is "
+                        f"the training stops with bad evaluation {stop}, the first cut would come with {cut}: the "
+                        "rate is "
                         f"never cut",
                         f"第 {stop} 次坏评估就停止，而第一次降要到第 {cut} 次：学习率永远不会降",
                     )
@@ -117,7 +133,8 @@ def stops_first(view: View) -> Iterator[Found]:
                     Both(
                         f"{stopper.method} waits {stop}, {name} waits {patience}"
                         + (f" and cools down for {cooldown}" if cooldown else ""),
-                        f"{stopper.method} 等 {stop} 次，{name} 等 {patience} 次" + (f"，冷却 {cooldown} 次" if cooldown else ""),
+                        f"{stopper.method} 等 {stop} 次，{name} 等 {patience} 次"
+                        + (f"，冷却 {cooldown} 次" if cooldown else ""),
                     ),
                     told,
                 )
@@ -129,21 +146,27 @@ def stops_first(view: View) -> Iterator[Found]:
     "a loop writes one rate into all groups",
     "warning",
     about="script",
-    why='Writing the same number into every group["lr"] destroys the ratio between groups (a smaller rate for a pretrained '
+    why='Writing the same number into every group["lr"] destroys the ratio between groups (a smaller rate for a '
+    "pretrained "
     "backbone), and what a scheduler computes from the rate it finds goes wrong for the rest of the run.",
     fix='write a factor, not a number: group["lr"] = group["initial_lr"] * factor; or use a warmup scheduler',
     source="measured: with a cosine the rest of the run is 0.49 % off its formula",
     example='for group in optimizer.param_groups:\n    group["lr"] = lr',
     zh=(
         "循环把同一个学习率写进所有参数组",
-        '把同一个数写进每个 group["lr"] 会毁掉各组之间的比例（例如预训练主干的较小学习率），而且从现值递推的调度器此后一直偏离公式。',
+        '把同一个数写进每个 group["lr"] 会毁掉各组之间的比例（例如预训练主干的较小学习率），而且从现值递推的调度器'
+        "此后一直偏离公式。",
         '写因子而不是数：group["lr"] = group["initial_lr"] * factor；或用预热调度器',
     ),
 )
 def one_rate_for_all(view: View) -> Iterator[Found]:
     """`group["lr"] = x` over all groups, where groups differ or a scheduler works from the rate it finds."""
     for loop in view.of(ast.For):
-        if not (isinstance(loop.iter, ast.Attribute) and loop.iter.attr == "param_groups" and isinstance(loop.target, ast.Name)):
+        if not (
+            isinstance(loop.iter, ast.Attribute)
+            and loop.iter.attr == "param_groups"
+            and isinstance(loop.target, ast.Name)
+        ):
             continue
         name = loop.target.id
         for node in ast.walk(loop):
@@ -181,7 +204,8 @@ def _overwritten(view: View, loop: ast.For, node: ast.Assign) -> Iterator[Found]
             yield Found(
                 view.spot(node),
                 Both(
-                    f"{written} goes into every group, and the groups of {optimizer.variable or 'the optimizer'} differ",
+                    f"{written} goes into every group, and the groups of {optimizer.variable or 'the optimizer'} "
+                    "differ",
                     f"{written} 写进每个参数组，而 {optimizer.variable or '优化器'} 的各组并不相同",
                 ),
                 Both(
@@ -216,7 +240,8 @@ def _off(view: View, scheduler: Scheduler, node: ast.Assign) -> Both:
             if written and (due := course.at_tick(written[-1] - loop.start)) > 0:
                 share = float(rates[written[-1] - loop.start]) / due - 1
                 return Both(
-                    f"the last rate written is {1 + share:.6g} times what {scheduler.name} has there, and the rest of the run "
+                    f"the last rate written is {1 + share:.6g} times what {scheduler.name} has there, and the rest "
+                    "of the run "
                     f"is {abs(share):.2%} off its formula",
                     f"最后写入的值是 {scheduler.name} 此处的 {1 + share:.6g} 倍，此后一直偏离公式 {abs(share):.2%}",
                 )

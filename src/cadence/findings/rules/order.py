@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 from cadence.findings.chained import CLOSED, Link, simulate
 from cadence.findings.course import course_of_native
@@ -84,7 +85,8 @@ def _goes_somewhere(view: View, scheduler: Scheduler) -> bool:
     "the scheduler is stepped before the optimizer",
     "warning",
     about="script",
-    why="Since torch 1.1 the optimizer comes first. The other way round the first value of the schedule is skipped, and "
+    why="Since torch 1.1 the optimizer comes first. The other way round the first value of the schedule is "
+    "skipped, and "
     "everything comes one step early.",
     fix="call optimizer.step() first, then scheduler.step()",
     source="torch.optim: How to adjust learning rate",
@@ -109,12 +111,14 @@ def stepped_first(view: View) -> Iterator[Found]:
                 told = Both(
                     f"the first update is made with {course.rate(float(course.lr[1]))} instead of "
                     f"{course.rate(float(course.lr[0]))}",
-                    f"第一次更新用的是 {course.rate_zh(float(course.lr[1]))}，而不是 {course.rate_zh(float(course.lr[0]))}",
+                    f"第一次更新用的是 {course.rate_zh(float(course.lr[1]))}，而不是 "
+                    f"{course.rate_zh(float(course.lr[0]))}",
                 )
             yield Found(
                 view.spot(step.node),
                 Both(
-                    f"{step.receiver}.step() comes before the optimizer's step()", f"{step.receiver}.step() 在优化器的 step() 之前"
+                    f"{step.receiver}.step() comes before the optimizer's step()",
+                    f"{step.receiver}.step() 在优化器的 step() 之前",
                 ),
                 told,
             )
@@ -129,7 +133,8 @@ def stepped_first(view: View) -> Iterator[Found]:
     "changes. It happens where the optimizer is made again after the scheduler.",
     fix="make the scheduler last, for the optimizer that is stepped",
     source="torch.optim.lr_scheduler.LRScheduler.__init__",
-    example="optimizer = SGD(...); scheduler = StepLR(optimizer, 30)\noptimizer = AdamW(...)  # scheduler still has SGD",
+    example="optimizer = SGD(...); scheduler = StepLR(optimizer, 30)\noptimizer = AdamW(...)  # scheduler still "
+    "has SGD",
     zh=(
         "调度器绑定的是另一个优化器",
         "调度器只改变构造时给它的优化器。若训练用的是另一个，那一个的学习率永远不变。常见于在调度器之后又重建优化器。",
@@ -168,7 +173,8 @@ def other_optimizer(view: View) -> Iterator[Found]:
     "warning",
     about="script",
     why="Some schedulers write base rate times their formula (LambdaLR, OneCycleLR, CyclicLR, "
-    "CosineAnnealingWarmRestarts): what another one did is overwritten at the next step. A plateau rule that is stepped "
+    "CosineAnnealingWarmRestarts): what another one did is overwritten at the next step. A plateau rule that is "
+    "stepped "
     "during a warmup counts the warmup's noise, and its cuts multiply into the rise.",
     fix="join them with SequentialLR; for a warmup before a plateau step one or the other: "
     "warm.step() if epoch < 10 else plateau.step(loss)",
@@ -176,7 +182,8 @@ def other_optimizer(view: View) -> Iterator[Found]:
     example="for epoch in range(90):\n    ...; warmup.step(); plateau.step(val_loss)",
     zh=(
         "调度器互相争夺同一个优化器",
-        "有些调度器直接写入 基础学习率×公式（LambdaLR、OneCycleLR、CyclicLR、CosineAnnealingWarmRestarts），别的调度器所做的改变在下一步就被覆盖。预热期间也走步的 plateau 会把预热的波动算进去，它的降幅乘进了上升段。",
+        "有些调度器直接写入 基础学习率×公式（LambdaLR、OneCycleLR、CyclicLR、CosineAnnealingWarmRestarts），别的调"
+        "度器所做的改变在下一步就被覆盖。预热期间也走步的 plateau 会把预热的波动算进去，它的降幅乘进了上升段。",
         "用 SequentialLR 连接；预热后接 plateau 时二选一：warm.step() if epoch < 10 else plateau.step(loss)",
     ),
 )
@@ -222,10 +229,13 @@ def _fight(view: View, group: list[Scheduler]) -> Both | str:
         if not isinstance(patience, int) or not is_number(factor) or patience >= length:
             return ""
         return _cut_while_rising(view, warm, length, patience, factor)
-    alone = [course_of_native(s.native, ticks=len(rates) - 1, unit="epoch", base=view.base_of(s)) for s in group if s.native]
+    alone = [
+        course_of_native(s.native, ticks=len(rates) - 1, unit="epoch", base=view.base_of(s)) for s in group if s.native
+    ]
     product = min(float(c.lr[-1]) for c in alone if c is not None)
     return Both(
-        f"the rate ends at {rates[-1]:.3g} and is {max(rates):.3g} at most; the lowest of them alone would end at {product:.3g}",
+        f"the rate ends at {rates[-1]:.3g} and is {max(rates):.3g} at most; the lowest of them alone would end at "
+        f"{product:.3g}",
         f"学习率最终为 {rates[-1]:.3g}，最高 {max(rates):.3g}；其中最低的单独作用时为 {product:.3g}",
     )
 
@@ -242,9 +252,12 @@ def _cut_while_rising(view: View, warm: Scheduler | None, length: int, patience:
     rates = [course.at_tick(k) * factor ** (max(k - 1, 0) // (patience + 1)) for k in range(length + 1)]
     cuts = (length - 1) // (patience + 1)
     return Both(
-        f"with a loss that does not improve, the plateau cuts {cuts} time{'s' * (cuts != 1)} while the warmup of {length} "
-        f"still rises: the rate is {course.rate(max(rates))} at most, and {course.rate(rates[-1])} when the warmup ends",
-        f"损失不改善时，plateau 在 {length} 步预热期间降 {cuts} 次：学习率最高 {course.rate_zh(max(rates))}，预热结束时 "
+        f"with a loss that does not improve, the plateau cuts {cuts} time{'s' * (cuts != 1)} while the warmup of "
+        f"{length} "
+        f"still rises: the rate is {course.rate(max(rates))} at most, and {course.rate(rates[-1])} when the "
+        "warmup ends",
+        f"损失不改善时，plateau 在 {length} 步预热期间降 {cuts} 次：学习率最高 {course.rate_zh(max(rates))}，预热结"
+        "束时 "
         f"{course.rate_zh(rates[-1])}",
     )
 
@@ -254,7 +267,8 @@ def _cut_while_rising(view: View, warm: Scheduler | None, length: int, patience:
     "the warmup runs past the base rate",
     "error",
     about="script",
-    why="A scheduler that writes base rate times formula (LambdaLR, CosineAnnealingWarmRestarts, OneCycleLR, CyclicLR) and "
+    why="A scheduler that writes base rate times formula (LambdaLR, CosineAnnealingWarmRestarts, OneCycleLR, "
+    "CyclicLR) and "
     "is made after the warmup sets the rate back to its own first value; the warmup then multiplies on from there, far "
     "beyond the base rate. Nothing warns.",
     fix="join the two with SequentialLR, which undoes this, or make the warmup last",
@@ -264,7 +278,8 @@ def _cut_while_rising(view: View, warm: Scheduler | None, length: int, patience:
     "for epoch in range(90):\n    ...; warmup.step() if epoch < 10 else main.step()",
     zh=(
         "预热冲过基础学习率",
-        "在预热之后构造、写入 基础学习率×公式 的调度器（LambdaLR、CosineAnnealingWarmRestarts、OneCycleLR、CyclicLR）把学习率改回自己的初值；预热再从那里乘上去，远远超过基础学习率，而且没有任何警告。",
+        "在预热之后构造、写入 基础学习率×公式 的调度器（LambdaLR、CosineAnnealingWarmRestarts、OneCycleLR、"
+        "CyclicLR）把学习率改回自己的初值；预热再从那里乘上去，远远超过基础学习率，而且没有任何警告。",
         "用 SequentialLR 连接两者（它会撤销这个影响），或最后构造预热",
     ),
 )
@@ -291,7 +306,8 @@ def construction_order(view: View) -> Iterator[Found]:
             yield Found(
                 view.spot(main.node),
                 Both(
-                    f"{main.name} is made after the {warm.name} of {view.script.at(warm.line)}, and sets the rate back to "
+                    f"{main.name} is made after the {warm.name} of {view.script.at(warm.line)}, and sets the rate "
+                    "back to "
                     f"its own first value",
                     f"{main.name} 在第 {warm.line} 行的 {warm.name} 之后构造，把学习率改回自己的初值",
                 ),
@@ -329,7 +345,8 @@ def _simulated(view: View, group: list[Scheduler], *, together: bool) -> list[fl
     "a metric is given to a scheduler that counts",
     "error",
     about="script",
-    why="Only a plateau rule takes a metric. Every other scheduler takes the number for an epoch: a loss of 0.37 sets its "
+    why="Only a plateau rule takes a metric. Every other scheduler takes the number for an epoch: a loss of 0.37 "
+    "sets its "
     "clock to 0.37, and the rate hardly ever moves.",
     fix="call step() without an argument, or use ReduceLROnPlateau",
     source="torch.optim.lr_scheduler.LRScheduler.step(epoch)",
@@ -383,7 +400,15 @@ def _metric(step: StepCall) -> str:
         given = value
     if "epoch" in given.lower():
         return ""
-    words = given.lower().replace(".", "_").replace("[", "_").replace("(", "_").replace("'", "_").replace('"', "_").split("_")
+    words = (
+        given.lower()
+        .replace(".", "_")
+        .replace("[", "_")
+        .replace("(", "_")
+        .replace("'", "_")
+        .replace('"', "_")
+        .split("_")
+    )
     return given if any(word in METRIC_WORDS or word.endswith("loss") for word in words) else ""
 
 
@@ -396,7 +421,11 @@ def _metric(step: StepCall) -> str:
     fix="give it the validation loss: scheduler.step(val_loss)",
     source="torch.optim.lr_scheduler.ReduceLROnPlateau.step; paddle.optimizer.lr.ReduceOnPlateau.step",
     example="scheduler = ReduceLROnPlateau(optimizer)\nfor epoch in range(90):\n    ...; scheduler.step()",
-    zh=("plateau 规则没有得到指标", "ReduceLROnPlateau 依据指标决定；不带指标的 step() 会抛出 TypeError。", "给它验证损失：scheduler.step(val_loss)"),
+    zh=(
+        "plateau 规则没有得到指标",
+        "ReduceLROnPlateau 依据指标决定；不带指标的 step() 会抛出 TypeError。",
+        "给它验证损失：scheduler.step(val_loss)",
+    ),
 )
 def plateau_without_metric(view: View) -> Iterator[Found]:
     """step() on a plateau rule."""
@@ -416,15 +445,18 @@ def plateau_without_metric(view: View) -> Iterator[Found]:
     "no composer takes a plateau rule",
     "error",
     about="script",
-    why="SequentialLR and ChainedScheduler of torch refuse ReduceLROnPlateau. Paddle's LinearWarmup takes ReduceOnPlateau "
-    "and then gives it the epoch number for a metric: it counts a loss that rises by 1 at every step, and cuts whatever "
+    why="SequentialLR and ChainedScheduler of torch refuse ReduceLROnPlateau. Paddle's LinearWarmup takes "
+    "ReduceOnPlateau "
+    "and then gives it the epoch number for a metric: it counts a loss that rises by 1 at every step, and cuts "
+    "whatever "
     "happens.",
     fix="step one or the other by hand: warm.step() if epoch < 10 else plateau.step(loss)",
     source="torch.optim.lr_scheduler.SequentialLR; paddle.optimizer.lr.LinearWarmup.get_lr",
     example="scheduler = SequentialLR(optimizer, [LinearLR(optimizer), ReduceLROnPlateau(optimizer)], milestones=[10])",
     zh=(
         "没有组合器接受 plateau 规则",
-        "torch 的 SequentialLR 与 ChainedScheduler 拒绝 ReduceLROnPlateau。paddle 的 LinearWarmup 接受 ReduceOnPlateau，却把轮次当作指标交给它：它看到的损失每步加 1，无论如何都会降。",
+        "torch 的 SequentialLR 与 ChainedScheduler 拒绝 ReduceLROnPlateau。paddle 的 LinearWarmup 接受 "
+        "ReduceOnPlateau，却把轮次当作指标交给它：它看到的损失每步加 1，无论如何都会降。",
         "手工二选一：warm.step() if epoch < 10 else plateau.step(loss)",
     ),
 )
@@ -437,16 +469,22 @@ def composed_plateau(view: View) -> Iterator[Found]:
         if scheduler.name in ("SequentialLR", "ChainedScheduler"):
             told: Both | str = f"ValueError: {scheduler.name} does not support ReduceLROnPlateau"
         elif scheduler.name == "LinearWarmup":
-            arguments = inside.native.arguments if inside.native is not None else {}
+            arguments: Mapping[str, Any] = inside.native.arguments if inside.native is not None else {}
             patience, factor = arguments.get("patience", 10), arguments.get("factor", 0.1)
-            told = Both(
-                f"without any loss the rate is multiplied by {factor} every {patience + 1} steps after the warmup",
-                f"没有任何损失，预热之后学习率也每 {patience + 1} 步乘以 {factor}",
-            ) if isinstance(patience, int) else ""
+            told = (
+                Both(
+                    f"without any loss the rate is multiplied by {factor} every {patience + 1} steps after the warmup",
+                    f"没有任何损失，预热之后学习率也每 {patience + 1} 步乘以 {factor}",
+                )
+                if isinstance(patience, int)
+                else ""
+            )
         else:
             continue
         yield Found(
-            view.spot(inside.node), Both(f"{inside.name} stands inside {scheduler.name}", f"{inside.name} 放在 {scheduler.name} 里"), told
+            view.spot(inside.node),
+            Both(f"{inside.name} stands inside {scheduler.name}", f"{inside.name} 放在 {scheduler.name} 里"),
+            told,
         )
 
 
@@ -455,14 +493,17 @@ def composed_plateau(view: View) -> Iterator[Found]:
     "a parameter group is added after the scheduler was made",
     "error",
     about="script",
-    why="A scheduler of torch counts the groups when it is made. LambdaLR and CosineAnnealingWarmRestarts then raise at "
-    "the next step, OneCycleLR misses its initial_lr, and the recursive ones treat the new group as if it had been there.",
+    why="A scheduler of torch counts the groups when it is made. LambdaLR and CosineAnnealingWarmRestarts then "
+    "raise at "
+    "the next step, OneCycleLR misses its initial_lr, and the recursive ones treat the new group as if it had "
+    "been there.",
     fix="add all groups before the scheduler is made; set the rate of frozen ones to what they should get later",
     source="torch.optim.Optimizer.add_param_group; torch.optim.lr_scheduler",
     example='scheduler = LambdaLR(optimizer, f)\noptimizer.add_param_group({"params": head.parameters()})',
     zh=(
         "构造调度器之后又添加参数组",
-        "torch 的调度器在构造时数参数组。之后 LambdaLR 与 CosineAnnealingWarmRestarts 在下一步报错，OneCycleLR 缺 initial_lr，递归式的则把新组当作一直都在。",
+        "torch 的调度器在构造时数参数组。之后 LambdaLR 与 CosineAnnealingWarmRestarts 在下一步报错，OneCycleLR 缺 "
+        "initial_lr，递归式的则把新组当作一直都在。",
         "在构造调度器之前加好所有参数组",
     ),
 )
@@ -491,7 +532,8 @@ def group_added_late(view: View) -> Iterator[Found]:
     "a list that is not as long as the groups",
     "error",
     about="script",
-    why="A list of functions or rates has one entry for each parameter group of the one optimizer; it is no list for several "
+    why="A list of functions or rates has one entry for each parameter group of the one optimizer; it is no list "
+    "for several "
     "optimizers.",
     fix="write one entry for each group",
     source="torch.optim.lr_scheduler.LambdaLR, OneCycleLR, CyclicLR, ReduceLROnPlateau",
@@ -510,7 +552,7 @@ def list_of_groups(view: View) -> Iterator[Found]:
             continue
         groups = len(own.groups) if own.groups else 1 if own.grouped is False else None
         for name in ("lr_lambda", "max_lr", "base_lr", "min_lr"):
-            given = scheduler.native.arguments.get(name)
+            given = cast("list[Any]", scheduler.native.arguments.get(name))
             if groups is not None and isinstance(given, (list, tuple)) and len(given) != groups:
                 yield Found(
                     view.argument(scheduler, name),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cadence.findings.finding import Both
 from cadence.findings.rule import Found, rule
-from cadence.findings.view import PLATEAUS, View
+from cadence.findings.view import PLATEAUS, View, whole_numbers
 from cadence.script.model import Scheduler, is_number
 
 
@@ -16,7 +16,8 @@ from cadence.script.model import Scheduler, is_number
     "no optimizer has the scheduler as its learning rate",
     "error",
     about="script",
-    why="In paddle a scheduler governs the optimizer that was made with learning_rate=scheduler, and no other. Made beside "
+    why="In paddle a scheduler governs the optimizer that was made with learning_rate=scheduler, and no other. "
+    "Made beside "
     "it, its step() moves a number that nobody reads.",
     fix="write learning_rate=scheduler where the optimizer is made",
     source="paddle.optimizer.Optimizer",
@@ -34,19 +35,26 @@ def not_bound(view: View) -> Iterator[Found]:
     if not optimizers or not all(is_number(o.lr) for o in optimizers):
         return
     for scheduler in view.outermost:
-        if scheduler.framework == "paddle" and scheduler.steps and scheduler.optimizer is None and not _given(view, scheduler):
+        if (
+            scheduler.framework == "paddle"
+            and scheduler.steps
+            and scheduler.optimizer is None
+            and not _given(view, scheduler)
+        ):
             rate = optimizers[0].lr
             yield Found(
                 view.spot(scheduler.node),
                 Both(
                     f"{scheduler.variable or scheduler.name} is stepped, and the {optimizers[0].name} of "
                     f"{view.script.at(optimizers[0].line)} has learning_rate={rate}",
-                    f"{scheduler.variable or scheduler.name} 在走步，而第 {optimizers[0].line} 行的 {optimizers[0].name} 用的是 "
+                    f"{scheduler.variable or scheduler.name} 在走步，而第 {optimizers[0].line} 行的 "
+                    f"{optimizers[0].name} 用的是 "
                     f"learning_rate={rate}",
                 ),
                 Both(f"every update is made with {rate}", f"每次更新的学习率都是 {rate}"),
                 Both(
-                    f"write learning_rate={scheduler.variable or 'scheduler'}", f"写 learning_rate={scheduler.variable or 'scheduler'}"
+                    f"write learning_rate={scheduler.variable or 'scheduler'}",
+                    f"写 learning_rate={scheduler.variable or 'scheduler'}",
                 ),
             )
 
@@ -71,7 +79,11 @@ def _given(view: View, scheduler: Scheduler) -> bool:
     fix="change the schedule, or replace it with optimizer.set_lr_scheduler(...)",
     source="paddle.optimizer.Optimizer.set_lr",
     example="optimizer = SGD(learning_rate=scheduler, ...)\noptimizer.set_lr(0.01)",
-    zh=("有调度器时不能 set_lr", "学习率是调度器时，paddle 的 optimizer.set_lr() 会报错。", "改调度器，或用 optimizer.set_lr_scheduler(...) 替换"),
+    zh=(
+        "有调度器时不能 set_lr",
+        "学习率是调度器时，paddle 的 optimizer.set_lr() 会报错。",
+        "改调度器，或用 optimizer.set_lr_scheduler(...) 替换",
+    ),
 )
 def set_lr(view: View) -> Iterator[Found]:
     """set_lr on an optimizer whose rate is a scheduler."""
@@ -80,7 +92,11 @@ def set_lr(view: View) -> Iterator[Found]:
             continue
         makers = view.script.made_by(call.node.func.value)
         for optimizer in view.script.optimizers:
-            if optimizer.framework == "paddle" and isinstance(optimizer.lr, Scheduler) and any(m is optimizer.node for m in makers):
+            if (
+                optimizer.framework == "paddle"
+                and isinstance(optimizer.lr, Scheduler)
+                and any(m is optimizer.node for m in makers)
+            ):
                 yield Found(
                     view.spot(call.node),
                     Both(
@@ -96,14 +112,16 @@ def set_lr(view: View) -> Iterator[Found]:
     "a group's learning_rate is a multiple, not a rate",
     "warning",
     about="script",
-    why="In a parameter group of paddle, learning_rate multiplies the optimizer's rate (in torch, lr is the rate itself). A "
+    why="In a parameter group of paddle, learning_rate multiplies the optimizer's rate (in torch, lr is the rate "
+    "itself). A "
     "rate written there makes the group's real one thousands of times too small.",
     fix="write the ratio: learning_rate=0.5 for half the optimizer's rate",
     source="paddle.optimizer.Optimizer: parameters as a list of dict",
     example='AdamW(learning_rate=1e-3, parameters=[{"params": backbone, "learning_rate": 5e-4}, {"params": head}])',
     zh=(
         "参数组的 learning_rate 是倍数而不是学习率",
-        "paddle 参数组里的 learning_rate 是优化器学习率的倍数（torch 的 lr 是学习率本身）。在那里写学习率，实际值会小几千倍。",
+        "paddle 参数组里的 learning_rate 是优化器学习率的倍数（torch 的 lr 是学习率本身）。在那里写学习率，实际值"
+        "会小几千倍。",
         "写比例：要一半就写 learning_rate=0.5",
     ),
 )
@@ -127,7 +145,8 @@ def group_rate(view: View) -> Iterator[Found]:
                     ),
                     Both(f"the group trains at {factor * base:.3g}", f"该组的学习率是 {factor * base:.3g}"),
                     Both(
-                        f"write learning_rate={factor / base:g} if {factor:g} is meant", f"若想要 {factor:g}，写 learning_rate={factor / base:g}"
+                        f"write learning_rate={factor / base:g} if {factor:g} is meant",
+                        f"若想要 {factor:g}，写 learning_rate={factor / base:g}",
                     ),
                 )
 
@@ -161,7 +180,9 @@ def restarts_resumed(view: View) -> Iterator[Found]:
                 f"a run resumed inside a cycle of {period} starts the cycle again, at the peak's side",
                 f"在长度 {period} 的周期中恢复，周期从头再来",
             )
-            yield Found(view.spot(scheduler.node), Both("its state is loaded in this script", "脚本加载了它的状态"), told)
+            yield Found(
+                view.spot(scheduler.node), Both("its state is loaded in this script", "脚本加载了它的状态"), told
+            )
 
 
 @rule(
@@ -189,13 +210,17 @@ def high_level(view: View) -> Iterator[Found]:
         if epochs is None or epochs < 5:
             continue
         for scheduler in view.script.schedulers:
-            if scheduler.framework != "paddle" or scheduler.native is None or scheduler.name in PLATEAUS or scheduler.steps:
+            if (
+                scheduler.framework != "paddle"
+                or scheduler.native is None
+                or scheduler.name in PLATEAUS
+                or scheduler.steps
+            ):
                 continue
             for name in ("milestones", "step_size", "T_max"):
                 given = scheduler.native.arguments.get(name)
-                marks = given if isinstance(given, (list, tuple)) else [given]
-                whole = [m for m in marks if isinstance(m, int) and not isinstance(m, bool)]
-                if len(whole) == len(marks) and 2 <= max(whole) <= epochs:
+                marks = whole_numbers(given)
+                if marks and 2 <= max(marks) <= epochs:
                     yield Found(
                         view.argument(scheduler, name),
                         Both(
@@ -203,7 +228,7 @@ def high_level(view: View) -> Iterator[Found]:
                             f"{name}={given} 按批计数，而 fit 训练 {epochs:g} 轮",
                         ),
                         Both(
-                            f"the schedule is through {max(whole)} after {max(whole)} batches",
-                            f"{max(whole)} 批之后曲线就走到 {max(whole)}",
+                            f"the schedule is through {max(marks)} after {max(marks)} batches",
+                            f"{max(marks)} 批之后曲线就走到 {max(marks)}",
                         ),
                     )

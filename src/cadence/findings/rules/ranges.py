@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from cadence.findings.course import Course, natives_in
-from cadence.findings.finding import Both
+from cadence.findings.finding import Both, Spot
 from cadence.findings.rule import Found, rule
 from cadence.findings.view import View
 from cadence.script.model import is_number
@@ -17,7 +17,8 @@ from cadence.script.model import is_number
     "gamma outside its usual range",
     "information",
     about="course",
-    why="How far a rate falls is gamma to the power of the number of steps, which is easily misjudged: over 100 steps 0.95 "
+    why="How far a rate falls is gamma to the power of the number of steps, which is easily misjudged: over 100 "
+    "steps 0.95 "
     "leaves 0.006, 0.9 leaves 0.00003, 0.999 leaves 0.9. Usual are 0.1 to 0.5 for drops, and for a decay at every step "
     "whatever leaves 1/2 to 1/10000 at the end.",
     fix="choose the final ratio r first: gamma = r ** (1 / n) for n steps",
@@ -25,7 +26,8 @@ from cadence.script.model import is_number
     example="scheduler = ExponentialLR(optimizer, gamma=0.9)  # in a run of 100 epochs",
     zh=(
         "gamma 超出常用范围",
-        "学习率降到多少是 gamma 的步数次方，很容易估错：100 步后 0.95 剩 0.006，0.9 剩 0.00003，0.999 剩 0.9。阶梯常用 0.1 到 0.5；每步衰减的，最终比例在 1/2 到 1/10000 之间。",
+        "学习率降到多少是 gamma 的步数次方，很容易估错：100 步后 0.95 剩 0.006，0.9 剩 0.00003，0.999 剩 0.9。阶梯"
+        "常用 0.1 到 0.5；每步衰减的，最终比例在 1/2 到 1/10000 之间。",
         "先定最终比例 r：n 步时 gamma = r ** (1 / n)",
     ),
 )
@@ -58,7 +60,8 @@ def gamma(course: Course) -> Iterator[Found]:
     "step size outside its usual range",
     "information",
     about="course",
-    why="A step that comes too early makes the run a fine-tuning before it has converged; one that comes too late leaves "
+    why="A step that comes too early makes the run a fine-tuning before it has converged; one that comes too late "
+    "leaves "
     "little time at the low rate. Usual is a third to a half of the run.",
     fix="take a third of the run, or decide by the validation loss",
     source="usual practice for one step size; a longer list of milestones is judged by the run",
@@ -88,7 +91,8 @@ def step_size(course: Course) -> Iterator[Found]:
             Both(
                 f"the rate ends at {course.rate(float(course.used[-1]))}, {ratio:.2g} of where it began, after "
                 f"{(course.ticks - 1) // size} drops",
-                f"降 {(course.ticks - 1) // size} 次，最终 {course.rate_zh(float(course.used[-1]))}，是开始时的 {ratio:.2g}",
+                f"降 {(course.ticks - 1) // size} 次，最终 {course.rate_zh(float(course.used[-1]))}，是开始时的 "
+                f"{ratio:.2g}",
             ),
         )
 
@@ -98,7 +102,8 @@ def step_size(course: Course) -> Iterator[Found]:
     "warmup outside its usual range",
     "information",
     about="course",
-    why="A warmup takes 5 to 10 % of most runs. A much longer one leaves little of the run at the rate that was asked for.",
+    why="A warmup takes 5 to 10 % of most runs. A much longer one leaves little of the run at the rate that was "
+    "asked for.",
     fix="take 5 to 10 % of the run",
     source="usual practice; Goyal et al. 2017, arXiv:1706.02677, section 2.2: 5 of 90 epochs",
     example="LinearWarmup(0.1, warmup_steps=40, start_lr=0.001, end_lr=0.1)  # in a run of 100 epochs",
@@ -132,14 +137,16 @@ def warmup_share(course: Course) -> Iterator[Found]:
     "the rate does not fit the batch size",
     "information",
     about="script",
-    why="For SGD with momentum on images a rate of 0.1 for 256 examples, and in proportion for more of them, is where most "
+    why="For SGD with momentum on images a rate of 0.1 for 256 examples, and in proportion for more of them, is "
+    "where most "
     "recipes start. A large batch with the rate of a small one takes as many fewer steps, each no longer.",
     fix="scale the rate with the batch, with a warmup of a few epochs, or tune it",
     source="Goyal et al. 2017, arXiv:1706.02677, section 2.1",
     example="loader = DataLoader(data, batch_size=2048)\noptimizer = SGD(model.parameters(), lr=0.1, momentum=0.9)",
     zh=(
         "学习率与批大小不匹配",
-        "图像任务上带动量的 SGD，多数方案从每 256 个样本 0.1 起，按比例放大。大批量用小批量的学习率，步数少了同样的倍数，每步却没变长。",
+        "图像任务上带动量的 SGD，多数方案从每 256 个样本 0.1 起，按比例放大。大批量用小批量的学习率，步数少了同样"
+        "的倍数，每步却没变长。",
         "按批大小放大学习率并预热几轮，或重新调参",
     ),
 )
@@ -150,10 +157,17 @@ def linear_scaling(view: View) -> Iterator[Found]:
         for call in view.calls("DataLoader")
         if "batch_size" in call.kwargs and view.value(call.kwargs.get("shuffle")) is not False
     ]
-    world = next((view.script.constants[n] for n in ("WORLD_SIZE", "world_size", "NUM_GPUS") if n in view.script.constants), 1)
+    world = next(
+        (view.script.constants[n] for n in ("WORLD_SIZE", "world_size", "NUM_GPUS") if n in view.script.constants), 1
+    )
     for optimizer in view.script.optimizers:
         rates = [r for r in view.rates_of(optimizer) if is_number(r)]
-        if optimizer.name not in ("SGD", "Momentum") or not rates or not optimizer.numbers.get("momentum") or not batches:
+        if (
+            optimizer.name not in ("SGD", "Momentum")
+            or not rates
+            or not optimizer.numbers.get("momentum")
+            or not batches
+        ):
             continue
         size = batches[0][1]
         if size is None or not is_number(world):
@@ -190,11 +204,25 @@ def no_validation(view: View) -> Iterator[Found]:
     """A training with a scheduler over at least ten epochs and not a word of evaluation."""
     if not _long_training(view):
         return
-    words = ("eval", "valid", "val_", "_val", "test", "dev_", "holdout", "held_out", "no_grad", "inference_mode", "score")
+    words = (
+        "eval",
+        "valid",
+        "val_",
+        "_val",
+        "test",
+        "dev_",
+        "holdout",
+        "held_out",
+        "no_grad",
+        "inference_mode",
+        "score",
+    )
     if view.mentions(*words):
         return
     yield Found(
-        _loop_spot(view), Both("the script trains and never evaluates", "脚本只训练，从不评估"), Both(_epochs(view), f"{view.epochs} 轮没有一次验证")
+        _loop_spot(view),
+        Both("the script trains and never evaluates", "脚本只训练，从不评估"),
+        Both(_epochs(view), f"{view.epochs} 轮没有一次验证"),
     )
 
 
@@ -207,7 +235,8 @@ def _epochs(view: View) -> str:
     "the rate is not logged",
     "information",
     about="script",
-    why="A schedule that is not logged cannot be checked: most of the mistakes in this list would be seen in one look at "
+    why="A schedule that is not logged cannot be checked: most of the mistakes in this list would be seen in one "
+    "look at "
     "the rate over time.",
     fix='log scheduler.get_last_lr(), or every group["lr"], with the number of updates as the axis',
     source="usual practice",
@@ -222,7 +251,9 @@ def no_rate_log(view: View) -> Iterator[Found]:
     """Something is logged or printed, and the rate is not."""
     if not _long_training(view) or not any(s.steps for s in view.outermost):
         return
-    if view.mentions("get_last_lr", "get_lr", "LearningRateMonitor", "_last_lr", "last_lr", "current_lr", "learning rate"):
+    if view.mentions(
+        "get_last_lr", "get_lr", "LearningRateMonitor", "_last_lr", "last_lr", "current_lr", "learning rate"
+    ):
         return
     if any(c.node.args == [] and c.method in {s.variable for s in view.outermost} for c in view.script.calls):
         return
@@ -241,9 +272,9 @@ def _long_training(view: View) -> bool:
     return trains and bool(view.outermost) and view.epochs is not None and view.epochs >= 10
 
 
-def _loop_spot(view: View):  # noqa: ANN202
-    loop = next(loop for loop in view.script.loops if loop.kind == "epoch" and loop.node is not None)
-    return view.head(loop.node) if loop.node is not None else None
+def _loop_spot(view: View) -> Spot | None:
+    loops = [loop.node for loop in view.script.loops if loop.kind == "epoch" and loop.node is not None]
+    return view.head(loops[0]) if loops else None
 
 
 @rule(
@@ -265,10 +296,14 @@ def first_group_only(view: View) -> Iterator[Found]:
     """A log of param_groups[0]["lr"] where the groups differ."""
     for call in view.calls("add_scalar", "log", "log_metric", "info", "print"):
         for node in ast.walk(call.node):
-            if not (isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and node.slice.value == "lr"):
+            if not (
+                isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and node.slice.value == "lr"
+            ):
                 continue
             first = node.value
-            if not (isinstance(first, ast.Subscript) and isinstance(first.slice, ast.Constant) and first.slice.value == 0):
+            if not (
+                isinstance(first, ast.Subscript) and isinstance(first.slice, ast.Constant) and first.slice.value == 0
+            ):
                 continue
             for optimizer in view.script.optimizers:
                 rates = [r for r in view.rates_of(optimizer) if is_number(r)]

@@ -29,7 +29,8 @@ def nodes_of(schedule: Schedule | Plan, kind: type[T]) -> Iterator[T]:
     "the run stops before the plateau rule cuts",
     "warning",
     about="recipe",
-    why="The rate is cut with the bad evaluation after the rule's patience. If the run ends after as many or fewer, no cut "
+    why="The rate is cut with the bad evaluation after the rule's patience. If the run ends after as many or "
+    "fewer, no cut "
     "is ever made.",
     fix="let early_stop wait at least twice as long as plateau and its cooldown",
     source="docs/contract.md, Feedback",
@@ -48,7 +49,11 @@ def stops_before_cut(view: RecipeView) -> Iterator[Found]:
     for stop in stops:
         for rule_ in nodes_of(view.recipe.spec, Plateau):
             wait = rule_.patience.amount + (rule_.cooldown.amount if rule_.cooldown.unit == rule_.patience.unit else 0)
-            if stop.metric == rule_.metric and stop.patience.unit == rule_.patience.unit and stop.patience.amount <= wait:
+            if (
+                stop.metric == rule_.metric
+                and stop.patience.unit == rule_.patience.unit
+                and stop.patience.amount <= wait
+            ):
                 n = int(stop.patience.amount) + 1
                 first = int(rule_.patience.amount) + 1
                 yield Found(
@@ -69,12 +74,17 @@ def stops_before_cut(view: RecipeView) -> Iterator[Found]:
     "the metric is watched more often than it is measured",
     "information",
     about="recipe",
-    why="A rule counts evaluations. If the recipe evaluates so rarely that the rule's patience does not fit into the run, it "
+    why="A rule counts evaluations. If the recipe evaluates so rarely that the rule's patience does not fit into "
+    "the run, it "
     "never acts.",
     fix="evaluate more often, or give the rule less patience",
     source="docs/contract.md, Feedback",
     example="total: 10 epochs\nevaluate: 2 epochs\nschedule: constant() * plateau('val_loss', patience=10)",
-    zh=("评估次数不够规则用", "规则按评估次数计。若评估太少，耐心放不进整个训练，它永远不会起作用。", "多评估几次，或减小耐心"),
+    zh=(
+        "评估次数不够规则用",
+        "规则按评估次数计。若评估太少，耐心放不进整个训练，它永远不会起作用。",
+        "多评估几次，或减小耐心",
+    ),
 )
 def too_few_evaluations(view: RecipeView) -> Iterator[Found]:
     """A patience in evaluations that the run does not have."""

@@ -18,7 +18,8 @@ TORCH_SCHEDULERS = "torch.optim.lr_scheduler."
     "torch's schedulers no longer take verbose",
     "error",
     about="script",
-    why="The argument verbose was removed from every scheduler of torch: the call is a TypeError. (Paddle still has it.)",
+    why="The argument verbose was removed from every scheduler of torch: the call is a TypeError. (Paddle still "
+    "has it.)",
     fix="take it out, and print scheduler.get_last_lr() where the rate should be seen",
     source="torch.optim.lr_scheduler of torch 2.7 and later",
     example='scheduler = ReduceLROnPlateau(optimizer, mode="min", patience=5, factor=0.1, verbose=True)',
@@ -113,7 +114,8 @@ def cuda_amp(view: View) -> Iterator[Found]:
     edits = [edit for node in imports for edit in _module(view, node)]
     for call in view.script.calls:
         module, _, name = call.path.rpartition(".")
-        if module != "torch.cuda.amp" or name not in AMP:
+        if module != "torch.cuda.amp" or name not in AMP or call.conditions:
+            # Under a condition it may be what an older version of torch gets.
             continue
         yield Found(
             view.spot(call.node.func),
@@ -155,14 +157,17 @@ def _renamed(view: View, call: ast.Call) -> list[Edit]:
     "torch.distributed.launch is deprecated",
     "warning",
     about="script",
-    why="The launcher warns at every start and will go away. torchrun takes its place, and tells each process its number "
+    why="The launcher warns at every start and will go away. torchrun takes its place, and tells each process its "
+    "number "
     "in the environment variable LOCAL_RANK instead of an argument --local-rank.",
     fix='start with torchrun, and read int(os.environ["LOCAL_RANK"])',
     source="torch.distributed.launch: FutureWarning",
-    example='# python -m torch.distributed.launch --nproc_per_node=4 train.py\nparser.add_argument("--local_rank", type=int)',
+    example="# python -m torch.distributed.launch --nproc_per_node=4 "
+    'train.py\nparser.add_argument("--local_rank", type=int)',
     zh=(
         "torch.distributed.launch 已弃用",
-        "这个启动器每次都警告，将被移除。torchrun 取而代之，并用环境变量 LOCAL_RANK（而不是参数 --local-rank）告诉每个进程自己的编号。",
+        "这个启动器每次都警告，将被移除。torchrun 取而代之，并用环境变量 LOCAL_RANK（而不是参数 --local-rank）告诉"
+        "每个进程自己的编号。",
         '用 torchrun 启动，并读取 int(os.environ["LOCAL_RANK"])',
     ),
 )
@@ -186,7 +191,10 @@ def launcher(view: View) -> Iterator[Found]:
         if any(name in ("--local_rank", "--local-rank") for name in names):
             yield Found(
                 view.spot(call.node),
-                Both("the script takes --local_rank, which torchrun does not give", "脚本要求 --local_rank，而 torchrun 不提供"),
+                Both(
+                    "the script takes --local_rank, which torchrun does not give",
+                    "脚本要求 --local_rank，而 torchrun 不提供",
+                ),
                 Both(
                     "under torchrun every process takes the default, and all share one device",
                     "在 torchrun 下所有进程都取默认值，挤在同一设备上",
@@ -220,7 +228,10 @@ def pretrained(view: View) -> Iterator[Found]:
                 new = {True: 'weights="DEFAULT"', False: "weights=None"}.get(value) if isinstance(value, bool) else None
                 yield Found(
                     view.spot(keyword),
-                    Both(f"{call.method} takes weights=, not pretrained=", f"{call.method} 用 weights= 而不是 pretrained="),
+                    Both(
+                        f"{call.method} takes weights=, not pretrained=",
+                        f"{call.method} 用 weights= 而不是 pretrained=",
+                    ),
                     "UserWarning: the parameter 'pretrained' is deprecated since 0.13",
                     Both(f"write {new}", f"写 {new}") if new else "",
                     (Edit(view.spot(keyword), new),) if new else (),
@@ -260,14 +271,16 @@ def no_such_optimizer(view: View) -> Iterator[Found]:
     "LAMB does not take these arguments",
     "error",
     about="script",
-    why="No library's LAMB has adam_like or trust_ratio_clip: timm calls the clip trust_clip, and pytorch_optimizer has "
+    why="No library's LAMB has adam_like or trust_ratio_clip: timm calls the clip trust_clip, and "
+    "pytorch_optimizer has "
     "adam=, which sets the trust ratio to 1, so that what remains is Adam and no LAMB.",
     fix="write trust_clip=True (timm), and leave adam_like out",
     source="timm.optim.Lamb; pytorch_optimizer.Lamb",
     example="optimizer = Lamb(model.parameters(), lr=1e-3, adam_like=True, trust_ratio_clip=True)",
     zh=(
         "LAMB 没有这些参数",
-        "没有哪个库的 LAMB 接受 adam_like 或 trust_ratio_clip：timm 的叫 trust_clip；pytorch_optimizer 有 adam=，它把信任比设为 1，剩下的就是 Adam 而不是 LAMB。",
+        "没有哪个库的 LAMB 接受 adam_like 或 trust_ratio_clip：timm 的叫 trust_clip；pytorch_optimizer 有 adam=，"
+        "它把信任比设为 1，剩下的就是 Adam 而不是 LAMB。",
         "写 trust_clip=True（timm），并去掉 adam_like",
     ),
 )
@@ -294,7 +307,11 @@ def lamb_arguments(view: View) -> Iterator[Found]:
     fix="use datasets or plain Python for the text, and a tokenizer library",
     source="pytorch/text: archived",
     example="import torchtext",
-    zh=("torchtext 已停止开发", "torchtext 的最后版本是 2024 年 4 月的 0.18，不为之后的 torch 构建。", "文本处理改用 datasets 或纯 Python"),
+    zh=(
+        "torchtext 已停止开发",
+        "torchtext 的最后版本是 2024 年 4 月的 0.18，不为之后的 torch 构建。",
+        "文本处理改用 datasets 或纯 Python",
+    ),
 )
 def torchtext(view: View) -> Iterator[Found]:
     """An import of torchtext."""

@@ -17,12 +17,17 @@ from cadence.script.model import Problem
     "the line breaks are lost",
     "error",
     about="script",
-    why="A snippet that was copied from a web page can come as one line. Python cannot read it, and nothing else can be "
+    why="A snippet that was copied from a web page can come as one line. Python cannot read it, and nothing else "
+    "can be "
     "checked.",
     fix="copy it again with its line breaks, or type them in",
     source="the Python grammar: simple statements end with a line break or a semicolon",
     example="import torch optimizer = torch.optim.SGD(model.parameters(), lr=0.1) for epoch in range(90): train()",
-    zh=("换行丢失", "从网页复制的代码可能被压成一行。Python 无法解析，其余检查也无从谈起。", "连同换行重新复制，或手工补上换行"),
+    zh=(
+        "换行丢失",
+        "从网页复制的代码可能被压成一行。Python 无法解析，其余检查也无从谈起。",
+        "连同换行重新复制，或手工补上换行",
+    ),
 )
 def flattened(view: View) -> Iterator[Found]:
     """A snippet flattened to one line."""
@@ -33,7 +38,8 @@ def flattened(view: View) -> Iterator[Found]:
             said,
             Both("Python cannot parse it, so that it cannot run", "Python 无法解析，因此无法运行"),
             Both(
-                "copy it again with its line breaks" + (f"; it may have been:\n{problem.repaired}" if problem.repaired else ""),
+                "copy it again with its line breaks"
+                + (f"; it may have been:\n{problem.repaired}" if problem.repaired else ""),
                 "连同换行重新复制" + (f"；原文可能是：\n{problem.repaired}" if problem.repaired else ""),
             ),
         )
@@ -44,7 +50,8 @@ def flattened(view: View) -> Iterator[Found]:
     "a scheduler cannot be seen",
     "information",
     about="script",
-    why="A scheduler that is chosen or built while the script runs cannot be followed without running it. What it does is "
+    why="A scheduler that is chosen or built while the script runs cannot be followed without running it. What it "
+    "does is "
     "not checked.",
     fix="lint the live object with cadence.lint(scheduler, total=...), or write the class out",
     source="what can be told from the syntax tree alone",
@@ -57,7 +64,11 @@ def flattened(view: View) -> Iterator[Found]:
 )
 def unseen(view: View) -> Iterator[Found]:
     """Schedulers made dynamically."""
+    made_here = {id(scheduler.node) for scheduler in view.script.schedulers}
     for problem in _problems(view, "dynamic") + _problems(view, "unknown"):
+        if id(problem.node) not in made_here:
+            # An optimizer: it is trained with, and its rate is nobody's guess.
+            continue
         if problem.kind == "dynamic" or " is no scheduler that is known here" in problem.text:
             yield Found(_line(view, problem), problem.text)
     for node in view.of(ast.Call):
@@ -87,7 +98,8 @@ def unseen(view: View) -> Iterator[Found]:
     example="scheduler = paddle.optimizer.lr.CosineAnnealingLR(learning_rate=0.001, T_max=100)",
     zh=(
         "没有这个调度器",
-        "框架里没有这个类：脚本会以 AttributeError 或 ImportError 停止。各框架命名不同：torch 的 StepLR、CosineAnnealingLR 在 paddle 里叫 StepDecay、CosineAnnealingDecay。",
+        "框架里没有这个类：脚本会以 AttributeError 或 ImportError 停止。各框架命名不同：torch 的 StepLR、"
+        "CosineAnnealingLR 在 paddle 里叫 StepDecay、CosineAnnealingDecay。",
         "写框架里真实的名字",
     ),
 )
@@ -107,7 +119,8 @@ def no_such_scheduler(view: View) -> Iterator[Found]:
     "the scheduler refuses these arguments",
     "error",
     about="script",
-    why="The class would raise when it is made: an argument that it does not have, one that is missing, or a value that it "
+    why="The class would raise when it is made: an argument that it does not have, one that is missing, or a value "
+    "that it "
     "does not take.",
     fix="correct the call",
     source="the signatures and checks of the frameworks' own classes",
@@ -124,7 +137,9 @@ def refused(view: View) -> Iterator[Found]:
         if native is not None and scheduler.name == "LinearLR" and native.arguments.get("start_factor") == 0:
             yield Found(
                 view.argument(scheduler, "start_factor"),
-                Both("LinearLR refuses start_factor=0; it must be above 0", "LinearLR 不接受 start_factor=0，必须大于 0"),
+                Both(
+                    "LinearLR refuses start_factor=0; it must be above 0", "LinearLR 不接受 start_factor=0，必须大于 0"
+                ),
                 fix=Both("write start_factor=0.01", "写 start_factor=0.01"),
             )
 
@@ -138,7 +153,11 @@ def refused(view: View) -> Iterator[Found]:
     fix="repair it, or mark the block as another language",
     source="the Python grammar",
     example="```python\nfor epoch in range(90)  # the colon is missing\n```",
-    zh=("有一段不是 Python", "页面中的代码块或笔记本的单元无法解析，被略过；其余照常检查。", "改正它，或把代码块标为其他语言"),
+    zh=(
+        "有一段不是 Python",
+        "页面中的代码块或笔记本的单元无法解析，被略过；其余照常检查。",
+        "改正它，或把代码块标为其他语言",
+    ),
 )
 def no_python(view: View) -> Iterator[Found]:
     """Blocks and cells with syntax errors."""
@@ -148,7 +167,14 @@ def no_python(view: View) -> Iterator[Found]:
 
 EXIST = frozenset(
     {"LambdaLR", "MultiplicativeLR", "StepLR", "MultiStepLR", "ConstantLR", "LinearLR", "ExponentialLR", "PolynomialLR"}
-    | {"CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR", "ReduceLROnPlateau", "SequentialLR"}
+    | {
+        "CosineAnnealingLR",
+        "CosineAnnealingWarmRestarts",
+        "CyclicLR",
+        "OneCycleLR",
+        "ReduceLROnPlateau",
+        "SequentialLR",
+    }
     | {"ChainedScheduler", "SWALR", "LRScheduler", "_LRScheduler"}
 )
 """Classes that torch has, whether their meaning is known here or not."""

@@ -10,7 +10,7 @@ from cadence.conversion.native import Native
 from cadence.findings.course import course_of_native, natives_in
 from cadence.findings.finding import Both
 from cadence.findings.rule import Found, rule
-from cadence.findings.view import View
+from cadence.findings.view import View, whole_numbers
 from cadence.script.model import Scheduler
 
 LENGTHS = {
@@ -27,7 +27,8 @@ LENGTHS = {
     "warning",
     about="script",
     why="A scheduler counts calls of its step(), nothing else. Numbers of epochs in a scheduler that is stepped after "
-    "every batch make it run through its whole course in the first moments of the training; numbers of iterations in one "
+    "every batch make it run through its whole course in the first moments of the training; numbers of iterations "
+    "in one "
     "that is stepped once per epoch are never reached.",
     fix="multiply the epochs by the batches per epoch, or step the scheduler once per epoch",
     source="torch.optim.lr_scheduler.LRScheduler.step; paddle.optimizer.lr.LRScheduler.step",
@@ -35,7 +36,8 @@ LENGTHS = {
     "for epoch in range(24):\n    for batch in loader: ...; scheduler.step()",
     zh=(
         "轮与步混用",
-        "调度器只数 step() 的调用次数。每批都调用而参数按轮写，整个曲线在训练开头的片刻就走完；每轮调用一次而参数按步写，则永远走不到。",
+        "调度器只数 step() 的调用次数。每批都调用而参数按轮写，整个曲线在训练开头的片刻就走完；每轮调用一次而参数"
+        "按步写，则永远走不到。",
         "把轮数乘以每轮批数，或每轮只调用一次 step()",
     ),
 )
@@ -58,7 +60,8 @@ def mixed_units(view: View) -> Iterator[Found]:
     why="OneCycleLR refuses to be stepped more often than its total: the training stops with an error near its end.",
     fix="give it the number of calls of step(): epochs times batches per epoch, if it is stepped after each batch",
     source="torch.optim.lr_scheduler.OneCycleLR; paddle.optimizer.lr.OneCycleLR",
-    example="scheduler = OneCycleLR(optimizer, max_lr=0.1, total_steps=50)\nfor epoch in range(60): ...; scheduler.step()",
+    example="scheduler = OneCycleLR(optimizer, max_lr=0.1, total_steps=50)\nfor epoch in range(60): ...; "
+    "scheduler.step()",
     zh=(
         "调度器走过了终点",
         "OneCycleLR 不允许 step() 的次数超过总步数：训练会在快结束时报错中断。",
@@ -97,7 +100,7 @@ def _epochs_per_batch(view: View, scheduler: Scheduler) -> Iterator[Found]:
         return
     for native in natives_in(scheduler.native):
         for name in LENGTHS.get(native.name, ()):
-            marks = _numbers(native.arguments.get(name))
+            marks = whole_numbers(native.arguments.get(name))
             if not marks or max(marks) > epochs or max(marks) < 2:
                 continue
             at = _argument(view, scheduler, native.name, name)
@@ -114,7 +117,8 @@ def _epochs_per_batch(view: View, scheduler: Scheduler) -> Iterator[Found]:
                 Both(
                     f"{name}={_shown(native.arguments[name])} counts batches here, because step() is called after each "
                     f"batch; the run has {epochs} epochs",
-                    f"{name}={_shown(native.arguments[name])} 在这里按批计数，因为每批都调用 step()；训练共 {epochs} 轮",
+                    f"{name}={_shown(native.arguments[name])} 在这里按批计数，因为每批都调用 step()；训练共 "
+                    f"{epochs} 轮",
                 ),
                 told,
             )
@@ -128,7 +132,9 @@ def _drops(view: View, scheduler: Scheduler, native: Native, marks: list[int]) -
     course = course_of_native(scheduler.native, ticks=ticks, unit="update", base=view.base_of(scheduler))
     if course is None:
         return Both(f"the first drop comes after {marks[0]} batches", f"{marks[0]} 批之后就第一次下降")
-    falls = [int(t) for t, before, now in zip(course.t[1:], course.lr, course.lr[1:], strict=False) if now < 0.999 * before]
+    falls = [
+        int(t) for t, before, now in zip(course.t[1:], course.lr, course.lr[1:], strict=False) if now < 0.999 * before
+    ]
     last = float(course.lr[-1])
     if several > 1:
         return Both(
@@ -136,7 +142,8 @@ def _drops(view: View, scheduler: Scheduler, native: Native, marks: list[int]) -
             f"每 {marks[0]} 批下降一次：{ticks - 1} 批后为 {course.rate_zh(last)}",
         )
     return Both(
-        f"the rate drops at updates {' and '.join(map(str, falls))}, and is {course.rate(last)} for the rest of the run",
+        f"the rate drops at updates {' and '.join(map(str, falls))}, and is {course.rate(last)} for the rest of "
+        "the run",
         f"学习率在第 {'、'.join(map(str, falls))} 次更新就下降，此后一直是 {course.rate_zh(last)}",
     )
 
@@ -166,7 +173,8 @@ def _batches_per_epoch(view: View, scheduler: Scheduler) -> Iterator[Found]:
                 yield Found(
                     view.argument(part, name),
                     Both(
-                        f"{name}={view.script.source(value)} counts batches, but the scheduler is stepped once per epoch",
+                        f"{name}={view.script.source(value)} counts batches, but the scheduler is stepped once "
+                        "per epoch",
                         f"{name}={view.script.source(value)} 按批计数，而调度器每轮只走一步",
                     ),
                     _barely(view, part, many),
@@ -177,9 +185,11 @@ def _batches_per_epoch(view: View, scheduler: Scheduler) -> Iterator[Found]:
 
 def _barely(view: View, part: Scheduler, many: str) -> Both:
     return Both(
-        f"it is stepped {many}, one step for each whole pass over the data, so that it covers only the beginning of its "
+        f"it is stepped {many}, one step for each whole pass over the data, so that it covers only the beginning "
+        "of its "
         f"course",
-        f"它每过一遍数据才走一步，只走完曲线的开头（{many.replace(' times', ' 步').replace('once per epoch', '每轮一步')}）",
+        "它每过一遍数据才走一步，只走完曲线的开头（"
+        f"{many.replace(' times', ' 步').replace('once per epoch', '每轮一步')}）",
     )
 
 
@@ -199,18 +209,10 @@ def _counts_batches(view: View, node: ast.expr, depth: int = 0) -> bool:
     return False
 
 
-def _numbers(x: Any) -> list[int]:
-    if isinstance(x, int) and not isinstance(x, bool):
-        return [x]
-    if isinstance(x, (list, tuple)) and all(isinstance(m, int) for m in x):  # pyright: ignore[reportUnknownVariableType]
-        return list(x)  # pyright: ignore[reportUnknownArgumentType]
-    return []
-
-
 def _argument(view: View, scheduler: Scheduler, name: str, argument: str) -> Any:
     part = next((s for s in (scheduler, *scheduler.inner) if s.name == name), scheduler)
     return view.argument(part, argument)
 
 
 def _shown(x: Any) -> str:
-    return str(list(x) if isinstance(x, tuple) else x)  # pyright: ignore[reportUnknownArgumentType]
+    return str(whole_numbers(x) if isinstance(x, tuple) else x)
