@@ -11,6 +11,7 @@ printed as the framework would. The body returns the schedule in ticks of `on`, 
 from __future__ import annotations
 
 import inspect
+import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -115,6 +116,13 @@ _OF: dict[str, _Definitions] = {}
 def definitions(framework: str) -> Registry[Definition]:
     """The definitions of one framework, by name."""
     return _OF.setdefault(framework, _Definitions(framework))
+
+
+def owners() -> list[str]:
+    """The frameworks that have definitions here."""
+    from cadence.conversion import frameworks
+
+    return [module.name for module in pkgutil.iter_modules(frameworks.__path__)]
 
 
 def native(
