@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 
-from tests.conversion.torch_cases import SINGLE, composed, difference, placed, run_of, single, torch_numbers
+from tests.conversion.torch_cases import SINGLE, attempted, composed, difference, placed, run_of, single, torch_numbers
 
-from cadence._errors import CadenceError
 from cadence.conversion.frameworks.torch.tables import leaves
 from cadence.conversion.native import Native
 
@@ -58,14 +55,6 @@ def compared(scheduler: Native, bases: tuple[float, ...], ticks: int, *, known: 
     found = difference(curve, theirs, scheduler, last=last)
     assert not found, f"{found}\n{curve.spec[:1000]}"
     return "equal"
-
-
-def attempted(make: Callable[[], Any]) -> tuple[Any, str]:
-    """What it makes, or None and the sentence of the refusal."""
-    try:
-        return make(), ""
-    except CadenceError as fault:
-        return None, str(fault)
 
 
 @pytest.mark.parametrize("name", SINGLE)
