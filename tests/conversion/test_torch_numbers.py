@@ -127,3 +127,20 @@ def test_a_wrong_number_would_be_seen() -> None:
     on = run_of((0.1,), 30)
     theirs = {"lr": torch_numbers(scheduler, on, 30)["lr"] * (1 + 2e-9)}
     assert "lr of group 0" in difference(placed(scheduler, on), theirs, scheduler)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "ticks"),
+    [
+        # What torch's recursion loses at the bottom of a long cosine shows when it rises again.
+        ("CosineAnnealingLR", {"T_max": 6000, "eta_min": 0.05}, 20_000),
+        ("CosineAnnealingLR", {"T_max": 6000}, 13_000),
+        ("LinearLR", {"start_factor": 1e-6, "total_iters": 9000}, 9100),
+        ("PolynomialLR", {"total_iters": 9000, "power": 2.0}, 9000),
+        ("CyclicLR", {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 37.5}, 9000),
+        ("OneCycleLR", {"max_lr": 0.1, "total_steps": 9001}, 9001),
+    ],
+)
+def test_long_runs_do_not_drift_apart(name: str, arguments: dict[str, Any], ticks: int) -> None:
+    scheduler = Native("torch", name, arguments)
+    assert compared(scheduler, (0.1, 0.03), ticks, known=True, momentum="momentum") == "equal"
