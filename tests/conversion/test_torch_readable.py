@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 import cadence as cd
 from cadence._errors import CadenceError, ConversionError, UnknownNameError
+from cadence.conversion.definition import definitions
 
 READ: list[tuple[str, dict[str, Any], int | None, str]] = [
     ("StepLR", {"step_size": 30}, 90, "steps(every=30)"),
@@ -198,3 +200,26 @@ def test_definitions_are_read_without_torch() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == "linear(5, to=1, start=0.5) >> cosine(9).past_end('mirror')"
+
+
+USUAL: dict[str, dict[str, Any]] = {
+    "StepLR": {"step_size": 3}, "MultiStepLR": {"milestones": [3]}, "ExponentialLR": {"gamma": 0.9},
+    "CosineAnnealingLR": {"T_max": 9}, "CosineAnnealingWarmRestarts": {"T_0": 5}, "SWALR": {"swa_lr": 0.1},
+    "CyclicLR": {"base_lr": 0.1, "max_lr": 0.2}, "OneCycleLR": {"max_lr": 0.1, "total_steps": 30},
+    "LambdaLR": {"lr_lambda": lambda t: 1.0}, "MultiplicativeLR": {"lr_lambda": lambda t: 1.0},
+    "SequentialLR": nest(STEP, STEP, milestones=[5]), "ChainedScheduler": {"schedulers": [STEP, STEP]},
+}  # fmt: skip
+
+ODD = [None, "a", math.nan, math.inf, -1, 10**400, 1 + 2j, object(), {"a": 1}, [[1]], [("StepLR", 3)], lambda t: 1 / 0]
+
+
+@pytest.mark.parametrize("name", definitions("torch").names())
+def test_values_of_the_wrong_kind_are_refused_in_a_sentence_or_taken_as_torch_takes_them(name: str) -> None:
+    refused = 0
+    for parameter in definitions("torch")[name].parameters:
+        for odd in ODD:
+            try:
+                cd.from_native("torch", name, {**USUAL.get(name, {}), parameter.name: odd}, base=0.1, total=30)
+            except CadenceError as fault:
+                refused += len(str(fault)) > 10
+    assert refused > len(ODD) / 2
