@@ -113,7 +113,7 @@ def _repeat(s: Sheet, node: PlacedRepeat, t: Time) -> str:
     if q != 1:
         raise unreadable("cycles whose length is no whole number of steps")
     # Where it is over before the run is, it stays at the end of its last cycle.
-    over = node.end is not None and (t.high is None or t.high > node.end)
+    over = node.end is not None and (t.high is None or t.high >= node.end)
     most = [node.n - 1] if node.n is not None else []
     most += [(node.end - node.begin - 1) // p] if over and node.end is not None else []
     x = t.inside(node.begin, node.end).since(node.begin)
