@@ -19,7 +19,7 @@ from cadence.curve.place import place
 from cadence.curve.placed import Placed, PlacedConstant, PlacedFormula, PlacedInverse, PlacedPhase, PlacedSteps
 from cadence.spec.nodes import Constant, Plateau, Product, Schedule, Staircase
 from cadence.spec.plan import Plan
-from cadence.spec.span import Span
+from cadence.spec.span import span
 
 INSTEAD = "cd.torch_scheduler(optimizer, schedule, ...), stepped after each update"
 
@@ -64,9 +64,9 @@ def _core(plan: Plan, groups: tuple[str, ...], *, each_epoch: bool) -> tuple[Sch
 
 
 def _unscaled(schedule: Schedule, *, each_epoch: bool) -> tuple[Schedule, float]:
+    if each_epoch and isinstance(schedule, Staircase) and schedule.every == span("1 epoch"):
+        return _unscaled(schedule.inner, each_epoch=each_epoch)
     match schedule:
-        case Staircase(inner=inner, every=Span(amount=1, unit="epochs")) if each_epoch:
-            return _unscaled(inner, each_epoch=each_epoch)
         case Product(parts=(*parts, Constant(length=None, start=float(scale)))):
             return (parts[0] if len(parts) == 1 else Product(tuple(parts))), scale
         case _:
