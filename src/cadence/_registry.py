@@ -19,7 +19,7 @@ class Registry(Generic[T]):
         kind: what a member is called in messages, e.g. ``"shape"``.
         package: dotted name of a package whose modules are imported before the first look-up, so that a new member
             needs one new file and no list to be entered in; None where members are added by hand.
-        leave: modules of that package which hold no members and are not imported for them.
+        without: modules of the package that hold no members, and must not be imported for their sake.
 
     Example:
         >>> colours: Registry[int] = Registry("colour", package=None)
@@ -31,10 +31,10 @@ class Registry(Generic[T]):
         cadence._errors.UnknownNameError: there is no colour called 'rd'; did you mean 'red'?
     """
 
-    def __init__(self, kind: str, *, package: str | None, leave: tuple[str, ...] = ()) -> None:
+    def __init__(self, kind: str, *, package: str | None, without: tuple[str, ...] = ()) -> None:
         self._kind = kind
         self._package = package
-        self._leave = leave
+        self._without = without
         self._members: dict[str, T] = {}
 
     def add(self, name: str, member: T) -> None:
@@ -73,5 +73,6 @@ class Registry(Generic[T]):
             return
         package, self._package = importlib.import_module(self._package), None
         for module in pkgutil.iter_modules(package.__path__):
-            if module.name not in self._leave:
-                importlib.import_module(f"{package.__name__}.{module.name}")
+            if module.name in self._without:
+                continue
+            importlib.import_module(f"{package.__name__}.{module.name}")

@@ -386,5 +386,8 @@ def test_a_cut_sequence_may_outlast_the_run() -> None:
     np.testing.assert_array_equal(
         cd.place(f"({sequence}).cut()", total=100).values(), cd.place(sequence, total=1000).values(0, 100)
     )
+    # Also where its last phase takes what is left.
+    held = "(constant(5, start=0.5) >> constant()).cut()"
+    assert [cd.place(held, total=n).at(n) for n in (3, 5, 6)] == [0.5, 1.0, 1.0]
     # What follows does not move the joint of a warmup inside.
     assert cd.place("warmup(10).cut(5) >> constant(start=0.3)", total=20).at(4) == pytest.approx(0.01 + 0.99 * 0.4)

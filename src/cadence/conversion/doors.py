@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from cadence._errors import ConversionError
@@ -42,9 +44,9 @@ def from_native(
         name: of the class or function: ``"CosineAnnealingLR"``, ``"cosine_with_restarts"``.
         kwargs: its arguments, the optimizer left out; a scheduler inside another is an object, a ``(name, kwargs)``
             pair, or a `Native`.
-        state: a saved ``state_dict`` instead of `kwargs`.
-        base: base learning rate, one number or one for each parameter group; an object's own where it is left out,
-            else 1.
+        state: a saved ``state_dict``; `kwargs` then say what the framework does not save.
+        base: base learning rate, one number or one for each parameter group; where it is left out, the scheduler's own
+            if it carries one, else 1.
         total: length of the run, where the schedule depends on it or a function has to be sampled.
         per: ``"step"``: the scheduler is stepped after each update; ``"epoch"``: after each epoch.
         steps_per_epoch: updates in one epoch.
@@ -61,11 +63,11 @@ def from_native(
         cosine(90).past_end('mirror')
     """
     if isinstance(scheduler, str):
-        read, bases = _described(known(scheduler), name, kwargs, state, base)
+        live = _described(known(scheduler), name, kwargs, state, base)
     else:
         live = inspect(scheduler)
-        read, bases = live.native, live.bases if base is None else bases_of(base)
-    return reading(read, setting(bases, per, total, steps_per_epoch))
+    bases = live.bases if base is None else bases_of(base)
+    return reading(live.native, replace(setting(bases, per, total, steps_per_epoch), momentum=live.momentum))
 
 
 def inspect(scheduler: Any) -> Live:
@@ -123,7 +125,7 @@ def to_native(
     framework_name: str,
     optimizer: Any = None,
     *,
-    base: float | Sequence[float] = 1.0,
+    base: float | Sequence[float] | None = None,
     total: SpanLike | None = None,
     per: str = "step",
     steps_per_epoch: int | None = None,
@@ -134,13 +136,15 @@ def to_native(
         schedule: what to build.
         framework_name: ``"torch"``, ``"paddle"``, ...
         optimizer: where the framework's schedulers are made for one.
-        base, total, per, steps_per_epoch: as for `from_native`.
+        base: base learning rate of each group; the optimizer's own where it is left out, else 1.
+        total, per, steps_per_epoch: as for `from_native`.
 
     Raises:
         ConversionError: which part the framework cannot express, why, and what to use instead.
     """
-    on = setting(bases_of(base), per, total, steps_per_epoch)
     made = framework(known(framework_name))
+    own = None if optimizer is None else made.bases(optimizer)
+    on = setting(bases_of((own or 1.0) if base is None else base), per, total, steps_per_epoch)
     return made.build(made.express(on.placed(_as_schedule(schedule))), on, optimizer)
 
 
@@ -200,16 +204,27 @@ def _described(
     kwargs: Mapping[str, Any] | None,
     state: Mapping[str, Any] | None,
     base: float | Sequence[float] | None,
-) -> tuple[Native, tuple[float, ...]]:
+) -> Live:
     if name is None:
         raise ConversionError(
             f"which scheduler of {framework_name}? Write from_native({framework_name!r}, 'CosineAnnealingLR', ...)"
         )
-    bases = (1.0,) if base is None else bases_of(base)
     if state is None:
-        return _bound(framework_name, name, kwargs or {}), bases
-    live = framework(framework_name).restore(definitions(framework_name)[name].name, state, bases)
-    return live.native, live.bases
+        native = _bound(framework_name, name, kwargs or {})
+        return Live(native, 0, (own_base(native),) if base is None else bases_of(base))
+    bases = (1.0,) if base is None else bases_of(base)
+    known_by = {**(kwargs or {}), **state}
+    return framework(framework_name).restore(definitions(framework_name)[name].name, known_by, bases)
+
+
+def own_base(native: Native) -> float:
+    """The base rate that a scheduler carries itself (or the one inside it does); 1 where it carries none."""
+    given: Any = native.arguments.get(definitions(native.framework)[native.name].base)
+    if hasattr(given, "__float__"):
+        number = float(given)
+        # Of one that is no rate the scheduler itself says what is wrong.
+        return number if 0 <= number < math.inf else 1.0
+    return 1.0 if given is None or isinstance(given, str) else own_base(native_of(native.framework, given))
 
 
 def _as_schedule(schedule: Schedule | Plan | str) -> Schedule | Plan:

@@ -27,12 +27,14 @@ class Live:
         t: calls of its `step()` so far; None where the object keeps no count of them.
         bases: base learning rate of each group.
         factor: what the rates were multiplied with by hand since, one for each group; 1 where nothing was.
+        momentum: what its optimizer calls the momentum, see `Setting`.
     """
 
     native: Native
     t: int | None
     bases: tuple[float, ...]
     factor: tuple[float, ...] = (1.0,)
+    momentum: str = "momentum"
 
 
 class Framework(abc.ABC):
@@ -59,6 +61,10 @@ class Framework(abc.ABC):
 
         Column k is in force after k calls of `step()`.
         """
+
+    def bases(self, optimizer: Any) -> tuple[float, ...] | None:
+        """Base learning rates of an optimizer's groups; None where it does not say."""
+        return None
 
     @abc.abstractmethod
     def build(self, native: Native, on: Setting, optimizer: Any) -> Any:

@@ -208,6 +208,11 @@ class Layout:
             None if unlengthed else (sum((a for a, _ in known), Fraction(0)), sum((p for _, p in known), Fraction(0)))
         )
 
+    def _fixed(self, node: Schedule, frame: Frame) -> Fraction:
+        """Updates that the phases of a sequence take which have a length."""
+        parts = node.parts if isinstance(node, Sequence) else ()
+        return sum((x for p in parts if (x := self._length(p, frame)) is not None), Fraction(0))
+
     def _common_length(self, node: Schedule, parts: tuple[Schedule, ...], frame: Frame) -> Measure | None:
         measures = [(p, m) for p in parts if (m := self._measure(p, frame)) is not None]
         for part, (fixed, share) in measures[1:]:
@@ -266,6 +271,9 @@ class Layout:
                 free = replace(frame, limit=None)
                 own = self._length(inner, frame)
                 here = where if own is None else _extent(where.exact_begin, own, where.begin, where)
+                if own is None and where.room is not None and self._fixed(inner, frame) >= where.room:
+                    # What takes the rest gets none inside the cut; by itself it would come behind it.
+                    here = Extent(where.exact_begin, None, where.begin, None)
                 built = self._build(inner, here, free, Neighbours(before=near.before))
                 return PlacedCut(where.begin, where.end, built)
             case Staircase(inner, every):

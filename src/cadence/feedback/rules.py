@@ -2,8 +2,9 @@
 
 Both rules count alike, as torch's ReduceLROnPlateau does: an observation is better than the best so far by more than
 the threshold, or it is a bad one; bad ones beyond the patience lead to the decision, which then starts the count anew.
-Two things differ on purpose. The threshold is a share of the best's size, so that negative metrics work. And a value
-that is infinite is never an improvement, not even at the good end: as the best so far it would stand for ever.
+Two things differ on purpose, unless a rule says otherwise. The threshold is a share of the best's size, so that
+negative metrics work (``threshold_mode="signed"``: of the best itself). And a value that is infinite is never an
+improvement, not even at the good end, where it would stand for ever as the best (``infinite="best"``: it does).
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from cadence.spec.nodes import EarlyStop, Plateau, Rule
 from cadence.spec.span import Span
 
 State: TypeAlias = Mapping[str, Any]
-"""``best``: best so far or None; ``best_t``: where; ``since``: update from which patience counts; ``count``: bad
-observations since; ``bad``: their finite values in order, the last 200 (only where a trend in them is asked for);
-``rest``: observations of cooldown left; ``rest_until``: update until which the cooldown lasts."""
+"""``best``: best so far or None, ``"inf"`` or ``"-inf"`` where it is infinite; ``best_t``: where; ``since``: update
+from which patience counts; ``count``: bad observations since; ``bad``: their finite values in order, the last 200 (only
+where a trend in them is asked for); ``rest``: observations of cooldown left; ``rest_until``: update until which the
+cooldown lasts."""
 
 MOST_KEPT = 200
 
@@ -102,10 +104,13 @@ def judge(rule: Rule, index: int, state: State, value: float, t: int, run: Horiz
             )
         if rule.nan == "ignore":
             return decide("keep", f"{_told(rule, value)}, which this rule ignores: no {_deed(rule)}.")
+    if isinstance(rule, Plateau) and rule.deaf and _tick_cooldown(memory, t):
+        return decide("keep", f"{_told(rule, value)}, and the cooldown is still on, which hears nothing: no cut.")
     # 2. Better than the best so far?
-    best = memory["best"]
-    if math.isfinite(value) and _better(rule, value, best):
-        memory.update(best=value, best_t=t, since=t, bad=[], count=0)
+    best = None if memory["best"] is None else float(memory["best"])
+    if _better(rule, value, best):
+        # JSON has no number for what is infinite.
+        memory.update(best=value if math.isfinite(value) else str(value), best_t=t, since=t, bad=[], count=0)
         _tick_cooldown(memory, t)
         told = "the first observation" if best is None else f"better than the best so far, {best:.6g}"
         return decide("keep", f"{_told(rule, value)} is {told}: no {_deed(rule)}.")
@@ -136,12 +141,26 @@ def judge(rule: Rule, index: int, state: State, value: float, t: int, run: Horiz
 
 
 def _better(rule: Rule, value: float, best: float | None) -> bool:
-    if best is None:
-        return True
     sign = -1.0 if rule.mode == "min" else 1.0
-    # With the sign of the best: for a positive one the bound is torch's to the bit.
-    relative = best * (1.0 + sign * math.copysign(rule.threshold, best))
-    bound = relative if rule.threshold_mode == "rel" else best + sign * rule.threshold
+    infinite = rule.infinite if isinstance(rule, Plateau) else "bad"
+    if infinite == "first":
+        if best is None:
+            return True
+    elif infinite == "bad":
+        if not math.isfinite(value):
+            return False
+        if best is None:
+            return True
+    elif best is None:
+        # Torch begins with the worst there is, and asks of the first observation what it asks of all.
+        best = -sign * math.inf
+    if rule.threshold_mode == "abs":
+        bound = best + sign * rule.threshold
+    else:
+        # With the sign of the best: for a positive one the bound is torch's to the bit.
+        share = math.copysign(rule.threshold, best) if rule.threshold_mode == "rel" else rule.threshold
+        # Paddle adds the share, which to an infinite best leaves no number that anything could be better than.
+        bound = best + sign * (best * share) if infinite == "first" else best * (1.0 + sign * share)
     return value < bound if rule.mode == "min" else value > bound
 
 
@@ -153,10 +172,10 @@ def _about(rule: Rule, value: float, memory: State) -> str:
     told = _told(rule, value)
     if memory["best"] is None:
         return f"{told}, and there is no best so far"
-    best = f"the best, {memory['best']:.6g} after {memory['best_t']} updates"
+    best = f"the best, {float(memory['best']):.6g} after {memory['best_t']} updates"
     if math.isnan(value):
         return f"{told}, against {best}"
-    by = f"{rule.threshold:g} of it" if rule.threshold_mode == "rel" else f"{rule.threshold:g}"
+    by = f"{rule.threshold:g} of it" if rule.threshold_mode != "abs" else f"{rule.threshold:g}"
     return f"{told} is not {'below' if rule.mode == 'min' else 'above'} {best}, by more than {by}"
 
 

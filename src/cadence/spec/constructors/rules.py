@@ -10,7 +10,8 @@ from cadence.spec.span import Span, SpanLike, evaluations, span
 from cadence.spec.value import Value, number_of, value_of
 
 NAN = ("error", "bad", "ignore")
-THRESHOLD_MODES = ("rel", "abs")
+THRESHOLD_MODES = ("rel", "abs", "signed")
+INFINITE = ("bad", "best", "first")
 
 
 @constructor(
@@ -34,6 +35,8 @@ def plateau(
     nan: str = "error",
     significance: float | None = None,
     least_change: float = 0.0,
+    infinite: str = "bad",
+    deaf: bool = False,
 ) -> Schedule:
     """Multiplied by `factor` when the metric has stopped improving.
 
@@ -43,7 +46,9 @@ def plateau(
         patience: evaluations without improvement that are borne (an int), or a length such as ``"3 epochs"``. The cut
             comes with observation patience + 1, as in torch.
         threshold: smallest change that counts as an improvement, at least 0.
-        threshold_mode: ``"rel"``: a share of the best so far; ``"abs"``: in the metric's own unit.
+        threshold_mode: ``"rel"``: a share of the best so far, of its size; ``"abs"``: in the metric's own unit;
+            ``"signed"``: a share of the best itself, as torch takes it: above a negative best in mode min, so that the
+            same number again counts as an improvement.
         cooldown: evaluations, or a length, after a cut in which nothing is counted.
         minimum: the product is never cut below this multiple of the base (or `absolute`).
         mode: ``"min"`` or ``"max"``; taken from the name where it contains loss, error, perplexity, acc, f1, auc,
@@ -52,6 +57,10 @@ def plateau(
         significance: when given (e.g. 0.05), no cut as long as the observations since the last cut still improve by
             a one-sided Mann-Kendall trend test at this level: a lucky best in the past does not cut the rate.
         least_change: a cut that would change the value by no more than this, absolute, is not made (torch's eps).
+        infinite: what an infinite metric at the good end means: ``"bad"`` (no improvement), or ``"best"``, as in
+            torch: it is the best for ever; ``"first"``, as in paddle: that too, and so is the first metric, whatever it
+            is.
+        deaf: during a cooldown not even an improvement is heard (as in paddle), so that the best is that from before.
 
     Raises:
         SpecError: a value out of its range, or a metric whose direction its name does not tell.
@@ -69,6 +78,8 @@ def plateau(
         number_of(threshold, "threshold of plateau"), _one_of(threshold_mode, THRESHOLD_MODES, "threshold_mode"),
         _patience(cooldown, "cooldown of plateau"), value_of(minimum, "minimum of plateau"), _mode(metric, mode),
         _one_of(nan, NAN, "nan"), _level(significance), number_of(least_change, "least_change of plateau"),
+        _one_of(infinite, INFINITE, "infinite"),
+        _choice(deaf, "deaf of plateau"),
     )  # fmt: skip
 
 
@@ -137,6 +148,12 @@ def _level(x: float | None) -> float | None:
     if not 0 < level < 0.5:
         raise SpecError(f"significance is {level:g}; it is a probability above 0 and below 0.5, e.g. 0.05")
     return level
+
+
+def _choice(x: object, what: str) -> bool:
+    if not isinstance(x, bool):
+        raise SpecError(f"{what} is True or False, not {shown(x)}")
+    return x
 
 
 def _one_of(x: object, known: tuple[str, ...], what: str) -> str:
