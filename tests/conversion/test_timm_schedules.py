@@ -55,6 +55,8 @@ def common(random: Random, bases: list[float]) -> Arguments:
     given: Arguments = {}
     if random.integers(3) == 0:
         given["t_in_epochs"] = bool(random.integers(2))
+    if random.integers(5) == 0:
+        given["initialize"] = False
     if random.integers(4) == 0:
         given["lr_scale"] = [float(random.choice([1.0, 0.5, 0.75**3])) for _ in bases]
     return given
