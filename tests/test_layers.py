@@ -19,6 +19,7 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"feedback", "record"}),
     frozenset({"conversion", "drivers", "optim", "recipe", "tasks"}),
     frozenset({"run"}),
+    frozenset({"script"}),
     frozenset({"comparison"}),
     frozenset({"report"}),
     frozenset({"cli"}),

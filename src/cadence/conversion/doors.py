@@ -76,14 +76,23 @@ def inspect(scheduler: Any) -> Live:
     Raises:
         ConversionError: no scheduler of a known framework.
     """
-    for kind in type(scheduler).__mro__:
-        owner = MODULES.get(kind.__module__.partition(".")[0])
-        if owner is not None:
-            return framework(owner).inspect(scheduler)
+    owner = owner_of(scheduler)
+    if owner is not None:
+        return framework(owner).inspect(scheduler)
     raise ConversionError(
         f"{type(scheduler).__module__}.{type(scheduler).__qualname__} is a scheduler of no framework known here; known "
         f"are {', '.join(FRAMEWORKS)}"
     )
+
+
+def owner_of(scheduler: Any) -> str | None:
+    """The framework that made an object; None where it is none of those known here."""
+    # What transformers makes is torch's LambdaLR; whose it is, its functions say.
+    for function in getattr(scheduler, "lr_lambdas", ()):
+        if getattr(getattr(function, "func", function), "__module__", "") == "transformers.optimization":
+            return "transformers"
+    modules = (kind.__module__.partition(".")[0] for kind in type(scheduler).__mro__)
+    return next((MODULES[module] for module in modules if module in MODULES), None)
 
 
 def setting(bases: tuple[float, ...], per: str, total: SpanLike | None, steps_per_epoch: int | None) -> Setting:
