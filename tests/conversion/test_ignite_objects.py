@@ -229,6 +229,16 @@ def test_what_it_cannot_say_is_named_with_the_adapter(text: str, words: str, mon
         to_code(text, "ignite", base=0.1, total=30)
 
 
+def test_a_rule_becomes_the_scheduler_that_listens() -> None:
+    code = to_code("constant() * plateau('val_loss', factor=0.5, patience=3)", "ignite", base=0.1)
+    assert "ReduceLROnPlateauScheduler(" in code
+    assert "evaluator.add_event_handler(Events.COMPLETED, scheduler)" in code
+    native = ignite("ReduceLROnPlateauScheduler", metric_name="val_loss", factor=0.5, patience=3)
+    on = on_run((0.1,), 20)
+    back = framework("ignite").express(reading_of(native, on)[1])
+    assert definitions("ignite")[native.name].full(back) == definitions("ignite")[native.name].full(native)
+
+
 def test_what_torch_can_say_is_wrapped() -> None:
     code = to_code("formula('1 / (1 + t)')", "ignite", base=0.1, total=30)
     assert "LambdaLR" in code
