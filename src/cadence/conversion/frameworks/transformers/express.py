@@ -194,9 +194,10 @@ class _Search:
                 self.phases[0], "its reduce_lr_on_plateau has one absolute minimum, patience and cooldown counted in "
                 "evaluations, and no test of significance"
             )  # fmt: skip
+        judged = "abs" if rule.threshold_mode == "abs" else "rel"
         given = {
             "mode": rule.mode, "factor": rule.factor, "patience": int(rule.patience.amount),
-            "threshold": rule.threshold, "threshold_mode": rule.threshold_mode, "cooldown": int(rule.cooldown.amount),
+            "threshold": rule.threshold, "threshold_mode": judged, "cooldown": int(rule.cooldown.amount),
             "min_lr": minimum, "eps": rule.least_change,
         }  # fmt: skip
         return self._named("reduce_lr_on_plateau", given)
