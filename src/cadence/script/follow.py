@@ -34,7 +34,10 @@ from cadence.script.slice import RATES, Slice
 MOST_TURNS = 300_000
 """Turns of loops that are followed one by one."""
 
-MOST_STATEMENTS = 3_000_000
+MOST_STATEMENTS = 1_500_000
+
+ENDLESS = 1_000
+"""Turns of a `while` after which it is asked whether anything in it still changes."""
 
 DEEPEST = 30
 """Calls inside calls of the script's own functions."""
@@ -359,7 +362,17 @@ class Follower(Evaluator):
 
     def _while(self, node: ast.While, env: Names) -> None:
         kind = self._kinds[node].kind if node in self._kinds else "other"
+        turns, before = 0, None
         while True:
+            turns += 1
+            if turns in (ENDLESS, ENDLESS + 1) and self._total is None:
+                now = self._snapshot(env, set())
+                if now == before:
+                    raise ScriptError(
+                        f"`while {self._of.source(node.test)}` in {self.at(node)} never ends by what can be seen; say "
+                        f"how long the run is: --total 10000"
+                    )
+                before = now
             truth = self.compute(node.test, env)
             if isinstance(truth, Unknown):
                 if self._total is None:
