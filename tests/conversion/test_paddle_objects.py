@@ -6,11 +6,14 @@ import subprocess
 import sys
 from typing import Any
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given
 
 import cadence as cd
-from cadence._errors import ConversionError
+from cadence._errors import CadenceError, ConversionError
+from strategies import examples
 
 pytest.importorskip("paddle")
 
@@ -228,6 +231,8 @@ ALGEBRA = [
     "0.1 + (linear(5, start=0, to=1) >> linear(5, start=1)).repeat() * exponential(gamma=0.9)", "cosine() * 0.5",
     "2 * steps(at=[30])", "cosine(200).cut()", "(linear(200, start=0.1, to=1) >> cosine(800)).cut()",
     "warmup(5) >> warmup(10, start=0.5) >> cosine()", "warmup(10) >> cosine(20).repeat()", "linear(90).past_end('raise')",
+    "formula('1 / (1 + t)')", "formula('where(t < 30 and t > 5, 1, 0.5 + 0.5 * cos(pi * epoch / 20) ** 2)')", "formula('t / total')",
+    "warmup(10) >> formula('sqrt(10 / t) * min(1, epoch_float)')", "warmup(10) >> formula('exp(-t / 9)', local=True) * 0.5",
 ]  # fmt: skip
 
 
@@ -237,6 +242,54 @@ def test_what_paddle_can_express_has_the_same_numbers_there(text: str) -> None:
     for base in (0.1, 3e-4):
         theirs = stepped(cd.to_native(text, "paddle", base=base, **run), run["total"] - 1)
         assert_equal(theirs, cd.place(text, base=base, **run).values(), cd.to_code(text, "paddle", base=base, **run))
+
+
+VALUES = st.sampled_from(["0", "0.01", "0.1", "0.5", "1", "2", "absolute(0.03)"])
+GAMMAS = st.sampled_from(["0", "0.1", "0.5", "1", "1.5"])
+
+
+@st.composite
+def phase(draw: st.DrawFn) -> str:
+    start, to, n = draw(VALUES), draw(VALUES), draw(st.integers(1, 60))
+    length = draw(st.sampled_from(["", f"{n}, "]))
+    positions = draw(st.lists(st.integers(0, 90), min_size=1, max_size=4))
+    return draw(
+        st.sampled_from(
+            [
+                f"cosine({length}start={start}, to={to})", f"linear({length}start={start}, to={to})",
+                f"linear({length}start={start}, to={to}, ends='closed')", f"power({length}to={to}, exponent=0.9)",
+                f"constant({length}start={start})", f"steps({length}at={positions}, gamma={draw(GAMMAS)}, start={start})",
+                f"steps({length}every={n}, gamma={draw(GAMMAS)}, local={draw(st.booleans())})",
+                f"exponential({length}gamma=0.9, start={start}, every=3)", f"inverse({length}timescale={n}, power=1)",
+                f"piecewise([({n}, {start}), ({n + 9}, {to})], local={draw(st.booleans())})", "formula('1 / (1 + t)')",
+                f"cosine({n}, to={to}).repeat(grow={draw(st.sampled_from([1, 2]))})", f"cosine({n}, to={to}).past_end('mirror')",
+                f"(linear({n}, start={start}, to=1) >> linear(7, to={start})).repeat()",
+                f"one_cycle(up={n}, phases={draw(st.sampled_from([2, 3]))})",
+            ]
+        )
+    )  # fmt: skip
+
+
+@st.composite
+def phases(draw: st.DrawFn) -> str:
+    parts = [f"({draw(phase())})" for _ in range(draw(st.integers(0, 1)))]
+    lines = [
+        f"linear({draw(st.integers(1, 40))}, start={draw(VALUES)}, to={draw(VALUES)})"
+        for _ in range(draw(st.integers(0, 2)))
+    ]
+    text = " >> ".join([*lines, *parts, draw(phase())])
+    return draw(st.sampled_from([text, f"({text}) * 0.3", f"({text}).cut()"]))
+
+
+@given(phases(), st.integers(1, 130), st.sampled_from([0.1, 1.0, 0.37]))
+@examples(250)
+def test_whatever_is_expressed_has_the_same_numbers(text: str, total: int, base: float) -> None:
+    try:
+        values = cd.place(text, total=total, base=base).values()
+        theirs = cd.to_native(text, "paddle", total=total, base=base)
+    except CadenceError:
+        return  # does not fit, or has no equal
+    assert_equal(values, stepped(theirs, total - 1), text)
 
 
 CANNOT = [
@@ -258,7 +311,9 @@ CANNOT = [
     ("linear().clip(0.1)", "a clip"),
     ("linear().staircase('1 epoch')", "per='epoch'"),
     ("cosine().staircase(7)", "a staircase"),
-    ("formula('1 / (1 + t)')", "takes python code"),
+    ("formula('1 - u')", "it speaks of u, its share done; write it in t"),
+    ("formula('1 / (1 + t)').stretch(2)", "its clock is stretched"),
+    ("formula('1 / (1 + t)', 50)", "stays at its end"),
     ("restarts(20, grow=1.5)", "whole T_mult"),
     ("restarts(20, decay=0.5)", "every cycle begins at the same rate"),
     ("cosine(30).repeat(2)", "cycles that come to an end"),

@@ -21,8 +21,9 @@ def script(native: Native, on: Setting) -> str:
     when = {"step": "update", "epoch": "epoch"}[on.per]
     if observed:
         when = "evaluation"
+    imports = "import math\n\nimport paddle" if "math." in call else "import paddle"
     return (
-        f"import paddle\n\nscheduler = {call}\n"
+        f"{imports}\n\nscheduler = {call}\n"
         f"# optimizer = paddle.optimizer.SGD(learning_rate=scheduler, parameters=model.parameters())\n"
         f"# scheduler.step({observed}) after every {when}\n"
     )

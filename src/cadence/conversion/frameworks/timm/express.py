@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 
 from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions
-from cadence.conversion.frameworks.timm.falls import Cosine, Fall, Poly, Tanh
-from cadence.conversion.frameworks.timm.recognise import form_of
+from cadence.conversion.frameworks.timm.falls import Cosine, Poly, Tanh
+from cadence.conversion.frameworks.timm.recognise import Form, fall_of, formula_of, rise_of, tanh_of
 from cadence.conversion.native import Native
 from cadence.conversion.pattern import Groups, described, groups_of, near, only_rates, phases_of
 from cadence.curve.combined import PlacedClip, PlacedProduct, PlacedSequence, PlacedSum
@@ -17,8 +17,9 @@ from cadence.curve.curve import Curve
 from cadence.curve.cycles import PlacedGrowing, PlacedRepeat
 from cadence.curve.place import place
 from cadence.curve.placed import Placed, PlacedConstant, PlacedFormula, PlacedInverse, PlacedPhase, PlacedSteps
-from cadence.spec.nodes import Constant, Plateau, Product, Schedule
+from cadence.spec.nodes import Constant, Plateau, Product, Schedule, Staircase
 from cadence.spec.plan import Plan
+from cadence.spec.span import Span
 
 INSTEAD = "cd.torch_scheduler(optimizer, schedule, ...), stepped after each update"
 
@@ -33,19 +34,17 @@ def express(curve: Curve) -> Native:
         ConversionError: which part has no equal, and why.
     """
     only_rates(curve, "timm")
-    core, scales = _core(curve.plan, curve.groups)
-    if isinstance(core, Schedule):
-        run = curve.horizon
-        curve = place(
-            core, total=run.total, steps_per_epoch=run.steps_per_epoch, base=list(groups_of(curve).bases)
-        )  # fmt: skip
+    # Stepped per epoch, an update stands for an epoch, and stairs of one are no stairs.
+    core, scales = _core(curve.plan, curve.groups, each_epoch=curve.horizon.steps_per_epoch == 1)
+    run = curve.horizon
+    curve = place(core, total=run.total, steps_per_epoch=run.steps_per_epoch, base=list(groups_of(curve).bases))
     native = _Search(groups_of(curve), phases_of(curve.placed[0], curve.end), curve.end).native()
     if all(scale == 1 for scale in scales):
         return native
     return Native("timm", native.name, {**native.arguments, "lr_scale": scales})
 
 
-def _core(plan: Plan, groups: tuple[str, ...]) -> tuple[Schedule, list[float]]:
+def _core(plan: Plan, groups: tuple[str, ...], *, each_epoch: bool) -> tuple[Schedule, list[float]]:
     """The schedule that all groups have, and what each multiplies it with."""
     cores: list[Schedule] = []
     scales: list[float] = []
@@ -53,7 +52,7 @@ def _core(plan: Plan, groups: tuple[str, ...]) -> tuple[Schedule, list[float]]:
         entry = plan.governing(group, "lr")
         if entry is None:
             raise ConversionError(f"timm's schedules govern all parameter groups, and this plan leaves out {group!r}")
-        core, scale = _unscaled(plan.entries[entry][1])
+        core, scale = _unscaled(plan.entries[entry][1], each_epoch=each_epoch)
         cores.append(core)
         scales.append(scale)
     if any(core != cores[0] for core in cores):
@@ -64,8 +63,10 @@ def _core(plan: Plan, groups: tuple[str, ...]) -> tuple[Schedule, list[float]]:
     return cores[0], scales
 
 
-def _unscaled(schedule: Schedule) -> tuple[Schedule, float]:
+def _unscaled(schedule: Schedule, *, each_epoch: bool) -> tuple[Schedule, float]:
     match schedule:
+        case Staircase(inner=inner, every=Span(amount=1, unit="epochs")) if each_epoch:
+            return _unscaled(inner, each_epoch=each_epoch)
         case Product(parts=(*parts, Constant(length=None, start=float(scale)))):
             return (parts[0] if len(parts) == 1 else Product(tuple(parts))), scale
         case _:
@@ -125,16 +126,13 @@ class _Search:
 
     def _warm(self) -> tuple[dict[str, Any], list[Placed]]:
         """The arguments of a warmup, and what follows it."""
-        first = self.phases[0]
-        # Where timm's tanh has its warmup end it says so itself; that is looked for in what follows.
-        if not isinstance(first, PlacedPhase) or first.shape.name != "linear" or not self.groups.is_base(first.to):
+        first, rest = self.phases[0], self.phases[1:]
+        line = rise_of(first, formula_of(rest[0], self.groups) if rest else None, self.groups)
+        if line is None:
             return {}, self.phases
-        if self.groups.is_base(first.start):
-            return {}, self.phases
-        start = self.groups.number(first.start)
-        if first.closed or start is None:
+        if math.isnan(line.start):
             self._refuse(first, "its warmup begins at one absolute rate and is over one tick after its last")
-        return {"warmup_t": first.end - first.begin, "warmup_lr_init": start}, self.phases[1:]
+        return {"warmup_t": line.length, "warmup_lr_init": line.start}, rest
 
     # ---- what follows --------------------------------------------------------------------------------------------
 
@@ -204,8 +202,12 @@ class _Search:
     def _cycles(self, first: Placed, after: list[Placed], warm: dict[str, Any]) -> Native | None:
         prefix = {"warmup_prefix": True} if warm else {}
         match first, after:
+            case ((PlacedPhase() | PlacedSum()), [PlacedConstant(value=value)]) if found := tanh_of(
+                first, value, self.groups
+            ):
+                return self._made(found, {**warm, **prefix})
             case PlacedPhase(), []:
-                one, many = self._fall(first), {}
+                one, many = fall_of(first, self.groups), {}
             case ((PlacedRepeat() | PlacedGrowing()), []):
                 one, many = self._repeated(first)
             case PlacedSum(
@@ -216,20 +218,9 @@ class _Search:
                 return self._formula(first, after, warm)
             case _:
                 return None
-        return None if one is None else self._made(*one, {**many, **warm, **prefix})
+        return None if one is None else self._made(one, {**many, **warm, **prefix})
 
-    def _fall(self, part: Placed) -> tuple[Fall, float, float] | None:
-        """(form, length, lowest value) of a phase from the base."""
-        if not isinstance(part, PlacedPhase) or not self.groups.is_base(part.start):
-            return None
-        low, length = self.groups.number(part.to), part.end - part.begin - part.closed
-        kinds: dict[str, Fall] = {"cosine": Cosine(), "linear": Poly(1.0)}
-        if part.shape.name == "power":
-            kinds["power"] = Poly(part.parameters["exponent"])
-        fall = kinds.get(part.shape.name)
-        return None if fall is None or low is None or length < 1 else (fall, length, low)
-
-    def _repeated(self, part: PlacedRepeat | PlacedGrowing) -> tuple[tuple[Fall, float, float] | None, dict[str, Any]]:
+    def _repeated(self, part: PlacedRepeat | PlacedGrowing) -> tuple[Form | None, dict[str, Any]]:
         if isinstance(part, PlacedRepeat):
             (length, rest), grow = part.period, 1.0
             if rest != 1:
@@ -238,15 +229,15 @@ class _Search:
             length, grow = int(part.first_length), part.grow
             if length != part.first_length or grow != int(grow) or grow < 2:
                 return None, {}
-        one = self._fall(part.make(0, length))
+        one = fall_of(part.make(0, length), self.groups)
         count = part.n if part.n is not None else self._enough(part.begin, length, grow)
-        if one is None or count is None or (part.decay != 1 and one[2]) or one[1] != length:
+        if one is None or count is None or (part.decay != 1 and one.low) or one.length != length:
             return None, {}
         return one, {"cycle_mul": _plain(grow), "cycle_decay": part.decay, "cycle_limit": count}
 
     def _two(
         self, down: PlacedRepeat | PlacedGrowing, up: PlacedRepeat | PlacedGrowing
-    ) -> tuple[tuple[Fall, float, float] | None, dict[str, Any]]:
+    ) -> tuple[Form | None, dict[str, Any]]:
         """Cycles that shrink down to a floor that does not."""
         one, many = self._repeated(down)
         length = down.period[0] if isinstance(down, PlacedRepeat) else int(down.first_length)
@@ -260,49 +251,35 @@ class _Search:
         floor = self.groups.number(other.to)
         if not same or floor is None or self.groups.number(other.start) != 0 or _lengths(up) != _lengths(down):
             return None, {}
-        return (one[0], one[1], floor), many
+        return Form(one.fall, one.length, floor), many
 
     def _formula(self, first: Placed, after: list[Placed], warm: dict[str, Any]) -> Native | None:
         """What is left of a cosine behind a warmup, or one with k-decay."""
-        low = 0.0
-        if isinstance(first, PlacedSum):
-            match first.parts:
-                case (
-                    PlacedFormula() as falling,
-                    PlacedProduct(carrier=PlacedConstant(value=value), factors=(PlacedFormula() as rest,)),
-                ):
-                    floor = self.groups.number(value)
-                    if floor is None or rest.text != f"1 - {falling.text}":
-                        return None
-                    first, low = falling, floor
-                case _:
-                    return None
-        if not isinstance(first, PlacedFormula) or first.end is None or first.scale != 1:
+        found = formula_of(first, self.groups)
+        if found is None:
             return None
-        form, prefix = form_of(first.text), first.origin == first.begin
-        if form is None or not (prefix or first.origin == 0) or first.end - first.origin != form.length:
-            return None
+        form, prefix = found
         count = 1
         match after:
             case []:
                 if form.fall.at_end():
                     return None
             case [PlacedConstant(value=value)]:
-                if self.groups.number(value) != low:
+                if self.groups.number(value) != form.low:
                     return None
             case [(PlacedPhase() | PlacedRepeat()) as more] if not prefix:
-                one, many = self._repeated(more) if isinstance(more, PlacedRepeat) else (self._fall(more), {})
-                if one != (form.fall, form.length, low) or many.get("cycle_decay", 1.0) != 1:
+                one, many = self._repeated(more) if isinstance(more, PlacedRepeat) else (fall_of(more, self.groups), {})
+                if one != form or many.get("cycle_decay", 1.0) != 1:
                     return None
                 count += many.get("cycle_limit", 1)
             case _:
                 return None
         given = {"cycle_limit": count, **warm, **({"warmup_prefix": True} if warm and prefix else {})}
-        return self._made(form.fall, form.length, low, given)
+        return self._made(form, given)
 
-    def _made(self, fall: Fall, length: float, low: float, given: dict[str, Any]) -> Native | None:
-        common = {"t_initial": _plain(length), "lr_min": low, **given}
-        match fall:
+    def _made(self, form: Form, given: dict[str, Any]) -> Native | None:
+        common = {"t_initial": _plain(form.length), "lr_min": form.low, **given}
+        match form.fall:
             case Cosine(k=k):
                 return self._named("CosineLRScheduler", {**common, "k_decay": k})
             case Poly(power=power, k=k):

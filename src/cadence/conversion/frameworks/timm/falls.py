@@ -26,9 +26,13 @@ class Fall(abc.ABC):
     def text(self, x: str, length: float) -> str:
         """The same as a formula in x."""
 
-    @abc.abstractmethod
-    def ramp(self, on: Setting, length: int, unit: Callable[[float], Value]) -> Schedule | None:
+    def between(self, on: Setting, length: int, start: Value, to: Value) -> Schedule | None:
+        """A phase from one value to another; None where no shape says it, or it does not run from 1 to 0."""
+        return None
+
+    def affine(self, on: Setting, length: int, unit: Callable[[float], Value]) -> Schedule | None:
         """A phase whose value is `unit(factor)`, an affine function; None where no shape says it."""
+        return self.between(on, length, unit(1.0), unit(0.0))
 
     def at_end(self) -> float:
         """The factor at the end."""
@@ -44,33 +48,24 @@ class Fall(abc.ABC):
             local: whether a formula counts from the beginning of the phase.
             clock: the name under which a formula knows the tick.
         """
-        if floor and self.factor(0.0, 1.0) == 1 and self.at_end() == 0:
-            made = self.ramp(on, length, lambda f: f if f else on.value(floor))
-            if made is not None:
-                return made
+        made = self.between(on, length, 1.0, on.value(floor)) if floor else None
+        if made is not None:
+            return made
         falling = self.falling(on, length, local=local, clock=clock)
         return falling + self.rising(on, length, floor, local=local, clock=clock) if floor else falling
 
     def falling(self, on: Setting, length: int, *, local: bool, clock: str) -> Schedule:
         """The factor alone."""
-        made = self.ramp(on, length, lambda f: f)
+        made = self.affine(on, length, lambda f: f)
         return formula(self.text(clock, length), on.span(length), local=local) if made is None else made
 
     def rising(self, on: Setting, length: int, floor: float, *, local: bool, clock: str) -> Schedule:
         """(1 - factor) * floor."""
-        made = self.ramp(on, length, lambda f: on.value(floor * (1 - f)))
+        made = self.affine(on, length, lambda f: on.value(floor * (1 - f)))
         if made is not None:
             return made
         text = f"1 - {self.text(clock, length)}"
         return formula(text, on.span(length), local=local) * constant(start=on.value(floor))
-
-
-def _shaped(on: Setting, length: int, shape: str, start: Value, to: Value, **parameters: float) -> Schedule | None:
-    try:
-        return ramp(on.span(length), shape=shape, start=start, to=to, **parameters)  # type: ignore[arg-type]
-    except SpecError:
-        # Parameters so far out that the shape does not run from 1 to 0.
-        return None
 
 
 def _power(x: str, length: float, k: float) -> str:
@@ -91,8 +86,8 @@ class Cosine(Fall):
     def text(self, x: str, length: float) -> str:
         return f"0.5 * (1 + cos(pi * {_power(x, length, self.k)}))"
 
-    def ramp(self, on: Setting, length: int, unit: Callable[[float], Value]) -> Schedule | None:
-        return _shaped(on, length, "cosine", unit(1.0), unit(0.0)) if self.k == 1 else None
+    def between(self, on: Setting, length: int, start: Value, to: Value) -> Schedule | None:
+        return ramp(on.span(length), shape="cosine", start=start, to=to) if self.k == 1 else None
 
 
 @dataclass(frozen=True)
@@ -109,12 +104,13 @@ class Poly(Fall):
         left = f"(1 - {_power(x, length, self.k)})"
         return left if self.power == 1 else f"{left} ** {written(self.power)}"
 
-    def ramp(self, on: Setting, length: int, unit: Callable[[float], Value]) -> Schedule | None:
+    def between(self, on: Setting, length: int, start: Value, to: Value) -> Schedule | None:
+        # Near a power of 0 the fall jumps at its end, where a phase does not.
         if self.k != 1 or self.power < 1e-3:
             return None
         if self.power == 1:
-            return _shaped(on, length, "linear", unit(1.0), unit(0.0))
-        return _shaped(on, length, "power", unit(1.0), unit(0.0), exponent=self.power)
+            return ramp(on.span(length), shape="linear", start=start, to=to)
+        return ramp(on.span(length), shape="power", start=start, to=to, exponent=self.power)
 
 
 @dataclass(frozen=True)
@@ -132,9 +128,13 @@ class Tanh(Fall):
         # (1 - tanh(z)) / 2 is the logistic function of -2 z.
         return f"1 / (1 + exp(2 * ({written(self.low)} + {written(self.high - self.low)} * {x} / {written(length)})))"
 
-    def ramp(self, on: Setting, length: int, unit: Callable[[float], Value]) -> Schedule | None:
+    def affine(self, on: Setting, length: int, unit: Callable[[float], Value]) -> Schedule | None:
         start, to = unit(self.factor(0.0, 1.0)), unit(self.factor(1.0, 1.0))
-        return _shaped(on, length, "tanh", start, to, low=self.low, high=self.high)
+        try:
+            return ramp(on.span(length), shape="tanh", start=start, to=to, low=self.low, high=self.high)
+        except SpecError:
+            # Arguments so far apart, or out, that the shape has no digits left.
+            return None
 
 
 @dataclass(frozen=True)
@@ -149,9 +149,9 @@ class Root(Fall):
     def text(self, x: str, length: float) -> str:
         return f"(1 - ({x} / {written(length)}) ** {written(self.power)})"
 
-    def ramp(self, on: Setting, length: int, unit: Callable[[float], Value]) -> Schedule | None:
+    def between(self, on: Setting, length: int, start: Value, to: Value) -> Schedule | None:
         shape = {0.5: "1-sqrt", 1.0: "linear"}.get(self.power)
-        return None if shape is None else _shaped(on, length, shape, unit(1.0), unit(0.0))
+        return None if shape is None else ramp(on.span(length), shape=shape, start=start, to=to)
 
 
 @dataclass(frozen=True)
@@ -166,9 +166,6 @@ class Ratio(Fall):
     def text(self, x: str, length: float) -> str:
         r = written(self.ratio)
         return f"(({r} ** ({x} / {written(length)}) - {r}) / {written(1 - self.ratio)})"
-
-    def ramp(self, on: Setting, length: int, unit: Callable[[float], Value]) -> Schedule | None:
-        return None
 
 
 @dataclass(frozen=True)
@@ -190,6 +187,6 @@ class Called(Fall):
     def text(self, x: str, length: float) -> str:
         raise ConversionError("decay_fn is a function, which is read for lengths that are whole; write whole numbers")
 
-    def ramp(self, on: Setting, length: int, unit: Callable[[float], Value]) -> Schedule | None:
+    def affine(self, on: Setting, length: int, unit: Callable[[float], Value]) -> Schedule | None:
         values = [unit(self.factor(j, length)) for j in range(length + 1)]
         return piecewise([(on.span(j), value) for j, value in enumerate(values)], on.span(length), local=True)

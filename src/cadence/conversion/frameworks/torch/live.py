@@ -59,7 +59,7 @@ def restored(name: str, state: State, bases: tuple[float, ...]) -> Live:
 def _located(native: Native, state: State, current: tuple[float, ...], momentum: str) -> Live:
     """Where the scheduler stands, and what was done to its rates by hand."""
     first = _first(state)
-    t = int(first["_step_count"]) - 1 if native.name == "SWALR" else int(state.get("last_epoch", first["last_epoch"]))
+    t = int(first["_step_count"]) - 1 if native.name == "SWALR" else _steps(state)
     bases = tuple(float(x) for x in first["base_lrs"])
     if native.name == "SWALR":
         return Live(native, t, _began(native, t, current, bases), (1.0,) * len(bases), momentum)
@@ -114,6 +114,11 @@ def _began(native: Native, t: int, current: Sequence[float], bases: tuple[float,
     return tuple((c - done * g) / (1 - done) for c, g in zip(current, each, strict=True))
 
 
+def _steps(state: State) -> int:
+    """Calls of its step; ChainedScheduler does not count them, but its parts do."""
+    return int(state["last_epoch"]) if "last_epoch" in state else _steps(_state(state["_schedulers"][0]))
+
+
 def _first(state: State) -> State:
     """The state of the first scheduler at the bottom."""
     while "_schedulers" in state:
@@ -126,7 +131,7 @@ def _state(scheduler: Any) -> State:
 
 
 def _name(scheduler: Any) -> str:
-    kind: type[Any] = type(scheduler)
+    kind = cast("type[Any]", type(scheduler))
     for name in definitions("torch"):
         if definitions("torch")[name].path == f"{kind.__module__}.{kind.__qualname__}":
             return name
