@@ -29,6 +29,7 @@ TESTS = Path(__file__).parent / "tests"
 OPTIONAL = frozenset(
     {"accelerate", "jax", "joblib", "keras", "matplotlib", "mlflow", "nicegui", "optax", "optuna", "paddle", "plotly"}
     | {"ray", "safetensors", "scipy", "sklearn", "tensorboard", "torch", "visualdl"}
+    | {"ignite", "pytorch_optimizer", "timm", "transformers"}
 )
 """Top-level modules that extras bring. A source file that needs one that is missing has no doctests to run."""
 

@@ -13,11 +13,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cadence.conversion.convert import convert as convert
     from cadence.conversion.doors import from_native as from_native
     from cadence.conversion.doors import to_code as to_code
     from cadence.conversion.doors import to_native as to_native
     from cadence.curve.place import place as place
     from cadence.drivers.doors import drive as drive
+    from cadence.drivers.paddle_scheduler import paddle_scheduler as paddle_scheduler
     from cadence.drivers.torch_scheduler import torch_scheduler as torch_scheduler
     from cadence.feedback.replay import replay as replay
     from cadence.findings.lint import lint as lint
@@ -63,12 +65,14 @@ _HOMES = {
     "shape": "spec.shape",
     "place": "curve.place",
     "drive": "drivers.doors",
+    "convert": "conversion.convert",
     "from_native": "conversion.doors",
     "to_native": "conversion.doors",
     "to_code": "conversion.doors",
     "replay": "feedback.replay",
     "lint": "findings.lint",
     "torch_scheduler": "drivers.torch_scheduler",
+    "paddle_scheduler": "drivers.paddle_scheduler",
     "optimizer": "optim.make",
     "train": "run.train",
     "compare": "report.compare",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -181,8 +181,6 @@ def composed(random: Random, depth: int, names: list[str]) -> Native:
 def run_of(bases: tuple[float, ...], ticks: int | None, per: str = "step", momentum: str = "momentum") -> Setting:
     """A run of so many ticks."""
     on = setting(bases, per, ticks if per == "step" or ticks is None else f"{ticks} epochs", None)
-    from dataclasses import replace
-
     return replace(on, momentum=momentum)
 
 

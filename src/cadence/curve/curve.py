@@ -204,7 +204,11 @@ class Curve:
             raise SpecError(f"the plan does not govern {value!r} of group {self.groups[group]!r}; it governs {names}")
 
         def plain(t: Any) -> Any:
-            return self._scheduled(t, entry, 1.0) * base if self._relative[entry] else self._scheduled(t, entry, base)
+            if not self._relative[entry]:
+                return self._scheduled(t, entry, base)
+            with np.errstate(all="ignore"):
+                # 0 times what has grown beyond every number is no number, which is said as such.
+                return self._scheduled(t, entry, 1.0) * base
 
         return edited(plain, self.journal, value, group)(times)
 

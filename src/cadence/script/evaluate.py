@@ -8,7 +8,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
-from cadence._errors import ConversionError
+from cadence._errors import CadenceError, ConversionError
 from cadence.script.index import Binding, Definition, parameters, plain
 from cadence.script.model import Function, Made, Unknown, is_number, is_unknown
 
@@ -190,6 +190,9 @@ class Evaluator:
         self._depth += 1
         try:
             return self._compute(node, env)
+        except CadenceError:
+            # A sentence of ours, which is a ValueError too.
+            raise
         except (ArithmeticError, ValueError, TypeError, LookupError, AttributeError):
             # What Python itself would stumble over has no value.
             return self._of.unknown(node)
@@ -668,6 +671,8 @@ class Evaluator:
             return done.value
         except (_Break, _Continue):
             return Unknown(node.name)
+        except CadenceError:
+            raise
         except (ArithmeticError, ValueError, TypeError, LookupError, AttributeError):
             return Unknown(node.name)
         return stopped

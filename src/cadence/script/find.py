@@ -112,6 +112,7 @@ class Finder:
         first = [self._argument(a, inner) for a in args]
         named = {k: self._argument(v, inner) for k, v in kwargs.items()}
         native, reason, kind = self._bind(framework, path, first, named)
+        written = self._bind(framework, path, list(args), dict(kwargs))[0]
         name = native.name if native is not None else path.rpartition(".")[2]
         if dynamic:
             kind, reason, native = "dynamic", f"what {name} is given cannot be seen: {dynamic}", None
@@ -122,7 +123,8 @@ class Finder:
         if optimizer is None and optimizer_node is None:
             optimizer = next((s.optimizer for s in inner if s.optimizer is not None), None)
         return Scheduler(
-            framework, name, path, call.lineno, call.col_offset, native, reason, unknown, self._variable(call),
+            framework, name, path, call.lineno, call.col_offset, native, reason, unknown,
+            {} if written is None else written.arguments, self._variable(call),
             optimizer, "" if optimizer_node is None else self._of.source(optimizer_node), tuple(inner), None, (), None,
             {}, self._of.function(call), call,
         )  # fmt: skip
@@ -197,6 +199,9 @@ class Finder:
             items = [self._argument(each, inner) for each in chosen.elts]
             return items if isinstance(chosen, ast.List) else tuple(items)
         value = self._of.value(node)
+        path = self._of.path(node) if isinstance(value, Unknown) else ""
+        if path.startswith("transformers.SchedulerType."):
+            return path.rpartition(".")[2].lower()
         if isinstance(value, (Made, Unknown)):
             scheduler = self.scheduler(node)
             if scheduler is not None:
@@ -220,10 +225,8 @@ class Finder:
             where = f"of {home} " if home else "of this script "
             return None, f"{name} {where}is no scheduler that is known here; its rate cannot be told", "unknown"
         known = index(framework)
-        if name == "get_scheduler" and framework == "transformers":
-            name = first.pop(0) if first else named.pop("name", None)
-            if not isinstance(name, str):
-                return None, f"which schedule get_scheduler makes cannot be told: {name} is not known", "dynamic"
+        if name not in known and path.startswith("keras.callbacks."):
+            return None, "", ""
         if name not in known:
             if not known:
                 return None, f"{framework}'s {name} has no definition here", "unknown"

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from cadence._errors import CadenceError, ConversionError, ScriptError
+from cadence.conversion.native import Native
+from cadence.script.clients import LIGHTNING, fit_lightning, fit_model, is_client, train_transformers
 from cadence.script.evaluate import Evaluator
 from cadence.script.find import STEPS
 from cadence.script.index import Definition, LoopNode, parameters, plain
 from cadence.script.loops import VALIDATION, is_training_data, unwrapped
-from cadence.script.model import Function, Made, Optimizer, Scheduler, Script, Unknown, is_number
+from cadence.script.model import Function, Made, Optimizer, Scheduler, Script, Unknown, is_number, is_unknown
 from cadence.script.resolve import PASS_THROUGH, Resolver
 from cadence.script.sims import (
     MOST_TICKS,
@@ -46,6 +48,7 @@ class Instance:
     def __init__(self, owner: ast.ClassDef) -> None:
         self.owner = owner
         self.fields: dict[str, Any] = {}
+        self.given: dict[str, Any] = {}
 
 
 class Enough(Exception):
@@ -67,6 +70,8 @@ class Follower(Evaluator):
     Attributes:
         optimizers: as they were made.
         assumed: sentences on what was taken for granted.
+        base: the learning rate instead of the script's own.
+        implied: whether updates that the script does not show are taken for granted.
         by_epoch: whether one update stands for an epoch, because the length of one is not known and does not matter.
     """
 
@@ -75,12 +80,13 @@ class Follower(Evaluator):
     ) -> None:
         super().__init__(resolver)
         self._script = script
-        self._slice = Slice(script, resolver)
+        self._slice = Slice(script, resolver, implied=implied)
         self._total = total
-        self._base = base
-        self._implied = implied
+        self.base = base
+        self.implied = implied
         self._records: dict[ast.Call, Optimizer | Scheduler] = {o.node: o for o in script.optimizers}
-        self._records |= {s.node: s for s in script.schedulers}
+        # A callback is asked by the loop that it is given to.
+        self._records |= {s.node: s for s in script.schedulers if not s.path.startswith("keras.callbacks.")}
         self._owner: dict[ast.Call, ast.Call] = {}
         for each in (*script.optimizers, *script.schedulers):
             self._owner |= {step.node: each.node for step in each.steps}
@@ -90,6 +96,7 @@ class Follower(Evaluator):
         self._turns = 0
         self._statements_done = 0
         self._effects_done = 0
+        self._unsized = 0
         self._calls = 0
         self.optimizers: list[MovingOptimizer] = []
         self.assumed: dict[str, None] = {}
@@ -170,7 +177,7 @@ class Follower(Evaluator):
                 raise _Leave(type(node))
             case ast.Match():
                 raise ScriptError(
-                    f"{self._at(node)} chooses by match what becomes of a rate, which is not followed; write if"
+                    f"{self.at(node)} chooses by match what becomes of a rate, which is not followed; write if"
                 )
             case _:
                 pass
@@ -189,13 +196,18 @@ class Follower(Evaluator):
             return
         test = self._of.source(node.test)
         if all(kind == "end" for kind, _ in first) and not second:
-            self.assumed[f"`{test}` in {self._at(node)} never holds"] = None
+            self.assumed[f"`{test}` in {self.at(node)} never holds"] = None
             return
         if all(kind == "end" for kind, _ in second) and not first:
-            self.assumed[f"`{test}` in {self._at(node)} always holds"] = None
+            self.assumed[f"`{test}` in {self.at(node)} always holds"] = None
             return
+        if self._unsized:
+            raise ScriptError(
+                f"whether `{test}` in {self.at(node)} holds depends on how many batches there are, and so does the "
+                f"rate; say it: --steps-per-epoch 500"
+            )
         raise ScriptError(
-            f"whether `{test}` in {self._at(node)} holds cannot be told without running the script, and the rate "
+            f"whether `{test}` in {self.at(node)} holds cannot be told without running the script, and the rate "
             f"depends on it; write what decides it into the script, or give a total that ends before"
         )
 
@@ -246,7 +258,7 @@ class Follower(Evaluator):
             self._data_loop(node, over, kind, counted, env)
             return
         for i, item in enumerate(items):
-            self._turn(node)
+            self.turned(node)
             if kind == "epoch":
                 self._mark()
             self._assign(node.target, (i + counted, item) if counted is not None else item, env, node)
@@ -273,7 +285,7 @@ class Follower(Evaluator):
             over.func if isinstance(over, ast.Call) else over
         ).endswith("range"):
             raise ScriptError(
-                f"how often the loop of {self._at(node)} turns, {self._of.source(node.iter)}, cannot be told without "
+                f"how often the loop of {self.at(node)} turns, {self._of.source(node.iter)}, cannot be told without "
                 f"running the script; say how long the run is: --total 10000"
             )
         return None
@@ -301,8 +313,9 @@ class Follower(Evaluator):
             self._effects_done,
             [o.updates for o in self.optimizers],
         )
+        self._unsized += count is None
         for i in range(1 if count is None else count):
-            self._turn(node)
+            self.turned(node)
             batch = Unknown(self._of.source(node.target))
             self._assign(node.target, (i + counted, batch) if counted is not None else batch, env, node)
             if not self._body_leaves(node.body, env):
@@ -314,8 +327,9 @@ class Follower(Evaluator):
             if count is None:
                 raise ScriptError(
                     f"the rate depends on what happens inside the loop over {self._of.source(over)} in "
-                    f"{self._at(node)}, and how many batches that has is not known; say it: --steps-per-epoch 500"
+                    f"{self.at(node)}, and how many batches that has is not known; say it: --steps-per-epoch 500"
                 )
+        self._unsized -= count is None
         self._block(node.orelse, env)
 
     def _repeat(self, updates: list[int], count: int | None, node: ast.AST) -> None:
@@ -325,11 +339,11 @@ class Follower(Evaluator):
             if not done:
                 continue
             if count is not None:
-                self._update(optimizer, node, done * (count - 1))
+                self.update(optimizer, node, done * (count - 1))
             elif optimizer.rule is not None:
                 raise ScriptError(
                     f"the rate of {optimizer.where()} changes with every update, and how many batches the loop of "
-                    f"{self._at(node)} has is not known; say it: --steps-per-epoch 500"
+                    f"{self.at(node)} has is not known; say it: --steps-per-epoch 500"
                 )
             else:
                 self.by_epoch = True
@@ -350,13 +364,13 @@ class Follower(Evaluator):
             if isinstance(truth, Unknown):
                 if self._total is None:
                     raise ScriptError(
-                        f"how long `while {self._of.source(node.test)}` in {self._at(node)} goes on cannot be told "
+                        f"how long `while {self._of.source(node.test)}` in {self.at(node)} goes on cannot be told "
                         f"without running the script; say how long the run is: --total 10000"
                     )
                 truth = True
             if not truth:
                 break
-            self._turn(node)
+            self.turned(node)
             if kind == "epoch":
                 self._mark()
             if not self._body_leaves(node.body, env):
@@ -374,7 +388,23 @@ class Follower(Evaluator):
                 raise
         return True
 
-    def _turn(self, node: ast.stmt) -> None:
+    @property
+    def steps_per_epoch(self) -> int | None:
+        """Batches in an epoch, where the caller said so."""
+        return self._script.steps_per_epoch
+
+    def call_method(self, owner: Instance, name: str, node: ast.Call, env: Names) -> Any:
+        """What a method of an object of the script returns, without arguments."""
+        definition = self._of.method(owner.owner, name)
+        if definition is None:
+            raise ScriptError(
+                f"{owner.owner.name} in {self.at(owner.owner)} has no {name}; there is no optimizer to see"
+            )
+        filled: dict[str, Any] = {parameters_of[0]: owner for parameters_of in list(parameters(definition.args))[:1]}
+        return self._inline(definition, filled, env)
+
+    def turned(self, node: ast.AST) -> None:
+        """One turn of a loop."""
         self._turns += 1
         if self._turns > MOST_TURNS:
             raise self._too_long(node)
@@ -383,9 +413,9 @@ class Follower(Evaluator):
         for optimizer in self.optimizers:
             optimizer.marks.append(optimizer.updates)
 
-    def _too_long(self, node: ast.stmt) -> ScriptError:
+    def _too_long(self, node: ast.AST) -> ScriptError:
         return ScriptError(
-            f"the loop of {self._at(node)} takes more than {MOST_TURNS} turns, too many to follow one by one; follow "
+            f"the loop of {self.at(node)} takes more than {MOST_TURNS} turns, too many to follow one by one; follow "
             f"the beginning: --total 10000"
         )
 
@@ -435,7 +465,7 @@ class Follower(Evaluator):
         if owner is not None and key in ("lr", "initial_lr"):
             if not is_number(value):
                 raise ScriptError(
-                    f"{self._at(node)} writes a rate that cannot be told without running the script: "
+                    f"{self.at(node)} writes a rate that cannot be told without running the script: "
                     f"{self._of.source(getattr(node, 'value', node))}; write it as a formula of the epoch or the step"
                 )
             owner.written = getattr(node, "lineno", 0)
@@ -481,6 +511,8 @@ class Follower(Evaluator):
                     if node.attr == "optimizer" and held.optimizer is not None
                     else self._of.unknown(node)
                 )
+            case dict() if node.attr in held:
+                return cast("dict[str, Any]", held)[node.attr]
             case Made():
                 return self._made_field(held, node)
             case _:
@@ -489,6 +521,10 @@ class Follower(Evaluator):
     def _called(self, node: ast.Call, env: Any, go: Any) -> Any:
         if env is None:
             return super()._called(node, env, go)
+        if node in self._slice.hidden:
+            for optimizer in self.optimizers:
+                self.update(optimizer, node)
+            return self._of.unknown(node)
         record = self._records.get(node)
         if isinstance(record, Optimizer):
             return self._make_optimizer(record, env)
@@ -501,11 +537,20 @@ class Follower(Evaluator):
             made = Instance(owner)
             initial = self._of.method(owner, "__init__")
             if initial is not None:
-                self._inline(initial, self._given(initial, node, env, made), env)
+                filled = self._given(initial, node, env, made)
+                made.given = {k: v for k, v in filled.items() if v is not made}
+                self._inline(initial, filled, env)
             return made
         called = self._of.callee(node)
         if called is not None and called in self._slice.live and owner is None:
             return self._inline(called, self._given(called, node, env, None), env)
+        return self._plain_call(node, env, go)
+
+    def _plain_call(self, node: ast.Call, env: Any, go: Any) -> Any:
+        """A call of something that is not followed, though something in its arguments may be."""
+        for part in (*node.args, *(k.value for k in node.keywords)):
+            if part in self._slice.within:
+                self.compute(part, env)
         return super()._called(node, env, go)
 
     def _called_method(self, node: ast.Call, func: ast.Attribute, env: Names, go: Any) -> Any:
@@ -521,6 +566,9 @@ class Follower(Evaluator):
                 return self._scheduler_method(held, attr, node, args, env)
             case Instance():
                 definition = self._of.method(held.owner, attr)
+                if attr == "save_hyperparameters" and definition is None:
+                    held.fields["hparams"] = held.given
+                    return None
                 if definition is None:
                     return self._of.unknown(node)
                 if definition in self._slice.live:
@@ -528,9 +576,15 @@ class Follower(Evaluator):
                 return super()._called(node, env, go)
             case _:
                 pass
+        if isinstance(held, Made) and is_client(held.path, attr):
+            self._train(held, node, env)
+            return self._of.unknown(node)
+        if attr == "fit" and any(o.optimizer.framework in ("keras", "paddle") for o in self.optimizers):
+            fit_model(self, node, env)
+            return self._of.unknown(node)
         if attr in STEPS and args and isinstance(args[0], (MovingOptimizer, MovingScheduler)):
             if isinstance(args[0], MovingOptimizer):
-                self._update(args[0], node)
+                self.update(args[0], node)
             return self._of.unknown(node)
         if attr in PASS_THROUGH and args and any(isinstance(a, (MovingOptimizer, MovingScheduler)) for a in args):
             return tuple(args) if len(args) > 1 else args[0]
@@ -541,7 +595,20 @@ class Follower(Evaluator):
             return self._optax_update(node)
         if attr == "apply_gradients":
             return self._optax_update(node)
-        return super()._called(node, env, go)
+        return self._plain_call(node, env, go)
+
+    def _train(self, held: Made, node: ast.Call, env: Names) -> None:
+        """A framework's own loop."""
+        if held.path.rpartition(".")[2] == "Trainer" and held.path.startswith(LIGHTNING):
+            given = [*node.args, *(k.value for k in node.keywords if k.arg == "model")]
+            module = self.compute(given[0], env) if given else None
+            if not isinstance(module, Instance):
+                raise ScriptError(
+                    f"the module that {self.at(node)} fits is not made in the script; its rate cannot be seen"
+                )
+            fit_lightning(self, held, module, node, env)
+        else:
+            train_transformers(self, held, node, env)
 
     def _takes(self, held: Any, attr: str) -> bool:
         return isinstance(held, (MovingOptimizer, MovingScheduler, list)) or attr in STEPS or attr in PASS_THROUGH
@@ -549,7 +616,7 @@ class Follower(Evaluator):
     def _optax_update(self, node: ast.Call) -> Any:
         own = [o for o in self.optimizers if o.optimizer.framework == "optax"]
         if own:
-            self._update(own[-1], node)
+            self.update(own[-1], node)
         return self._of.unknown(node)
 
     # ---- optimizers and schedulers -------------------------------------------------------------------------------
@@ -562,15 +629,20 @@ class Follower(Evaluator):
             rate = now if isinstance(now, MovingScheduler) or is_number(now) else rate
         if isinstance(rate, Scheduler):
             rate = self._make_scheduler(rate, env)
-        if self._base is not None and (rate is None or is_number(rate) or isinstance(rate, Unknown)):
-            rate = self._base
+        if self.base is not None and (rate is None or is_number(rate) or isinstance(rate, Unknown)):
+            rate = self.base
         function = rate if isinstance(rate, Function) else None
         made = made_optimizer(record, 0.0 if function is not None else rate)
         if function is not None:
             made.rule = lambda t: float(function(t))
         elif isinstance(rate, Pulled) and record.framework in ("optax", "keras"):
-            made.scheduler, made.rule = None, lambda t: rate.curve.at(t)
+            made.scheduler, made.rule = None, rate.values.at
             made.bases = made.rates(0)
+        return self.add(record, made)
+
+    def add(self, record: Optimizer, made: MovingOptimizer | None = None) -> MovingOptimizer:
+        """An optimizer that is there from now on."""
+        made = made_optimizer(record, record.lr) if made is None else made
         self.optimizers.append(made)
         self._effects_done += 1
         self._last[record.node] = made
@@ -587,11 +659,38 @@ class Follower(Evaluator):
         if held is None and len(self.optimizers) == 1 and record.framework not in ("paddle", "optax", "keras"):
             held = self.optimizers[0]
         parts = [self._last.get(inner.node) for inner in record.inner]
-        made = made_scheduler(record, held, [p for p in parts if isinstance(p, MovingScheduler)], MOST_TICKS)
+        made = made_scheduler(
+            record, self._native(record, env), held, [p for p in parts if isinstance(p, MovingScheduler)], MOST_TICKS
+        )
         self._last[record.node] = made
         return made
 
-    def _update(self, optimizer: MovingOptimizer, node: ast.AST, many: int = 1) -> None:
+    def _native(self, record: Scheduler, env: Names) -> Native:
+        """What a scheduler is made with, with the values that names have now."""
+        if record.native is None:
+            raise ScriptError(f"the {record.name} of {self.at(record.node)} cannot be followed: {record.reason}")
+        arguments = dict(record.native.arguments)
+        for name, node in record.expressions.items():
+            if _moving(arguments.get(name)):
+                arguments[name] = self._as_argument(self.compute(node, env), arguments[name])
+        return Native(record.native.framework, record.native.name, arguments)
+
+    def _as_argument(self, value: Any, otherwise: Any) -> Any:
+        match value:
+            case MovingScheduler():
+                return value.native
+            case list() | tuple():
+                held = cast("Sequence[Any]", value)
+                others = list(cast("Sequence[Any]", otherwise)) if isinstance(otherwise, (list, tuple)) else [otherwise]
+                others += [otherwise] * (len(held) - len(others))
+                return [self._as_argument(v, o) for v, o in zip(held, others, strict=False)]
+            case Made() | Unknown() | Instance():
+                return Unknown(value.text) if isinstance(value, Made) else otherwise
+            case _:
+                return value
+
+    def update(self, optimizer: MovingOptimizer, node: ast.AST, many: int = 1) -> None:
+        """Updates with the rates of now."""
         if self._total is not None:
             many = min(many, self._total - optimizer.updates)
         optimizer.update(many, self._turns)
@@ -600,14 +699,14 @@ class Follower(Evaluator):
 
     def _optimizer_method(self, held: MovingOptimizer, attr: str, node: ast.Call, args: list[Any], env: Names) -> Any:
         if attr in STEPS and attr != "second_step":
-            self._update(held, node)
+            self.update(held, node)
         elif attr == "set_lr" and args:
             self._write(held.groups[0], "lr", args[0], node)
         elif attr == "get_lr":
             return held.rates(held.updates)[0]
         elif attr == "add_param_group":
             raise ScriptError(
-                f"{self._at(node)} adds a parameter group in mid-run, which is not followed; give all groups at once"
+                f"{self.at(node)} adds a parameter group in mid-run, which is not followed; give all groups at once"
             )
         elif attr == "update":
             return self._optax_update(node)
@@ -630,24 +729,28 @@ class Follower(Evaluator):
         elif epoch is not None and not is_number(epoch):
             text = ", ".join(self._of.source(a) for a in (*node.args, *(k.value for k in node.keywords)))
             raise ScriptError(
-                f"{self._at(node)} gives {text} to the step of a {held.scheduler.name}, which takes it for an epoch, "
+                f"{self.at(node)} gives {text} to the step of a {held.scheduler.name}, which takes it for an epoch, "
                 f"and its value cannot be told; write step()"
             )
+        self.step(held, node, epoch)
+        return None
+
+    def step(self, held: MovingScheduler, node: ast.AST, epoch: float | None = None) -> None:
+        """One step of a scheduler."""
         self._effects_done += 1
         optimizer = held.optimizer
         if optimizer is not None:
-            if self._implied and optimizer.turn != self._turns:
-                self._update(optimizer, node)
+            if self.implied and not self._slice.hidden and optimizer.turn != self._turns:
+                self.update(optimizer, node)
             optimizer.stepped.append((held, optimizer.updates))
         try:
             held.step(epoch)
         except CadenceError as error:
-            raise ScriptError(f"{self._at(node)}: {error}") from None
+            raise ScriptError(f"{self.at(node)}: {error}") from None
         except (ArithmeticError, ValueError, TypeError, KeyError, NotImplementedError) as fault:
             raise ScriptError(
-                f"{self._at(node)}: step {held.steps} of the {held.scheduler.name} fails: {fault}; see to its length"
+                f"{self.at(node)}: step {held.steps} of the {held.scheduler.name} fails: {fault}; see to its length"
             ) from None
-        return None
 
     # ---- functions of the script ---------------------------------------------------------------------------------
 
@@ -667,7 +770,7 @@ class Follower(Evaluator):
 
     def _inline(self, definition: Definition, filled: dict[str, Any], env: Names) -> Any:
         if self._calls >= DEEPEST:
-            raise ScriptError(f"{definition.name}() in {self._at(definition)} calls itself too deeply to be followed")
+            raise ScriptError(f"{definition.name}() in {self.at(definition)} calls itself too deeply to be followed")
         self._calls += 1
         nested = isinstance(self._of.parent(definition), (ast.FunctionDef, ast.AsyncFunctionDef))
         outer = env.maps if nested else [self._globals]
@@ -679,7 +782,8 @@ class Follower(Evaluator):
             self._calls -= 1
         return None
 
-    def _at(self, node: ast.AST) -> str:
+    def at(self, node: ast.AST) -> str:
+        """Where a node stands, as a message says it."""
         return self._script.at(getattr(node, "lineno", 0))
 
 
@@ -693,7 +797,8 @@ def followed(
         resolver: of its tree.
         total: updates after which to stop; None: to the end.
         base: the learning rate instead of the script's own.
-        implied: whether an update that the script does not show comes before each step of a scheduler.
+        implied: whether updates that the script does not show are taken for granted: in what trains by its name, or
+            before each step of a scheduler.
 
     Raises:
         ScriptError: a rate depends on something that cannot be told.
@@ -704,6 +809,15 @@ def followed(
     except ConversionError as error:
         raise ScriptError(str(error)) from None
     return follower
+
+
+def _moving(value: Any) -> bool:
+    """Whether a value may be another one when its script runs: unknown, a function, or a scheduler with such in it."""
+    if isinstance(value, (list, tuple)):
+        return any(map(_moving, cast("Sequence[Any]", value)))
+    if isinstance(value, Native):
+        return True
+    return isinstance(value, Function) or is_unknown(value)
 
 
 def _argument(call: ast.Call, names: tuple[str, ...], at: int) -> ast.expr | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 ScopeNode: TypeAlias = (
@@ -13,7 +13,10 @@ ScopeNode: TypeAlias = (
 )
 LoopNode: TypeAlias = ast.For | ast.AsyncFor | ast.While
 
+_SHARED = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+_NOTED = (ast.Call, ast.NamedExpr, ast.Lambda, *COMPREHENSIONS)
 
 Position: TypeAlias = tuple[int, int]
 
@@ -102,13 +105,34 @@ class Index:
         self.writes: list[ast.Assign | ast.AugAssign | ast.AnnAssign] = []
         self.top = Scope(tree, None, "")
         self.scopes[tree] = self.top
-        for node in ast.walk(tree):
-            for child in ast.iter_child_nodes(node):
-                # Operators and contexts are one shared object each: they have no place.
-                if not isinstance(child, (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)):
-                    self.parents[child] = node
+        self._children: dict[ast.AST, list[ast.AST]] = {}
+        self._adopt(tree)
         self._block(tree.body, Place(self.top, (), (), ()))
         self.calls.sort(key=lambda call: (call.lineno, call.col_offset, -(call.end_lineno or 0)))
+
+    def _adopt(self, tree: ast.Module) -> None:
+        """Who is whose child. Operators and contexts are one shared object each, and have no place."""
+        queue: list[ast.AST] = [tree]
+        while queue:
+            node = queue.pop()
+            children: list[ast.AST] = []
+            for name in node._fields:
+                value = getattr(node, name, None)
+                if isinstance(value, list):
+                    children += [child for child in cast("list[Any]", value) if isinstance(child, ast.AST)]
+                elif isinstance(value, ast.AST) and value._fields and not isinstance(value, _SHARED):
+                    children.append(value)
+            for child in children:
+                self.parents[child] = node
+            self._children[node] = children
+            queue += children
+
+    def walk(self, root: ast.AST) -> list[ast.AST]:
+        """A node and everything in it, outer ones first."""
+        found = [root]
+        for node in found:
+            found += self._children.get(node, ())
+        return found
 
     # ---- where things stand --------------------------------------------------------------------------------------
 
@@ -295,7 +319,10 @@ class Index:
             self._bind(bound, Binding("import", None, (), node, place, _end(node), dotted))
 
     def _expression(self, root: ast.expr, place: Place) -> None:
-        for node in ast.walk(root):
+        scoped: list[ast.AST] = []
+        for node in self.walk(root):
+            if not isinstance(node, _NOTED):
+                continue
             match node:
                 case ast.Call():
                     self.calls.append(node)
@@ -304,10 +331,12 @@ class Index:
                 case ast.Lambda():
                     scope = Scope(node, place.scope, _qualified(place.scope, "<lambda>"))
                     self.scopes[node] = scope
+                    scoped.append(node)
                     self._parameters(node.args, Place(scope, (), (), ()), _start(node))
                 case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
                     scope = Scope(node, place.scope, place.scope.name)
                     self.scopes[node] = scope
+                    scoped.append(node)
                     inside = Place(scope, (), (), ())
                     for generator in node.generators:
                         self._bind_target(
@@ -316,13 +345,12 @@ class Index:
                 case _:
                     pass
         # Scopes inside expressions lie in each other as the expressions do.
-        for node in ast.walk(root):
-            if node in self.scopes:
-                outer = self.parents.get(node)
-                while outer is not None and outer is not root and outer not in self.scopes:
-                    outer = self.parents.get(outer)
-                if outer is not None and outer in self.scopes and outer is not place.scope.node:
-                    self.scopes[node].outer = self.scopes[outer]
+        for node in scoped:
+            outer = self.parents.get(node)
+            while outer is not None and outer is not root and outer not in self.scopes:
+                outer = self.parents.get(outer)
+            if outer is not None and outer in self.scopes and outer is not place.scope.node:
+                self.scopes[node].outer = self.scopes[outer]
 
     def _bind_target(
         self,

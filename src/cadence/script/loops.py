@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from cadence.script.index import Index, LoopNode, Place, plain
+from cadence.script.index import LoopNode, Place, plain
 from cadence.script.model import Loop, Unknown, is_number
 from cadence.script.resolve import Resolver
 
@@ -36,8 +36,9 @@ def read_loops(resolver: Resolver) -> tuple[Loop, ...]:
     """All loops of a tree, in the order of their lines."""
     index = resolver.index
     batches = {node for node, _ in index.loops if _over_data(resolver, node)}
+    holding = {outer for node, place in index.loops if node in batches for outer in place.loops}
     for node, place in index.loops:
-        resolver.loop_of[node] = _loop(resolver, index, node, place, batches)
+        resolver.loop_of[node] = _loop(resolver, node, place, batches, holding)
     return tuple(sorted(resolver.loop_of.values(), key=lambda loop: (loop.line, loop.end)))
 
 
@@ -68,8 +69,8 @@ def _over_data(resolver: Resolver, node: LoopNode) -> bool:
     return not isinstance(node, ast.While) and is_training_data(resolver, node.iter)
 
 
-def _loop(resolver: Resolver, index: Index, node: LoopNode, place: Place, batches: set[LoopNode]) -> Loop:
-    holds_batches = any(node in inside.loops for other, inside in index.loops if other in batches)
+def _loop(resolver: Resolver, node: LoopNode, place: Place, batches: set[LoopNode], holding: set[LoopNode]) -> Loop:
+    holds_batches = node in holding
     if isinstance(node, ast.While):
         target, over = "", resolver.source(node.test)
         count: Any = resolver.unknown(node.test)

@@ -214,6 +214,7 @@ class Scheduler:
             the script a `Function`); None where it cannot be bound.
         reason: the sentence that says why `native` is None; else empty.
         unknown: arguments of `native` that are or contain an `Unknown`, by name.
+        expressions: the arguments of `native` as they are written, by name.
         variable: what it is bound to; empty where it is not.
         optimizer: whose rates it changes; None where that cannot be told.
         optimizer_text: the optimizer's argument as it is written.
@@ -234,6 +235,7 @@ class Scheduler:
     native: Native | None
     reason: str
     unknown: tuple[str, ...]
+    expressions: Mapping[str, ast.expr] = field(compare=False, repr=False)
     variable: str
     optimizer: Optimizer | None
     optimizer_text: str

@@ -16,10 +16,9 @@ from cadence.conversion.doors import read, setting
 from cadence.conversion.setting import Setting
 from cadence.curve.curve import Curve
 from cadence.curve.place import place
-from cadence.script.clients import client_rates
 from cadence.script.follow import Follower, followed
 from cadence.script.model import Script
-from cadence.script.sims import MovingOptimizer, MovingScheduler, Recursive, whole_native
+from cadence.script.sims import MovingOptimizer, MovingScheduler, Recursive
 from cadence.spec.constructors.phases import constant, piecewise
 from cadence.spec.nodes import PastEnd, Schedule
 from cadence.spec.plan import Plan, plan
@@ -45,8 +44,8 @@ class Rate:
         groups: names of the groups.
         total: updates that the script does; None where they are not counted.
         steps_per_epoch: updates in one epoch; None where that is not known or varies.
-        per: what one update of the schedule stands for: ``"update"``, or ``"epoch"`` where the length of an epoch is not
-            known and does not matter.
+        per: what one update of the schedule stands for: ``"update"``, or ``"epoch"`` where the length of an epoch is
+            not known and does not matter.
         followed: whether it is what the script was seen to do, update by update; otherwise it is what its scheduler
             means by itself.
         assumed: sentences on what was taken for granted.
@@ -63,6 +62,21 @@ class Rate:
     followed: bool
     assumed: tuple[str, ...]
 
+    def by_group(self) -> list[tuple[str, Curve]]:
+        """A label and a curve for each group that does what no group before it does."""
+        whole = self.curve()
+        found: list[tuple[str, Curve]] = []
+        seen: set[tuple[Schedule, float]] = set()
+        for g, base in enumerate(self.bases):
+            entry = whole.plan.governing(self.groups[g], "lr")
+            if entry is None or (whole.plan.entries[entry][1], base) in seen:
+                continue
+            schedule = whole.plan.entries[entry][1]
+            seen.add((schedule, base))
+            curve = place(schedule, total=self.total, steps_per_epoch=self.steps_per_epoch, base=base)
+            found.append((f"group {g} of {self.variable}" if len(self.bases) > 1 else self.variable, curve))
+        return found if len(found) > 1 else [(self.variable, curve) for _, curve in found]
+
     def curve(self) -> Curve:
         """The schedule on its run."""
         return place(
@@ -74,8 +88,8 @@ class Rate:
 def rates(script: Script, *, total: int | None = None, base: float | None = None) -> list[Rate]:
     """What each optimizer of a script runs with.
 
-    The script is followed from its first line to its last, as far as rates go (`cadence.script.follow`); schedulers that
-    fight over one optimizer, writes by hand and the order in which things are made come out as they would. Where
+    The script is followed from its first line to its last, as far as rates go (`cadence.script.follow`); schedulers
+    that fight over one optimizer, writes by hand and the order in which things are made come out as they would. Where
     schedules say the same in few words (`cosine(90)`), those words are given instead of a table, after a comparison at
     every update.
 
@@ -94,16 +108,13 @@ def rates(script: Script, *, total: int | None = None, base: float | None = None
     for problem in script.problems:
         if problem.kind == "flattened":
             raise ScriptError(problem.text)
-    by_client = client_rates(script, total=total, base=base)
-    if by_client:
-        return by_client
-    if not script.optimizers:
-        raise ScriptError(f"{script.name} makes no optimizer that can be seen; there is no rate to tell")
     resolver = script._resolver  # pyright: ignore[reportPrivateUsage]
     seen = followed(script, resolver, total=total, base=base)
-    if not any(o.updates for o in seen.optimizers) and any(o.stepped for o in seen.optimizers):
+    if not any(o.updates for o in seen.optimizers) and seen.optimizers:
         seen = followed(script, resolver, total=total, base=base, implied=True)
-        seen.assumed["the optimizer's own steps are not to be seen: one comes before each step of its scheduler"] = None
+        seen.assumed["the optimizer's own steps are not in the script: one is taken for each round of its loop"] = None
+    if not seen.optimizers and not script.optimizers:
+        raise ScriptError(f"{script.name} makes no optimizer that can be seen; there is no rate to tell")
     moving = [o for o in seen.optimizers if o.updates]
     if not moving:
         raise ScriptError(_nothing(script, seen))
@@ -123,6 +134,8 @@ def _nothing(script: Script, seen: Follower) -> str:
 
 def _of_moving(script: Script, optimizer: MovingOptimizer, seen: Follower) -> Rate:
     per_epoch = None if seen.by_epoch else _epoch(optimizer)
+    by_epoch = seen.by_epoch or (seen.implied and per_epoch == 1)
+    per_epoch = None if by_epoch else per_epoch
     schedule = next(_forms(optimizer, per_epoch), None)
     assumed = list(seen.assumed)
     if seen.by_epoch:
@@ -136,7 +149,7 @@ def _of_moving(script: Script, optimizer: MovingOptimizer, seen: Follower) -> Ra
         tuple(str(g) for g in range(len(optimizer.groups))),
         optimizer.updates,
         per_epoch,
-        "epoch" if seen.by_epoch else "update",
+        "epoch" if by_epoch else "update",
         True,
         (*script.assumed, *assumed),
     )
@@ -156,7 +169,7 @@ def _forms(optimizer: MovingOptimizer, per_epoch: int | None) -> Iterator[Schedu
     """Schedules in words that give the rates that were followed, the simplest first."""
     for candidate in _candidates(optimizer, per_epoch):
         try:
-            schedule = candidate()
+            schedule = _rates_only(candidate())
             if _same(schedule, optimizer, per_epoch):
                 yield schedule
         except CadenceError:
@@ -189,7 +202,7 @@ def _runs(optimizer: MovingOptimizer) -> list[tuple[MovingScheduler, int, int]]:
 
 def _told(scheduler: MovingScheduler, on: Setting) -> Schedule | Plan:
     """What a scheduler means by itself."""
-    told = read(whole_native(scheduler.scheduler), on)
+    told = read(scheduler.native, on)
     if on.per == "step":
         return told
     if isinstance(told, Plan):
@@ -201,7 +214,7 @@ def _in_turn(runs: Sequence[tuple[MovingScheduler, int, int]], on: Setting, *, c
     """Schedulers that take turns, each for as many ticks as it is stepped."""
     whole: Schedule | None = None
     for i, (scheduler, _, steps) in enumerate(runs):
-        told = read(whole_native(scheduler.scheduler), on.inside if i else on)
+        told = read(scheduler.native, on.inside if i else on)
         if isinstance(told, Plan) or (isinstance(scheduler, Recursive) and scheduler.steps != steps):
             raise ScriptError("schedulers that take turns more than once have no short form")
         last = i == len(runs) - 1
@@ -215,12 +228,18 @@ def _in_turn(runs: Sequence[tuple[MovingScheduler, int, int]], on: Setting, *, c
     return whole if on.per == "step" else whole.staircase("1 epoch")
 
 
+def _rates_only(told: Schedule | Plan) -> Schedule | Plan:
+    """A plan without what it says of momenta."""
+    if isinstance(told, Schedule):
+        return told
+    entries = {key: part for key, part in told.entries if key.rpartition("/")[2] == "lr"}
+    return entries["lr"] if list(entries) == ["lr"] else plan(entries)
+
+
 def _same(schedule: Schedule | Plan, optimizer: MovingOptimizer, per_epoch: int | None) -> bool:
     """Whether a schedule gives every rate that was followed."""
-    only = plan({"lr": schedule}) if isinstance(schedule, Schedule) else schedule
-    rated = plan({k: s for k, s in only.entries if k.rpartition("/")[2] == "lr"})
     curve = place(
-        rated, total=optimizer.updates, steps_per_epoch=per_epoch, base=list(optimizer.bases),
+        schedule, total=optimizer.updates, steps_per_epoch=per_epoch, base=list(optimizer.bases),
         groups=[str(g) for g in range(len(optimizer.groups))],
     )  # fmt: skip
     times, values = _sampled(optimizer)

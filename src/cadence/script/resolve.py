@@ -56,6 +56,7 @@ class Resolver:
         self._makers: dict[ast.AST, tuple[ast.Call, ...]] = {}
         self._paths: dict[ast.AST, str] = {}
         self._sites: dict[ast.AST, list[ast.Call]] | None = None
+        self._returned: dict[ast.AST, list[ast.expr]] = {}
         self._outside: dict[ast.AST, tuple[Loop, ...]] = {}
         self._busy: set[tuple[str, ast.AST]] = set()
 
@@ -424,11 +425,13 @@ class Resolver:
 
     def returned(self, definition: Definition) -> list[ast.expr]:
         """What a function returns, in the order of the text."""
-        return [
-            node.value
-            for node in ast.walk(definition)
-            if isinstance(node, ast.Return) and node.value is not None and self.definition(node) is definition
-        ]
+        if definition not in self._returned:
+            self._returned[definition] = [
+                node.value
+                for node in self.index.walk(definition)
+                if isinstance(node, ast.Return) and node.value is not None and self.definition(node) is definition
+            ]
+        return self._returned[definition]
 
     # ---- values --------------------------------------------------------------------------------------------------
 

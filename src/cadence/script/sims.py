@@ -13,8 +13,11 @@ from cadence.conversion.frameworks.torch.rates import CLOSED, NEXT
 from cadence.conversion.frameworks.torch.recursion import InSequence, Single
 from cadence.conversion.native import Native
 from cadence.curve.curve import Curve
-from cadence.script.model import Function, Optimizer, Scheduler, Unknown, is_number
+from cadence.script.model import Function, Optimizer, Scheduler, Unknown, is_number, is_unknown
 from cadence.script.names import default_rate
+
+PULLED = frozenset({"paddle", "optax", "keras"})
+"""Frameworks whose optimizers ask a scheduler."""
 
 PLATEAUS = frozenset({"ReduceLROnPlateau", "ReduceOnPlateau", "PlateauLRScheduler", "ReduceLROnPlateauScheduler"})
 """Schedulers that a metric drives; they are followed as if it always improved."""
@@ -88,11 +91,13 @@ class MovingScheduler:
     Attributes:
         scheduler: what made it.
         optimizer: whose rates it moves; None: of whichever asks it.
+        native: its arguments, as they were when it was made.
         steps: how often it was stepped.
     """
 
-    def __init__(self, scheduler: Scheduler, optimizer: MovingOptimizer | None) -> None:
+    def __init__(self, scheduler: Scheduler, native: Native, optimizer: MovingOptimizer | None) -> None:
         self.scheduler = scheduler
+        self.native = native
         self.optimizer = optimizer
         self.steps = 0
         if optimizer is not None:
@@ -111,9 +116,8 @@ class MovingScheduler:
 class Recursive(MovingScheduler):
     """One of torch's, which changes the rate that a group has now."""
 
-    def __init__(self, scheduler: Scheduler, optimizer: MovingOptimizer) -> None:
-        super().__init__(scheduler, optimizer)
-        native = whole_native(scheduler)
+    def __init__(self, scheduler: Scheduler, native: Native, optimizer: MovingOptimizer) -> None:
+        super().__init__(scheduler, native, optimizer)
         count = len(optimizer.groups)
         made = InSequence if native.name == "SequentialLR" else Single
         self.parts = [made(of_group(native, g, count), group) for g, group in enumerate(optimizer.groups)]
@@ -132,8 +136,10 @@ class Recursive(MovingScheduler):
 class Chain(MovingScheduler):
     """Torch's ChainedScheduler: steps schedulers that were made before."""
 
-    def __init__(self, scheduler: Scheduler, optimizer: MovingOptimizer, parts: list[MovingScheduler]) -> None:
-        super().__init__(scheduler, optimizer)
+    def __init__(
+        self, scheduler: Scheduler, native: Native, optimizer: MovingOptimizer, parts: list[MovingScheduler]
+    ) -> None:
+        super().__init__(scheduler, native, optimizer)
         self.parts = parts
 
     def step(self, epoch: float | None = None) -> None:
@@ -152,19 +158,19 @@ class Improving(MovingScheduler):
 class Closed(MovingScheduler):
     """One whose rate is a function of its own clock: it writes that into the groups."""
 
-    def __init__(self, scheduler: Scheduler, optimizer: MovingOptimizer, ticks: int | None) -> None:
-        super().__init__(scheduler, optimizer)
+    def __init__(self, scheduler: Scheduler, native: Native, optimizer: MovingOptimizer, ticks: int | None) -> None:
+        super().__init__(scheduler, native, optimizer)
         for group in optimizer.groups:
             group.setdefault("initial_lr", group["lr"])
         bases = tuple(float(group["initial_lr"]) for group in optimizer.groups)
-        self.curve = curve_of(scheduler, bases, ticks)
+        self.values = Values(curve_of(native, bases, ticks))
         self.clock: float = 0
         self._write()
 
     def _write(self) -> None:
         assert self.optimizer is not None
         for g, group in enumerate(self.optimizer.groups):
-            group["lr"] = value_at(self.curve, self.clock, g) * float(group.get("lr_scale", 1.0))
+            group["lr"] = self.values.at(self.clock, g) * float(group.get("lr_scale", 1.0))
 
     def step(self, epoch: float | None = None) -> None:
         self.steps += 1
@@ -175,13 +181,13 @@ class Closed(MovingScheduler):
 class Pulled(MovingScheduler):
     """One that an optimizer asks: paddle's, which the optimizer was given as its learning rate."""
 
-    def __init__(self, scheduler: Scheduler, ticks: int | None, base: float = 1.0) -> None:
-        super().__init__(scheduler, None)
-        self.curve = curve_of(scheduler, (base,), ticks)
+    def __init__(self, scheduler: Scheduler, native: Native, ticks: int | None) -> None:
+        super().__init__(scheduler, native, None)
+        self.values = Values(curve_of(native, (1.0,), ticks))
         self.clock: float = 0
 
     def at(self, group: int) -> float:
-        return value_at(self.curve, self.clock, 0)
+        return self.values.at(self.clock)
 
     def step(self, epoch: float | None = None) -> None:
         self.steps += 1
@@ -235,64 +241,82 @@ def made_optimizer(optimizer: Optimizer, rate: Any) -> MovingOptimizer:
 
 
 def made_scheduler(
-    scheduler: Scheduler, optimizer: MovingOptimizer | None, parts: list[MovingScheduler], ticks: int | None
+    scheduler: Scheduler,
+    native: Native,
+    optimizer: MovingOptimizer | None,
+    parts: list[MovingScheduler],
+    ticks: int | None,
 ) -> MovingScheduler:
     """A scheduler as it begins.
+
+    Args:
+        scheduler: what makes it.
+        native: its arguments, as they are then.
+        optimizer: whose rates it moves.
+        parts: schedulers inside it that were made before.
+        ticks: over how many ticks a function in it is sampled.
 
     Raises:
         ScriptError: it cannot be followed; the sentence says why.
     """
-    if scheduler.native is None:
-        raise ScriptError(f"the {scheduler.name} of line {scheduler.line} cannot be followed: {scheduler.reason}")
-    if scheduler.unknown:
-        first = scheduler.unknown[0]
-        raise ScriptError(
-            f"{first} of the {scheduler.name} in line {scheduler.line} cannot be told without running the script: "
-            f"{_unknown_in(scheduler.native.arguments[first])}{_remedy(scheduler.native.arguments[first])}"
-        )
+    where = f"the {scheduler.name} of line {scheduler.line}"
+    for name, value in native.arguments.items():
+        if is_unknown(value):
+            raise ScriptError(
+                f"{name} of {where} cannot be told without running the script: {_unknown_in(value)}{_remedy(value)}"
+            )
     try:
-        if scheduler.framework == "paddle":
-            return Pulled(scheduler, ticks)
-        if scheduler.framework in ("optax", "keras"):
-            return Pulled(scheduler, ticks)
+        if scheduler.framework in PULLED:
+            return Pulled(scheduler, native, ticks)
         if optimizer is None:
             raise ScriptError(
-                f"which optimizer the {scheduler.name} of line {scheduler.line} belongs to cannot be seen "
-                f"({scheduler.optimizer_text or 'none is given'}); make both in the same script"
+                f"which optimizer {where} belongs to cannot be seen ({scheduler.optimizer_text or 'none is given'}); "
+                f"make both in the same script"
             )
-        if scheduler.name in PLATEAUS:
-            return Improving(scheduler, optimizer)
+        if scheduler.name in PLATEAUS or native.arguments.get("name") == "reduce_lr_on_plateau":
+            return Improving(scheduler, native, optimizer)
         if scheduler.framework == "torch":
             if scheduler.name == "ChainedScheduler":
-                return Chain(scheduler, optimizer, parts)
-            return Recursive(scheduler, optimizer)
-        return Closed(scheduler, optimizer, ticks)
+                return Chain(scheduler, native, optimizer, parts)
+            return Recursive(scheduler, native, optimizer)
+        return Closed(scheduler, native, optimizer, ticks)
     except ScriptError:
         raise
     except CadenceError as error:
-        raise ScriptError(f"the {scheduler.name} of line {scheduler.line} cannot be followed: {error}") from None
+        raise ScriptError(f"{where} cannot be followed: {error}") from None
     except (ArithmeticError, ValueError, TypeError, AttributeError, LookupError) as fault:
-        raise ScriptError(
-            f"the {scheduler.name} of line {scheduler.line} would fail: {type(fault).__name__}: {fault}; change its "
-            f"arguments"
-        ) from None
+        raise ScriptError(f"{where} would fail: {type(fault).__name__}: {fault}; change its arguments") from None
 
 
-def whole_native(scheduler: Scheduler) -> Native:
-    """The native of a scheduler that has one."""
-    assert scheduler.native is not None
-    return scheduler.native
-
-
-def curve_of(scheduler: Scheduler, bases: tuple[float, ...], ticks: int | None) -> Curve:
+def curve_of(native: Native, bases: tuple[float, ...], ticks: int | None) -> Curve:
     """The curve of a scheduler over its own clock."""
     on = setting(bases, "step", ticks, None)
-    return on.placed(read(whole_native(scheduler), on))
+    return on.placed(read(native, on))
 
 
-def value_at(curve: Curve, clock: float, group: int) -> float:
-    """The value at a tick; a fractional one takes that before it."""
-    return curve.at(max(math.floor(clock), 0), group=min(group, len(curve.groups) - 1))
+BLOCK = 1024
+"""Values of a curve that are computed at once."""
+
+
+class Values:
+    """A curve asked for one value after the other."""
+
+    def __init__(self, curve: Curve) -> None:
+        self._curve = curve
+        self._begin = -1
+        self._block: list[list[float]] = []
+
+    def at(self, clock: float, group: int = 0) -> float:
+        """The value at a tick; a fractional one takes that before it."""
+        t = max(math.floor(clock), 0)
+        begin = t - t % BLOCK
+        if begin != self._begin:
+            self._begin = begin
+            self._block = [
+                self._curve.values(begin, begin + BLOCK, group=g, value="lr").tolist()
+                for g in range(len(self._curve.groups))
+            ]
+        return self._block[min(group, len(self._block) - 1)][t - begin]
 
 
 def _jump(part: Single, epoch: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from cadence.script.clients import is_client
 from cadence.script.find import STEPS
 from cadence.script.index import Definition
 from cadence.script.model import Script
@@ -16,6 +17,7 @@ RATES = frozenset({"lr", "learning_rate", "initial_lr", "lr_scale"})
 """Keys and attributes that are rates."""
 
 _HOMES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
+_OPTIMIZER = ("optimizer", "optim", "opt")
 ENDS = (ast.Break, ast.Continue, ast.Return)
 
 
@@ -26,13 +28,20 @@ class Slice:
         live: statements and definitions that do something to an optimizer, a scheduler or a rate, or hold one that
             does.
         needed: names that what is live asks for.
+        within: expressions that hold such a call.
+        hidden: where updates are implied, the calls that are taken for training: of a function that is not in the
+            script, by its name, in a loop.
     """
 
-    def __init__(self, script: Script, resolver: Resolver) -> None:
+    def __init__(self, script: Script, resolver: Resolver, *, implied: bool) -> None:
         self._of = resolver
         self._index = resolver.index
         self.live: set[ast.AST] = set()
         self.needed: set[str] = set()
+        self.within: set[ast.AST] = set()
+        self._fits = any(o.framework in ("keras", "paddle") for o in script.optimizers) or any(
+            name.endswith(".configure_optimizers") for name in script.functions
+        )
         made = {o.node for o in script.optimizers} | {s.node for s in script.schedulers}
         updating = {o.framework for o in script.optimizers} & {"optax"}
         for call in self._index.calls:
@@ -42,6 +51,9 @@ class Slice:
             targets = write.targets if isinstance(write, ast.Assign) else [write.target]
             if any(_is_rate(target) for target in targets):
                 self._enliven(write)
+        self.hidden = {call for call in self._index.calls if self._trains(call)} if implied else set[ast.Call]()
+        for call in self.hidden:
+            self._enliven(call)
         self._ends()
         self._needs()
 
@@ -68,9 +80,22 @@ class Slice:
     def _moves(self, call: ast.Call, *, optax: bool) -> bool:
         if not isinstance(call.func, ast.Attribute):
             return False
-        if call.func.attr in EFFECTS:
+        if call.func.attr in EFFECTS or call.func.attr == "save_hyperparameters":
             return True
+        if call.func.attr in ("fit", "train"):
+            made = [self._of.path(maker.func) for maker in self._of.makers(call.func.value)]
+            return self._fits if call.func.attr == "fit" else any(is_client(path, "train") for path in made)
         return optax and call.func.attr == "update" and len(call.args) >= 2
+
+    def _trains(self, call: ast.Call) -> bool:
+        place = self._index.place(call)
+        if not place.loops or self._of.callee(call) is not None:
+            return False
+        name = self._of.path(call.func).rpartition(".")[2].lower()
+        given = any(self._of.path(part).lower().endswith(_OPTIMIZER) for part in call.args)
+        if isinstance(call.func, ast.Attribute) and not given:
+            return False
+        return "train" in name or "fit" in name or (given and any(word in name for word in ("epoch", "step", "update")))
 
     def _enliven(self, node: ast.AST) -> None:
         """Everything around a node, and everything that calls its function."""
@@ -80,6 +105,8 @@ class Slice:
             while current is not None and current not in self.live:
                 if isinstance(current, (ast.stmt, ast.ExceptHandler, ast.match_case)):
                     self.live.add(current)
+                else:
+                    self.within.add(current)
                 if isinstance(current, (ast.FunctionDef, ast.AsyncFunctionDef)):
                     queue += self._of.sites(current)
                     owner = self._of.owner(current)
@@ -140,7 +167,18 @@ def _own(node: ast.AST) -> list[ast.AST]:
         return [*node.args.defaults, *(d for d in node.args.kw_defaults if d is not None)]
     if isinstance(node, ast.ClassDef):
         return []
-    return [child for child in ast.iter_child_nodes(node) if isinstance(child, (ast.expr, ast.withitem))]
+    if isinstance(node, (ast.For, ast.AsyncFor)):
+        return [node.iter]
+    if isinstance(node, (ast.With, ast.AsyncWith)):
+        return [item.context_expr for item in node.items]
+    return [
+        child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr) and not _plain_target(node, child)
+    ]
+
+
+def _plain_target(node: ast.AST, child: ast.expr) -> bool:
+    """Whether a part of a statement is a name that it binds, which it need not know before."""
+    return isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(child, ast.Name) and child is not node.value
 
 
 def _is_rate(target: ast.expr) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -88,7 +88,7 @@ def simulated(native: Native, on: Setting, ticks: int) -> Mapping[str, npt.NDArr
 
 
 @contextmanager
-def silent() -> Iterator[None]:
+def silent() -> Generator[None]:
     """Without what torch says about its own composers' way of calling their parts."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The epoch parameter in `scheduler.step")

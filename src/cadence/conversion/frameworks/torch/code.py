@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import replace
 from typing import Any
 
 from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions
 from cadence.conversion.frameworks.torch.factor import Factor
 from cadence.conversion.frameworks.torch.groups import COMPOSERS, LISTS, parts_of
-from cadence.conversion.frameworks.torch.source import Source, Time, neat
-from cadence.conversion.frameworks.torch.view import plain
+from cadence.conversion.frameworks.torch.source import body
+from cadence.conversion.frameworks.torch.source_leaves import Sheet, Time
 from cadence.conversion.native import Native
 from cadence.conversion.setting import Setting
-from cadence.curve.combined import PlacedSequence
-from cadence.curve.placed import Placed
 
 WIDTH = 100
 """Longest line of an expression that stays a lambda, and of a call that stays on one line."""
@@ -29,9 +25,10 @@ def source_of(native: Native, on: Setting) -> str:
     """
     script = Script(on)
     call = script.call(native, 0)
-    blocks = [script.imports(), *script.functions]
-    notes = script.notes(native)
-    return "\n\n".join([*blocks, notes + f"scheduler = {call}"]) + "\n"
+    made = script.notes(native) + f"scheduler = {call}\n"
+    if not script.functions:
+        return f"{script.imports()}\n\n{made}"
+    return "\n\n\n".join([script.imports(), *script.functions, made])
 
 
 class Script:
@@ -93,15 +90,14 @@ class Script:
             raise ConversionError(
                 f"the function {getattr(value, '__name__', value)!r:.60} has no source here; pass it to torch yourself"
             )
-        return repr(value)
+        return f'"{value}"' if isinstance(value, str) else repr(value)
 
     def _function(self, factor: Factor) -> str:
         """A lambda, or the name of a function that is defined before the call."""
         self._absolute = self._absolute or factor.base is not None
-        end = factor.node.end if self._on.ticks is None else self._on.ticks
         before = len(self.functions)
-        source = Source(1.0 if factor.base is None else factor.base, self.functions)
-        lines = _body(factor.node, source, Time("t", factor.begin, factor.begin, end))
+        sheet = Sheet(1.0 if factor.base is None else factor.base, self.functions)
+        lines = body(sheet, factor.node, Time("t", factor.begin, factor.begin, factor.end))
         self._math = self._math or any("math." in text for text in (*self.functions, *lines))
         if len(lines) == 1 and len(self.functions) == before and len(lines[0]) < WIDTH:
             return f"lambda t: {lines[0].removeprefix('return ')}"
@@ -109,19 +105,6 @@ class Script:
         name = f"factor_{taken + 1}" if taken else "factor"
         self.functions.append("\n".join([f"def {name}(t):", *(f"    {line}" for line in lines)]))
         return name
-
-
-def _body(node: Placed, source: Source, t: Time) -> list[str]:
-    """The lines of a function's body; one part of a sequence after the other."""
-    inner = plain(node)
-    if not isinstance(inner, PlacedSequence):
-        return [f"return {neat(source.expression(inner, t))}"]
-    parts = [p for p in inner.parts if t.high is None or p.begin <= t.high]
-    lines: list[str] = []
-    for part, after in itertools.pairwise(parts):
-        text = neat(source.expression(part, replace(t, low=max(t.low, part.begin), high=after.begin)))
-        lines += [f"if t < {after.begin - t.plus}:", f"    return {text}"]
-    return [*lines, f"return {neat(source.expression(parts[-1], replace(t, low=max(t.low, parts[-1].begin))))}"]
 
 
 def _call(name: str, arguments: list[str], depth: int) -> str:

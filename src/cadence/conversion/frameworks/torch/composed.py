@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from itertools import pairwise
+from typing import Any, cast
 
 from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions, integer, native
@@ -51,7 +52,7 @@ def sequential_lr(on: Setting, schedulers: Any, milestones: Any, last_epoch: int
     parts = _checked(given)
     if isinstance(milestones, str) or not isinstance(milestones, Sequence):
         raise ConversionError(f"milestones is a list of steps, not {shown(milestones)}; write e.g. [10]")
-    at = [number(m, "a milestone") for m in milestones]
+    at = [number(m, "a milestone") for m in cast("Sequence[Any]", milestones)]
     if len(at) != len(parts) - 1:
         raise ConversionError(
             f"{len(parts)} schedulers need {len(parts) - 1} milestones, one between each two, and there are {len(at)}"
@@ -60,7 +61,10 @@ def sequential_lr(on: Setting, schedulers: Any, milestones: Any, last_epoch: int
     if begun(last_epoch) or not rising or not all(map(_regular, parts)):
         return table(given, on, "this SequentialLR has no closed form, so that it is computed over the whole run")
     begins = [0, *(int(m) for m in at)]
-    phases = [_schedule(on.inside.read(part)) for part in parts]
+    # The last tick of each part's clock that the run comes to.
+    lasts = [end - begin - 1 for begin, end in pairwise(begins)]
+    lasts = [*lasts, None if on.ticks is None else max(on.ticks - begins[-1], 0)]
+    phases = [_schedule(_within(on, last).read(part)) for part, last in zip(parts, lasts, strict=True)]
     whole = phases[-1]
     for phase, begin, end in reversed(list(zip(phases, begins, begins[1:], strict=False))):
         whole = slot(on, phase, end - begin) >> whole
@@ -106,6 +110,13 @@ def slot(on: Setting, phase: Schedule, n: int) -> Schedule:
         if inner.length.amount > length.amount:
             return inner.cut(length)
     return phase.cut(length)
+
+
+def _within(on: Setting, last: int | None) -> Setting:
+    """The same for a part of a sequence that comes to tick `last` of its clock."""
+    total = None if last is None else last if on.per == "step" else last * (on.horizon.steps_per_epoch or 1)
+    per_epoch = on.horizon.steps_per_epoch or (1 if on.per == "epoch" else None)
+    return replace(on.inside, horizon=replace(on.horizon, total=total, steps_per_epoch=per_epoch))
 
 
 def _checked(given: Native) -> list[Native]:

@@ -104,9 +104,9 @@ class Triangles:
             share = rise if not self.down else f"min({rise}, ({size} - {t} % {size}) / {down})"
         else:
             # As torch computes it, rounding included.
-            ratio = number_text(self.up / (self.up + self.down))
+            ratio = f"{up} / {size}" if self.down else "1"
             x, count = f"((1 + {t} / {size}) % 1)", f"(1 + {t} / {size}) // 1 - 1"
-            rise = f"{x} / {ratio}"
+            rise = f"{x} / ({ratio})" if self.down else f"{x} / 1"
             share = f"where({x} <= {ratio}, {rise}, ({x} - 1) / ({ratio} - 1))" if self.down else rise
         shrink = {"triangular": "", "triangular2": f" * 0.5 ** ({count})"}.get(
             self.mode, "" if self.gamma == 1 else f" * ({number_text(self.gamma)}) ** {t}"

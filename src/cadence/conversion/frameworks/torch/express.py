@@ -7,11 +7,12 @@ from dataclasses import fields, is_dataclass
 from typing import Any, cast
 
 from cadence._errors import ConversionError
-from cadence.conversion.frameworks.torch.cycling import cyclic, one_cycle
+from cadence.conversion.frameworks.torch.arcs import one_cycle
 from cadence.conversion.frameworks.torch.factor import Factor
 from cadence.conversion.frameworks.torch.groups import LISTS
 from cadence.conversion.frameworks.torch.matching import held_first, in_sequence, matched, native
 from cadence.conversion.frameworks.torch.view import View, both, plain
+from cadence.conversion.frameworks.torch.waves import cyclic
 from cadence.conversion.native import Native
 from cadence.curve.combined import PlacedCut, PlacedPastEnd, PlacedProduct, PlacedSequence
 from cadence.curve.curve import Curve
@@ -81,7 +82,9 @@ def _rates(curve: Curve, nodes: list[Placed], view: View) -> Native:
     if together is not None:
         return together
     functions = [
-        Factor(node, 0, None if not has_absolute(curve.plan.entries[curve.placed.index(node)][1]) else _base(base))
+        Factor(
+            node, 0, view.limit, _base(base) if has_absolute(curve.plan.entries[curve.placed.index(node)][1]) else None
+        )
         for node, base in zip(nodes, view.bases, strict=True)
     ]
     return native("LambdaLR", lr_lambda=functions)
@@ -129,9 +132,10 @@ def _open(node: Placed, view: View) -> Placed:
 
 
 def _function(node: Placed, view: View, relative: bool) -> Native:
+    end = None if view.limit is None else view.begin + view.limit
     if relative:
-        return native("LambdaLR", lr_lambda=Factor(node, view.begin, None))
-    functions = [Factor(node, view.begin, _base(base)) for base in view.bases]
+        return native("LambdaLR", lr_lambda=Factor(node, view.begin, end, None))
+    functions = [Factor(node, view.begin, end, _base(base)) for base in view.bases]
     same = all(base == view.bases[0] for base in view.bases)
     return native("LambdaLR", lr_lambda=functions[0] if same else functions)
 
@@ -206,6 +210,6 @@ def _inside(node: Placed) -> Iterator[Placed]:
         return
     for field in fields(node):
         value = getattr(node, field.name)
-        for part in value if isinstance(value, tuple) else (value,):
+        for part in cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,):
             if isinstance(part, Placed):
                 yield from _inside(part)

@@ -16,11 +16,13 @@ class Factor:
     Attributes:
         node: the placed schedule.
         begin: the tick of the run at which the function's clock shows 0.
+        end: the last tick of the run that matters; None: all do.
         base: where the schedule says something absolute, the base that the multiple is of; else None.
     """
 
     node: Placed
     begin: int
+    end: int | None
     base: float | None
 
     def __call__(self, t: int) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from cadence._errors import ConversionError
 from cadence.conversion.doors import native_of
@@ -76,7 +76,7 @@ def parts_of(native: Native) -> list[Native]:
     parts = native.arguments.get("schedulers")
     if not isinstance(parts, Sequence) or isinstance(parts, str):
         raise ConversionError(f"schedulers of {native.name} is a list of schedulers, not {shown(parts)}")
-    return [native_of("torch", part) for part in parts]
+    return [native_of("torch", part) for part in cast("Sequence[Any]", parts)]
 
 
 def whole(native: Native) -> Native:

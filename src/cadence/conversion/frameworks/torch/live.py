@@ -59,7 +59,7 @@ def restored(name: str, state: State, bases: tuple[float, ...]) -> Live:
 def _located(native: Native, state: State, current: tuple[float, ...], momentum: str) -> Live:
     """Where the scheduler stands, and what was done to its rates by hand."""
     first = _first(state)
-    t = int(first["_step_count"]) - 1 if native.name == "SWALR" else int(state.get("last_epoch", first["last_epoch"]))
+    t = int(first["_step_count"]) - 1 if native.name == "SWALR" else _steps(state)
     bases = tuple(float(x) for x in first["base_lrs"])
     if native.name == "SWALR":
         return Live(native, t, _began(native, t, current, bases), (1.0,) * len(bases), momentum)
@@ -110,8 +110,13 @@ def _began(native: Native, t: int, current: Sequence[float], bases: tuple[float,
     done = x if native.arguments.get("anneal_strategy") == "linear" else (1 - math.cos(math.pi * x)) / 2
     if done == 1:
         return bases
-    goals = goals if isinstance(goals, list) else [goals] * len(bases)
-    return tuple((c - done * g) / (1 - done) for c, g in zip(current, cast("list[float]", goals), strict=True))
+    each: list[float] = list(goals) if isinstance(goals, list) else [goals] * len(bases)  # type: ignore[arg-type]
+    return tuple((c - done * g) / (1 - done) for c, g in zip(current, each, strict=True))
+
+
+def _steps(state: State) -> int:
+    """Calls of its step; ChainedScheduler does not count them, but its parts do."""
+    return int(state["last_epoch"]) if "last_epoch" in state else _steps(_state(state["_schedulers"][0]))
 
 
 def _first(state: State) -> State:
@@ -122,11 +127,11 @@ def _first(state: State) -> State:
 
 
 def _state(scheduler: Any) -> State:
-    return scheduler if isinstance(scheduler, Mapping) else scheduler.__dict__
+    return cast("State", scheduler) if isinstance(scheduler, Mapping) else scheduler.__dict__
 
 
 def _name(scheduler: Any) -> str:
-    kind = type(scheduler)
+    kind = cast("type[Any]", type(scheduler))
     for name in definitions("torch"):
         if definitions("torch")[name].path == f"{kind.__module__}.{kind.__qualname__}":
             return name
@@ -241,7 +246,7 @@ def _sequential(state: State, groups: Groups | None) -> dict[str, Any]:
 
 def _chained(state: State, groups: Groups | None) -> dict[str, Any]:
     parts = state["_schedulers"]
-    names = [_guessed(part) if isinstance(part, Mapping) else _name(part) for part in parts]
+    names = [_guessed(_state(part)) if isinstance(part, Mapping) else _name(part) for part in parts]
     return {"schedulers": [_native(name, _state(part), groups) for name, part in zip(names, parts, strict=True)]}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cadence.conversion.definition import definitions
 from cadence.conversion.frameworks.torch.composed import FACTORS, PHASES
 from cadence.conversion.frameworks.torch.view import View, plain
 from cadence.conversion.native import Native
@@ -22,9 +23,15 @@ from cadence.curve.placed import (
 MOST_MILESTONES = 1000
 
 
+UNSAID = ("end_factor", "anneal_strategy", "threshold", "threshold_mode", "cooldown", "min_lr")
+"""Arguments that nobody writes where they are torch's defaults."""
+
+
 def native(name: str, **arguments: Any) -> Native:
     """A scheduler of torch as data."""
-    return Native("torch", name, arguments)
+    defaults = {p.name: p.default for p in definitions("torch")[name].parameters}
+    said = {k: v for k, v in arguments.items() if k not in UNSAID or v != defaults[k]}
+    return Native("torch", name, said)
 
 
 def matched(node: Placed, view: View) -> Native | None:
@@ -138,6 +145,8 @@ def held_first(parts: tuple[Placed, ...], view: View) -> Native | None:
             factor = view.multiple(value)
             if factor is not None and 0 < factor <= 1 and end is not None:
                 return native("ConstantLR", factor=factor, total_iters=end - view.begin)
+        case _:
+            pass
     return None
 
 

@@ -44,7 +44,13 @@ def reduce_lr_on_plateau(
     ratio = number(factor, "factor")
     if ratio >= 1:
         raise ConversionError(f"factor is {ratio:g}; torch wants less than 1, e.g. factor=0.1")
-    least = max(number(min_lr, "min_lr"), 0.0)
+    least = number(min_lr, "min_lr")
+    if ratio < 0 and least < 0:
+        raise ConversionError(
+            f"factor is {ratio:g} and min_lr is {least:g}, so that the first cut leads below 0; write a factor of at "
+            f"least 0"
+        )
+    least = max(least, 0.0)
     return constant() * plateau(
         METRIC,
         factor=max(ratio, LEAST_FACTOR),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from cadence._errors import ConversionError
 from cadence.conversion.frameworks.torch.groups import COMPOSERS, parts_of
@@ -85,7 +85,7 @@ def sampled(
 
     def checked(k: int) -> float:
         try:
-            return float(function(k))
+            return float(cast("Any", function)(k))
         except Exception as fault:
             raise ConversionError(f"{what} fails at {k}: {type(fault).__name__}: {fault}; repair it") from fault
 

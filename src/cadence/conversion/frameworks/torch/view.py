@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from cadence.curve.combined import PlacedCut, PlacedPastEnd, PlacedSequence, PlacedStaircase
-from cadence.curve.placed import Joint, Placed, Scene
-from cadence.spec.value import Value
+from cadence.curve.combined import PlacedCut, PlacedPastEnd, PlacedProduct, PlacedSequence, PlacedStaircase
+from cadence.curve.placed import Joint, Placed, PlacedConstant, PlacedFormula, Scene
+from cadence.spec.value import Absolute, Value
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class View:
     def numbers(self, x: Value | Joint) -> list[float]:
         """A value in the optimizer's unit, for each group."""
         scenes = [Scene(base, {}) for base in self.bases]
-        return [x(scene) if callable(x) else scene.resolve(x) for scene in scenes]
+        return [tidy(x(scene) if callable(x) else scene.resolve(x)) for scene in scenes]
 
     def common(self, x: Value | Joint) -> float | None:
         """A value in the optimizer's unit, where all groups have the same."""
@@ -52,7 +54,7 @@ class View:
         if 0 in self.bases:
             return None
         shares = [n / base for n, base in zip(self.numbers(x), self.bases, strict=True)]
-        return _rounded(shares[0]) if all(_near(s, shares[0]) for s in shares) else None
+        return tidy(shares[0]) if all(_near(s, shares[0]) for s in shares) else None
 
     def is_base(self, x: Value | Joint) -> bool:
         """Whether a value is the base, in every group."""
@@ -63,9 +65,23 @@ def _near(a: float, b: float) -> bool:
     return math.isclose(a, b, rel_tol=1e-13, abs_tol=0.0)
 
 
-def _rounded(x: float) -> float:
-    """Without the digits that a division left."""
-    return round(x, 12) if _near(x, round(x, 12)) else x
+def tidy(x: float) -> float:
+    """Without the digits that a division or a product left: 0.01 instead of 0.010000000000000002."""
+    short = float(f"{x:.12g}")
+    return short if math.isclose(x, short, rel_tol=1e-15, abs_tol=0.0) else float(x)
+
+
+def written(node: Placed) -> str | None:
+    """The formula that is all there is, in the optimizer's unit."""
+    match plain(node):
+        case PlacedProduct(
+            carrier=PlacedConstant(value=Absolute(1.0)),
+            factors=(PlacedFormula(begin=0, origin=0, text=text),),
+            rules=(),
+        ):
+            return text
+        case _:
+            return None
 
 
 def plain(node: Placed) -> Placed:
@@ -86,6 +102,6 @@ def plain(node: Placed) -> Placed:
             return node
 
 
-def both(numbers: list[float]) -> float | list[float]:
+def both(numbers: Sequence[float | None]) -> Any:
     """One number where all groups have the same, else the list that torch takes."""
-    return numbers[0] if all(n == numbers[0] for n in numbers) else numbers
+    return numbers[0] if all(n == numbers[0] for n in numbers) else list(numbers)
