@@ -9,32 +9,55 @@ from cadence.findings.finding import Both
 from cadence.findings.rule import Found, rule
 from cadence.findings.view import View
 
+OPTIMIZERS = {
+    "torch.optim": frozenset(
+        {"ASGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "LBFGS", "Muon", "NAdam", "Optimizer"}
+        | {"RAdam", "RMSprop", "Rprop", "SGD", "SparseAdam"}
+    ),
+    "paddle.optimizer": frozenset(
+        {"ASGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "LBFGS", "Lamb", "Momentum", "NAdam", "Optimizer"}
+        | {"RAdam", "RMSProp", "Rprop", "SGD"}
+    ),
+}
+"""The optimizers of two frameworks."""
+
+ABSENT = frozenset({"lamb", "lars", "adabound", "adabelief", "lion", "ranger", "novograd", "sophia"})
+"""Methods that are named together with theirs, and in neither."""
+
 
 @rule(
     "CD306",
-    "torch has no such optimizer",
+    "there is no such optimizer",
     "error",
     about="script",
-    why="LAMB, LARS and AdaBound are often named together with torch's optimizers, which they do not belong to.",
-    fix="cadence.optimizer has lamb; timm.optim and pytorch_optimizer have all three",
-    source="torch.optim of torch 2.13",
+    why="LAMB, LARS and AdaBound are often named together with torch's optimizers, which they do not belong to; "
+    "paddle has "
+    "Lamb, and no AdaBound. A name in other letters (RMSProp for RMSprop) is another name.",
+    fix="write the name that the framework has; cadence.optimizer has lamb, pytorch_optimizer and timm.optim all three",
+    source="torch.optim of torch 2.13; paddle.optimizer of paddle 3.3",
     example="optimizer = torch.optim.LAMB(model.parameters(), lr=1e-3)",
     zh=(
-        "torch 没有这个优化器",
-        "LAMB、LARS、AdaBound 常与 torch 的优化器并提，但 torch 里没有它们。",
-        "cadence.optimizer 有 lamb；timm.optim 与 pytorch_optimizer 三者都有",
+        "没有这个优化器",
+        "LAMB、LARS、AdaBound 常与 torch 的优化器并提，但 torch 里没有；paddle 有 Lamb，没有 AdaBound。大小写不同"
+        "（RMSProp 与 RMSprop）就是另一个名字。",
+        "写框架里真实的名字；cadence.optimizer 有 lamb，pytorch_optimizer 与 timm.optim 三者都有",
     ),
 )
 def no_such_optimizer(view: View) -> Iterator[Found]:
-    """Optimizers that torch does not have."""
-    absent = {"lamb", "lars", "adabound", "adabelief", "lion", "ranger", "novograd", "sophia"}
+    """Optimizers that a framework does not have, or writes otherwise."""
     for call in view.script.calls:
         module, _, name = call.path.rpartition(".")
-        if module == "torch.optim" and name.lower() in absent:
+        have = OPTIMIZERS.get(module)
+        if have is None or name in have:
+            continue
+        other = next((each for each in have if each.lower() == name.lower()), None)
+        # A class of the module that is none of these may be of another version; these are of none.
+        if other is not None or name.lower() in ABSENT:
+            meant = f"; did you mean {other!r}?" if other else ""
             yield Found(
                 view.spot(call.node.func),
-                Both(f"torch.optim has no {name}", f"torch.optim 没有 {name}"),
-                f"AttributeError: module 'torch.optim' has no attribute {name!r}",
+                Both(f"{module} has no {name}{meant}", f"{module} 没有 {name}{meant}"),
+                f"AttributeError: module {module!r} has no attribute {name!r}",
             )
 
 

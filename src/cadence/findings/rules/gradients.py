@@ -173,3 +173,46 @@ def _moved(view: View, name: str, made: ast.Call) -> bool:
         if any(isinstance(a, ast.Name) and a.id == name for a in given):
             return True
     return view.inside(made, made) and isinstance(view.script.parent(made), ast.Attribute)
+
+
+@rule(
+    "CD408",
+    "the labels are never used",
+    "error",
+    about="script",
+    why="model(images).loss is computed by the model only where it is given the labels. Without them there is no "
+    "loss, or "
+    "one that has nothing to do with them.",
+    fix="give the model its labels, model(images, labels=labels).loss, or compute criterion(model(images), labels)",
+    source="transformers: a model returns a loss where labels are given",
+    example="for images, labels in loader:\n    loss = model(images).loss / 4\n    loss.backward()",
+    zh=(
+        "标签从未使用",
+        "只有把标签交给模型，model(images).loss 才有意义。没有标签就没有损失，或损失与标签无关。",
+        "把标签交给模型：model(images, labels=labels).loss，或用 criterion(model(images), labels)",
+    ),
+)
+def labels_unused(view: View) -> Iterator[Found]:
+    """`model(x).loss` in a loop over (x, y) whose y is never read."""
+    for node in view.of(ast.Attribute):
+        if node.attr != "loss" or not isinstance(node.value, ast.Call) or not isinstance(node.value.func, ast.Name):
+            continue
+        loops = [loop.node for loop in view.script.loops_around(node) if isinstance(loop.node, ast.For)]
+        if not loops or len(node.value.args) != 1 or node.value.keywords:
+            continue
+        target = loops[-1].target
+        while isinstance(target, ast.Tuple) and len(target.elts) == 2 and isinstance(target.elts[1], ast.Tuple):
+            target = target.elts[1]
+        if not isinstance(target, ast.Tuple) or len(target.elts) != 2:
+            continue
+        names = [each.id for each in target.elts if isinstance(each, ast.Name)]
+        given = node.value.args[0]
+        if len(names) != 2 or view.names_in(given) != {names[0]} or names[1].startswith("_"):
+            continue
+        read = {n.id for part in loops[-1].body for n in ast.walk(part) if isinstance(n, ast.Name)}
+        if names[1] not in read:
+            yield Found(
+                view.spot(node),
+                Both(f"{names[1]} of every batch is never read", f"每批的 {names[1]} 从未被读取"),
+                Both(f"the loss does not depend on {names[1]}", f"损失与 {names[1]} 无关"),
+            )

@@ -142,8 +142,11 @@ def construction_order(view: View) -> Iterator[Found]:
             base = view.base_of(warm)
             if rates is not None and base is not None:
                 high = max(rates)
-                if high < 1.01 * base:
+                told = _broken_join(rates, view.ticks(warm) or 0)
+                if high < 1.01 * base and not told:
                     continue
+            if rates is not None and base is not None and max(rates) >= 1.01 * base:
+                high = max(rates)
                 told = Both(
                     f"the rate climbs to {high:.3g}, {high / base:.3g} times the base rate of {base:g}, at epoch "
                     f"{rates.index(high)}",
@@ -159,6 +162,20 @@ def construction_order(view: View) -> Iterator[Found]:
                 ),
                 told,
             )
+
+
+def _broken_join(rates: list[float], at: int) -> Both | str:
+    """A jump where one scheduler takes over from the other; empty where there is none."""
+    if not 1 <= at < len(rates) - 1:
+        return ""
+    before, after = rates[at], rates[at + 1]
+    if 0.5 * before <= after <= 2 * before:
+        return ""
+    return Both(
+        f"the rate jumps from {before:.3g} to {after:.3g} at epoch {at + 1}, and is {max(rates[: at + 1]):.3g} at "
+        "most before",
+        f"学习率在第 {at + 1} 轮从 {before:.3g} 跳到 {after:.3g}，此前最高 {max(rates[: at + 1]):.3g}",
+    )
 
 
 def _simulated(view: View, group: list[Scheduler], *, together: bool) -> list[float] | None:
