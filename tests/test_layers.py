@@ -20,7 +20,7 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"conversion", "drivers", "optim", "recipe", "tasks"}),
     frozenset({"run"}),
     frozenset({"script"}),
-    frozenset({"comparison"}),
+    frozenset({"comparison", "findings"}),
     frozenset({"report"}),
     frozenset({"cli"}),
     frozenset({"__init__", "__main__"}),  # the front door: it may open everything, and nothing inside goes through it

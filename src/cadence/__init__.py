@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cadence.drivers.paddle_scheduler import paddle_scheduler as paddle_scheduler
     from cadence.drivers.torch_scheduler import torch_scheduler as torch_scheduler
     from cadence.feedback.replay import replay as replay
+    from cadence.findings.lint import lint as lint
     from cadence.optim.make import optimizer as optimizer
     from cadence.record.environment import environment as environment
     from cadence.record.reader import load_record as load_record
@@ -69,6 +70,7 @@ _HOMES = {
     "to_native": "conversion.doors",
     "to_code": "conversion.doors",
     "replay": "feedback.replay",
+    "lint": "findings.lint",
     "torch_scheduler": "drivers.torch_scheduler",
     "paddle_scheduler": "drivers.paddle_scheduler",
     "optimizer": "optim.make",

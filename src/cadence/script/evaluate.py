@@ -21,8 +21,13 @@ DEEPEST = 60
 LONGEST = 100_000
 """Items of a list, turns of a loop inside a function of the script."""
 
-MOST_WORK = 2_000_000
+MOST_WORK = 200_000
 """Nodes that are looked at for one value, calls of the script's functions included."""
+
+MOST_WORK_IN_ALL = 1_000_000
+"""Nodes that are looked at for all values of a script that ask for more than a few; after that they are unknown."""
+
+A_FEW = 10_000
 
 MOST_BITS = 4096
 
@@ -116,7 +121,7 @@ def _listed(x: object) -> TypeGuard[Sequence[Any]]:
     return isinstance(x, (list, tuple, range))
 
 
-class _TooMuch(Exception):
+class TooMuch(Exception):
     """More work than a value is worth."""
 
 
@@ -143,6 +148,7 @@ class Evaluator:
         self._busy: set[ast.AST] = set()
         self._depth = 0
         self._work = 0
+        self._spent = 0
         self._defaults: dict[str, ast.Call] | None = None
 
     def value(self, node: ast.expr) -> Any:
@@ -154,12 +160,15 @@ class Evaluator:
         self._busy.add(node)
         if self._depth == 0:
             self._work = 0
+        outermost = self._depth == 0
         try:
             found = self.compute(node, None)
-        except (_TooMuch, RecursionError):
+        except (TooMuch, RecursionError):
             found = self._of.unknown(node, "it takes too long to follow")
         finally:
             self._busy.discard(node)
+            if outermost and self._work > A_FEW:
+                self._spent += self._work
         self._known[node] = found
         return found
 
@@ -172,7 +181,7 @@ class Evaluator:
         self._work = 0
         try:
             result = self._call(function, list(args), dict(kwargs or {}))
-        except (_TooMuch, RecursionError):
+        except (TooMuch, RecursionError):
             raise ConversionError(f"{function.text} takes too long to follow; write a shorter function") from None
         if isinstance(result, Unknown):
             raise ConversionError(f"what {function.text} returns cannot be told: {result.text} is not known")
@@ -183,8 +192,8 @@ class Evaluator:
     def compute(self, node: ast.expr, env: Env | None) -> Any:
         """The value of an expression; `env` holds the names of a function that is followed."""
         self._work += 1
-        if self._work > MOST_WORK:
-            raise _TooMuch
+        if self._work > MOST_WORK or (self._spent > MOST_WORK_IN_ALL and self._work > A_FEW):
+            raise TooMuch
         if self._depth > DEEPEST:
             return self._of.unknown(node, "it is nested too deeply")
         self._depth += 1
@@ -234,8 +243,8 @@ class Evaluator:
                 pairs = zip(ops, sides, sides[1:], strict=False)
                 return all(_COMPARE[type(op)](a, b) for op, a, b in pairs)
             case ast.IfExp(test=test, body=body, orelse=orelse):
-                truth = go(test)
-                if isinstance(truth, Unknown):
+                truth = truth_of(go(test))
+                if truth is None:
                     return self._of.unknown(node)
                 return go(body) if truth else go(orelse)
             case ast.Tuple(elts=parts):
@@ -359,8 +368,8 @@ class Evaluator:
             for item in over:
                 if not self._unpack(generator.target, item, fill):
                     return False
-                keep = [self.compute(test, fill) for test in generator.ifs]
-                if any(isinstance(x, Unknown) for x in keep):
+                keep = [truth_of(self.compute(test, fill)) for test in generator.ifs]
+                if None in keep:
                     return False
                 if all(keep) and not go(k + 1):
                     return False
@@ -688,7 +697,7 @@ class Evaluator:
     def _statement(self, node: ast.stmt, env: Env) -> Unknown | None:
         self._work += 1
         if self._work > MOST_WORK:
-            raise _TooMuch
+            raise TooMuch
         match node:
             case ast.Return(value=value):
                 raise _Return(None if value is None else self.compute(value, env))
@@ -704,8 +713,8 @@ class Evaluator:
                 before = ast.copy_location(ast.Name(name, ast.Load()), target)
                 env[name] = self._binary(target, op, self.compute(before, env), self.compute(value, env))
             case ast.If(test=test, body=body, orelse=orelse):
-                truth = self.compute(test, env)
-                if isinstance(truth, Unknown):
+                truth = truth_of(self.compute(test, env))
+                if truth is None:
                     return self._of.unknown(test)
                 return self._statements(body if truth else orelse, env)
             case ast.For(target=target, iter=over, body=body, orelse=orelse):
@@ -726,8 +735,8 @@ class Evaluator:
                 return self._statements(orelse, env)
             case ast.While(test=test, body=body):
                 while True:
-                    truth = self.compute(test, env)
-                    if isinstance(truth, Unknown):
+                    truth = truth_of(self.compute(test, env))
+                    if truth is None:
                         return self._of.unknown(test)
                     if not truth:
                         return None
@@ -764,6 +773,15 @@ class Evaluator:
                 return all(self._unpack(p, v, env) for p, v in zip(parts, value, strict=True))
             case _:
                 return False
+
+
+def truth_of(value: Any) -> bool | None:
+    """Whether a value counts as true; None where that cannot be told: what a function returns may be anything."""
+    if isinstance(value, Unknown):
+        return None
+    if isinstance(value, Made):
+        return True if value.path.rpartition(".")[2][:1].isupper() else None
+    return bool(value)
 
 
 def _taken(value: Any, path: tuple[int, ...], otherwise: Unknown) -> Any:
