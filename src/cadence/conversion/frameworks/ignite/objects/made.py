@@ -82,7 +82,8 @@ def _read_wrapper(scheduler: Any) -> Live:
     native = Native("ignite", "LRScheduler", {"lr_scheduler": live.native})
     shell = inner is not scheduler.lr_scheduler
     # That shell counts twice for each event.
-    return Live(native, live.t // 2 if shell else live.t, live.bases, live.factor, live.momentum)
+    done = live.t or 0
+    return Live(native, done // 2 if shell else done, live.bases, live.factor, live.momentum)
 
 
 def _native(scheduler: Any) -> tuple[Native, int]:
@@ -92,7 +93,7 @@ def _native(scheduler: Any) -> tuple[Native, int]:
         raise ConversionError(f"{name} is a scheduler of ignite that is not known here; write its values as a schedule")
     if isinstance(scheduler, param_scheduler.LRScheduler):
         live = _read_wrapper(scheduler)
-        return live.native, live.t
+        return live.native, live.t or 0
     if isinstance(scheduler, ParamGroupScheduler):
         parts = [_native(part) for part in scheduler.schedulers]
         return Native("ignite", name, {"schedulers": [native for native, _ in parts]}), parts[0][1]
