@@ -80,10 +80,10 @@ def _read_wrapper(scheduler: Any) -> Live:
     inner = getattr(inner, "_lr_scheduler", inner)
     live = framework("torch").inspect(inner)
     native = Native("ignite", "LRScheduler", {"lr_scheduler": live.native})
+    assert live.t is not None, "torch's schedulers count"
     shell = inner is not scheduler.lr_scheduler
     # That shell counts twice for each event.
-    done = live.t or 0
-    return Live(native, done // 2 if shell else done, live.bases, live.factor, live.momentum)
+    return Live(native, live.t // 2 if shell else live.t, live.bases, live.factor, live.momentum)
 
 
 def _native(scheduler: Any) -> tuple[Native, int]:
@@ -93,7 +93,8 @@ def _native(scheduler: Any) -> tuple[Native, int]:
         raise ConversionError(f"{name} is a scheduler of ignite that is not known here; write its values as a schedule")
     if isinstance(scheduler, param_scheduler.LRScheduler):
         live = _read_wrapper(scheduler)
-        return live.native, live.t or 0
+        assert live.t is not None
+        return live.native, live.t
     if isinstance(scheduler, ParamGroupScheduler):
         parts = [_native(part) for part in scheduler.schedulers]
         return Native("ignite", name, {"schedulers": [native for native, _ in parts]}), parts[0][1]
