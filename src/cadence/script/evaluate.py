@@ -21,10 +21,10 @@ DEEPEST = 60
 LONGEST = 100_000
 """Items of a list, turns of a loop inside a function of the script."""
 
-MOST_WORK = 200_000
+MOST_WORK = 100_000
 """Nodes that are looked at for one value, calls of the script's functions included."""
 
-MOST_WORK_IN_ALL = 1_000_000
+MOST_WORK_IN_ALL = 300_000
 """Nodes that are looked at for all values of a script that ask for more than a few; after that they are unknown."""
 
 A_FEW = 10_000
@@ -121,6 +121,9 @@ def _listed(x: object) -> TypeGuard[Sequence[Any]]:
     return isinstance(x, (list, tuple, range))
 
 
+_KEEPING = (ast.Global, ast.Nonlocal, ast.Yield, ast.YieldFrom)
+
+
 class TooMuch(Exception):
     """More work than a value is worth."""
 
@@ -149,6 +152,8 @@ class Evaluator:
         self._depth = 0
         self._work = 0
         self._spent = 0
+        self._keeping: dict[ast.AST, bool] = {}
+        self._parameters_of: dict[ast.AST, list[tuple[str, ast.expr | None]]] = {}
         self._defaults: dict[str, ast.Call] | None = None
 
     def value(self, node: ast.expr) -> Any:
@@ -649,7 +654,9 @@ class Evaluator:
         if self._depth > DEEPEST:
             return Unknown(function.text, "it calls itself too deeply")
         env: Env = dict(function.env or {})
-        names = list(parameters(node.args))
+        if node not in self._parameters_of:
+            self._parameters_of[node] = list(parameters(node.args))
+        names = self._parameters_of[node]
         if node.args.vararg is not None or len(args) > len(names):
             return Unknown(function.text)
         given: dict[str, Any] = {name: value for (name, _), value in zip(names, args, strict=False)}
@@ -672,7 +679,9 @@ class Evaluator:
 
     def _body(self, node: Definition, env: Env) -> Any:
         # What a function keeps between its calls makes it no function of its arguments.
-        if any(isinstance(part, (ast.Global, ast.Nonlocal, ast.Yield, ast.YieldFrom)) for part in ast.walk(node)):
+        if node not in self._keeping:
+            self._keeping[node] = any(isinstance(part, _KEEPING) for part in ast.walk(node))
+        if self._keeping[node]:
             return Unknown(node.name, f"{node.name} keeps something between its calls")
         try:
             stopped = self._statements(node.body, env)

@@ -57,6 +57,7 @@ class Resolver:
         self._paths: dict[ast.AST, str] = {}
         self._sites: dict[ast.AST, list[ast.Call]] | None = None
         self._returned: dict[ast.AST, list[ast.expr]] = {}
+        self._methods: dict[str, dict[ast.ClassDef, Definition]] | None = None
         self._outside: dict[ast.AST, tuple[Loop, ...]] = {}
         self._busy: set[tuple[str, ast.AST]] = set()
 
@@ -245,7 +246,7 @@ class Resolver:
         return None
 
     def _called_method(self, owner: ast.expr, name: str) -> Definition | None:
-        having = [c for c in self.index.classes.values() if self.method(c, name) is not None]
+        having = list(self._having(name))
         if not having or name.startswith("__"):
             return None
         own = self.owner(owner) if isinstance(owner, ast.Name) and owner.id == "self" else None
@@ -261,10 +262,17 @@ class Resolver:
 
     def method(self, owner: ast.ClassDef, name: str) -> Definition | None:
         """A method by name."""
-        for statement in owner.body:
-            if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)) and statement.name == name:
-                return statement
-        return None
+        return self._having(name).get(owner)
+
+    def _having(self, name: str) -> dict[ast.ClassDef, Definition]:
+        """The classes with a method of a name."""
+        if self._methods is None:
+            self._methods = {}
+            for each in self.index.classes.values():
+                for statement in each.body:
+                    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                        self._methods.setdefault(statement.name, {}).setdefault(each, statement)
+        return self._methods.get(name, {})
 
     def owner(self, node: ast.AST) -> ast.ClassDef | None:
         """The class a node stands in."""
