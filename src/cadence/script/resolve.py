@@ -203,11 +203,9 @@ class Resolver:
                         return renamed
                 outer = self.path(value)
                 return f"{outer}.{attr}" if outer else ""
-            case ast.Call(func=func, args=[first, ast.Constant(value=str() as attr), *_]) if (
-                isinstance(func, ast.Name) and func.id == "getattr"
-            ):
-                outer = self.path(first)
-                return f"{outer}.{attr}" if outer else ""
+            case ast.Call(func=ast.Name(id="getattr"), args=[first, chosen, *_]):
+                outer, attr = self.path(first), self.value(chosen)
+                return f"{outer}.{attr}" if outer and isinstance(attr, str) and attr.isidentifier() else ""
             case _:
                 return ""
 
