@@ -167,6 +167,11 @@ def test_what_timm_cannot_say_is_named(schedule: str, reason: str) -> None:
     assert "cd." in str(caught.value)
 
 
+def test_a_value_that_is_only_kept_needs_no_phase_of_its_own() -> None:
+    with_hold = cd.to_code("cosine(60, to=0.1) >> constant(start=0.1)", "timm", base=0.1, total=90)
+    assert with_hold == cd.to_code("cosine(60, to=0.1)", "timm", base=0.1, total=90)
+
+
 def test_a_minimum_that_is_one_number_is_expressed_for_equal_bases() -> None:
     assert "lr_min=0.01" in cd.to_code("cosine(100, to=0.1)", "timm", base=[0.1, 0.1], total=100)
 

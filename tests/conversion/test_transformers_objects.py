@@ -161,7 +161,7 @@ def test_objects_that_are_no_schedule_are_refused_by_name() -> None:
         ("cosine(20, to=0.1).repeat(5)", "from the base to 0"),
         ("power(90, exponent=2, start=0.5)", "begin at the base"),
         ("constant(20) >> power(80)", "1-sqrt"),
-        ("linear(10, start=0, to=1) >> constant() * plateau('loss')", "no warmup"),
+        ("linear(10, start=0, to=1) >> constant() * plateau('loss')", "stand in no sequence"),
         ("plan({'lr': cosine(), 'weight_decay': linear()})", "weight_decay"),
         ("plan({'0/lr': cosine(), '1/lr': linear()})", "one factor for all"),
     ],

@@ -165,6 +165,26 @@ def test_several_schedulers_together_are_simulated_as_torch_runs_them(seed: int)
     np.testing.assert_allclose(simulate(links, turns, 0.1), rates, rtol=1e-9)
 
 
+def test_a_scheduler_resumed_alone_is_off_by_the_factor_that_torch_gives() -> None:
+    torch = pytest.importorskip("torch")
+    first = optimizer(torch, 0.1)
+    before = torch.optim.lr_scheduler.CosineAnnealingLR(first, T_max=10)
+    for _ in range(5):
+        first.step()
+        before.step()
+    second = optimizer(torch, 0.1)
+    after = torch.optim.lr_scheduler.CosineAnnealingLR(second, T_max=10)
+    after.load_state_dict(before.state_dict())
+    factors = []
+    for _ in range(4):
+        factors.append(second.param_groups[0]["lr"] / first.param_groups[0]["lr"])
+        for own, scheduler in ((first, before), (second, after)):
+            own.step()
+            scheduler.step()
+    assert factors == pytest.approx([2.0] * 4)
+    assert numbers(found("resumed_without_optimizer", "CD702").consequence) == pytest.approx([5, 2, 0.1, 0.05])
+
+
 def paddle_rates(make: Any, turns: int) -> list[float]:
     lr = pytest.importorskip("paddle").optimizer.lr
     scheduler = make(lr)

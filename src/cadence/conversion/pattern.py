@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from cadence._errors import ConversionError
 from cadence.curve.combined import (
     PlacedClip,
@@ -62,7 +64,10 @@ class Groups:
 
     def _resolved(self, value: Value | Joint, base: float) -> float:
         scene = Scene(base, {})
-        return value(scene) if callable(value) else scene.resolve(value)
+        if not callable(value):
+            return scene.resolve(value)
+        with np.errstate(all="ignore"):
+            return value(scene)
 
 
 def groups_of(curve: Curve) -> Groups:

@@ -190,12 +190,15 @@ class View:
             return [optimizer.lr]
         return [group.get("lr", optimizer.lr) for group in optimizer.groups]
 
-    def turns(self, step: StepCall) -> int | None:
-        """How often a step is called in the run; None where that cannot be told."""
+    def turns(self, step: StepCall, scheduler: Scheduler) -> int | None:
+        """How often a step is called in one run of its scheduler; None where that cannot be told."""
         if step.per is None:
             return None
+        # In a loop over folds or seeds that makes the scheduler anew, each turn is a run of its own.
+        again = self.script.loops_around(scheduler.node)
+        loops = [loop for loop in step.loops if loop not in again]
         count = 1
-        for loop in step.loops:
+        for loop in loops:
             if loop.target == step.receiver:
                 # `for scheduler in schedulers`: each is stepped once.
                 continue
@@ -205,8 +208,8 @@ class View:
         counted = [condition for condition in step.conditions if condition != "__name__ == '__main__'"]
         if not counted:
             return count
-        loop = step.loops[-1]
-        if len(step.loops) != 1 or not isinstance(loop.count, int) or not isinstance(loop.start, int):
+        loop = loops[-1] if loops else step.loops[-1]
+        if len(loops) != 1 or not isinstance(loop.count, int) or not isinstance(loop.start, int):
             return None
         times = range(loop.start, loop.start + loop.count)
         truths = [self._holds(condition, loop, times) for condition in counted]
@@ -241,7 +244,7 @@ class View:
         """How often a scheduler is stepped in the run; None where that cannot be told."""
         if self.total is not None and scheduler.per == "step" and len(self.outermost) == 1:
             return self.total
-        counts = [self.turns(step) for step in scheduler.steps]
+        counts = [self.turns(step, scheduler) for step in scheduler.steps]
         if not counts or None in counts:
             return None
         return sum(count for count in counts if count is not None)

@@ -165,13 +165,14 @@ def _batches_per_epoch(view: View, scheduler: Scheduler) -> Iterator[Found]:
         "decay_steps", "warmup_steps", "max_iters",
     }  # fmt: skip
     for part in (scheduler, *scheduler.inner):
-        given = [(keyword.arg or "", keyword.value) for keyword in part.node.keywords]
+        bound = list(part.native.arguments) if part.native is not None else []
+        given = [*zip(bound, part.node.args[1:], strict=False), *((k.arg or "", k.value) for k in part.node.keywords)]
         for name, value in given:
             if name in names and _counts_batches(view, value):
                 epochs = loops[-1].count
                 many = f"{epochs} times" if isinstance(epochs, int) else "once per epoch"
                 yield Found(
-                    view.argument(part, name),
+                    view.spot(value),
                     Both(
                         f"{name}={view.script.source(value)} counts batches, but the scheduler is stepped once "
                         "per epoch",

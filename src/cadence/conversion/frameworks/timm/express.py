@@ -11,7 +11,7 @@ from cadence.conversion.definition import definitions
 from cadence.conversion.frameworks.timm.falls import Cosine, Poly, Tanh
 from cadence.conversion.frameworks.timm.recognise import Form, fall_of, formula_of, rise_of, tanh_of
 from cadence.conversion.native import Native
-from cadence.conversion.pattern import Groups, described, groups_of, near, only_rates, phases_of
+from cadence.conversion.pattern import Groups, described, groups_of, near, only_rates, phases_of, without_hold
 from cadence.curve.combined import PlacedClip, PlacedProduct, PlacedSequence, PlacedSum
 from cadence.curve.curve import Curve
 from cadence.curve.cycles import PlacedGrowing, PlacedRepeat
@@ -19,7 +19,7 @@ from cadence.curve.place import place
 from cadence.curve.placed import Placed, PlacedConstant, PlacedFormula, PlacedInverse, PlacedPhase, PlacedSteps
 from cadence.spec.nodes import Constant, Plateau, Product, Schedule, Staircase
 from cadence.spec.plan import Plan
-from cadence.spec.span import Span
+from cadence.spec.span import span
 
 INSTEAD = "cd.torch_scheduler(optimizer, schedule, ...), stepped after each update"
 
@@ -38,7 +38,9 @@ def express(curve: Curve) -> Native:
     core, scales = _core(curve.plan, curve.groups, each_epoch=curve.horizon.steps_per_epoch == 1)
     run = curve.horizon
     curve = place(core, total=run.total, steps_per_epoch=run.steps_per_epoch, base=list(groups_of(curve).bases))
-    native = _Search(groups_of(curve), phases_of(curve.placed[0], curve.end), curve.end).native()
+    groups = groups_of(curve)
+    phases = without_hold(phases_of(curve.placed[0], curve.end), groups)
+    native = _Search(groups, phases, curve.end).native()
     if all(scale == 1 for scale in scales):
         return native
     return Native("timm", native.name, {**native.arguments, "lr_scale": scales})
@@ -64,9 +66,9 @@ def _core(plan: Plan, groups: tuple[str, ...], *, each_epoch: bool) -> tuple[Sch
 
 
 def _unscaled(schedule: Schedule, *, each_epoch: bool) -> tuple[Schedule, float]:
+    if each_epoch and isinstance(schedule, Staircase) and schedule.every == span("1 epoch"):
+        return _unscaled(schedule.inner, each_epoch=each_epoch)
     match schedule:
-        case Staircase(inner=inner, every=Span(amount=1, unit="epochs")) if each_epoch:
-            return _unscaled(inner, each_epoch=each_epoch)
         case Product(parts=(*parts, Constant(length=None, start=float(scale)))):
             return (parts[0] if len(parts) == 1 else Product(tuple(parts))), scale
         case _:
@@ -155,7 +157,12 @@ class _Search:
     def _plateau(self, rule: Plateau, warm: dict[str, Any]) -> Native:
         minimum = self.groups.number(rule.minimum)
         counted = rule.patience.unit == rule.cooldown.unit == "evaluations"
-        plain = rule.significance is None and rule.threshold_mode == "rel" and near(rule.least_change, LEAST_CHANGE)
+        plain = (
+            rule.significance is None
+            and rule.threshold_mode != "abs"
+            and rule.nan != "ignore"
+            and near(rule.least_change, LEAST_CHANGE)
+        )
         if minimum is None or not counted or not plain:
             self._refuse(
                 self.phases[-1], "its plateau has one absolute minimum, patience and cooldown counted in evaluations, "

@@ -109,13 +109,17 @@ def _clip(s: Sheet, node: PlacedClip, t: Time) -> str:
 
 
 def _repeat(s: Sheet, node: PlacedRepeat, t: Time) -> str:
-    (p, q), t = node.period, t.inside(node.begin, node.end)
+    p, q = node.period
     if q != 1:
         raise unreadable("cycles whose length is no whole number of steps")
-    x = t.since(node.begin)
-    k = f"({x} // {p})" if node.n is None else f"min({x} // {p}, {node.n - 1})"
-    local = f"({x} % {p})" if node.n is None else f"({x} - {p} * {k})"
-    cycle = s.named("cycle", "\n".join(body(s, node.make(0, p), Time("t", 0, 0, p if node.n is not None else p - 1))))
+    # Where it is over before the run is, it stays at the end of its last cycle.
+    over = node.end is not None and (t.high is None or t.high >= node.end)
+    most = [node.n - 1] if node.n is not None else []
+    most += [(node.end - node.begin - 1) // p] if over and node.end is not None else []
+    x = t.inside(node.begin, node.end).since(node.begin)
+    k = f"min({x} // {p}, {max(min(most), 0)})" if most else f"({x} // {p})"
+    local = f"({x} - {p} * {k})" if most else f"({x} % {p})"
+    cycle = s.named("cycle", "\n".join(body(s, node.make(0, p), Time("t", 0, 0, p if most else p - 1))))
     return f"{cycle}({local})" if node.decay == 1 else f"({node.decay!r} ** {k} * {cycle}({local}))"
 
 

@@ -112,6 +112,11 @@ def _by_torch(curve: Curve) -> Native | None:
         inner = framework("torch").express(curve)
     except ConversionError:
         return None
+    if inner.name == "ReduceLROnPlateau" and not inner.arguments.get("min_lr"):
+        # A smallest rate is what ignite loses on its way to torch.
+        own = {key: value for key, value in inner.arguments.items() if key != "min_lr"}
+        metric = curve.rules[0].rule.metric
+        return Native("ignite", "ReduceLROnPlateauScheduler", {"metric_name": metric, **own})
     if inner.name not in WRAPPED or 0 in inner.arguments.get("milestones", ()):
         return None
     return Native("ignite", "LRScheduler", {"lr_scheduler": inner})
