@@ -42,6 +42,9 @@ ENDLESS = 1_000
 DEEPEST = 30
 """Calls inside calls of the script's own functions."""
 
+ONE_PROCESS = {"num_processes": 1, "is_main_process": True, "is_local_main_process": True, "process_index": 0}
+"""What Accelerate's and other launchers' objects say where there is one process."""
+
 MOST_REPLAYED = 3_000_000
 """Effects of turns that all do the same."""
 
@@ -574,7 +577,8 @@ class Follower(Evaluator):
             case Instance():
                 if node.attr in held.fields:
                     return held.fields[node.attr]
-                return super()._attribute(node, None)
+                method = self._of.method(held.owner, node.attr)
+                return super()._attribute(node, None) if method is None else self._as_method(method, held)
             case MovingOptimizer():
                 if node.attr == "param_groups":
                     return held.groups
@@ -591,6 +595,9 @@ class Follower(Evaluator):
                 )
             case dict() if node.attr in held:
                 return cast("dict[str, Any]", held)[node.attr]
+            case Made() if node.attr in ONE_PROCESS:
+                self.assumed["there is one process"] = None
+                return ONE_PROCESS[node.attr]
             case Made():
                 return self._made_field(held, node)
             case _:
@@ -608,6 +615,9 @@ class Follower(Evaluator):
             return self._make_optimizer(record, env)
         if isinstance(record, Scheduler):
             return self._make_scheduler(record, env)
+        if self._of.path(node.func) in ("torch.distributed.get_world_size", "torch.distributed.get_rank"):
+            self.assumed["there is one process"] = None
+            return int(self._of.path(node.func).endswith("world_size"))
         if isinstance(node.func, ast.Attribute):
             return self._called_method(node, node.func, env, go)
         owner = self._of.made_class(node)
