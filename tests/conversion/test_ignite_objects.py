@@ -249,3 +249,23 @@ def test_what_torch_can_say_is_wrapped() -> None:
 def test_an_object_that_is_no_scheduler_is_refused(native: object) -> None:
     with pytest.raises(ConversionError, match="is no scheduler"):
         framework("ignite").inspect(native)
+
+
+def test_a_rule_decides_as_ignites_own_scheduler_does() -> None:
+    import cadence as cd
+
+    param_scheduler = pytest.importorskip("ignite.handlers.param_scheduler")
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        losses = (1 / (1 + np.arange(40)) + 0.05 * rng.standard_normal(40)).tolist()
+        own = {
+            "factor": float(rng.choice([0.5, 0.1])),
+            "patience": int(rng.integers(0, 5)),
+            "cooldown": int(rng.integers(0, 3)),
+        }
+        theirs = param_scheduler.ReduceLROnPlateauScheduler.simulate_values(
+            num_events=40, metric_values=losses, init_lr=0.1, **own
+        )  # fmt: skip
+        schedule = from_native("ignite", "ReduceLROnPlateauScheduler", {"metric_name": "val_loss", **own}, base=0.1)
+        ours = cd.replay(schedule, {"val_loss": losses}, base=0.1).values
+        np.testing.assert_allclose(ours[1:], [rate for _, rate in theirs], rtol=1e-12)

@@ -54,6 +54,10 @@ class Ignite(Framework):
         return Native("ignite", name, {"schedulers": natives, "durations": durations}), done
 
     def run(self, native: Native, on: Setting, ticks: int) -> Mapping[str, npt.NDArray[Any]]:
+        if native.name == "ReduceLROnPlateauScheduler":
+            raise ConversionError(
+                "ReduceLROnPlateauScheduler has no rates without a metric; compare them with replay(schedule, metrics)"
+            )
         optimizer = torch.optim.SGD(
             [{"params": [torch.zeros(1, requires_grad=True)], "lr": base} for base in on.bases], momentum=0.9
         )
@@ -63,8 +67,6 @@ class Ignite(Framework):
         if native.name == "BatchSizeScheduler":
             sizes = [float(scheduler.scheduler_fn(k)) for k in range(ticks + 1)]
             return {"batch_size": np.array([sizes])}
-        if native.name == "ReduceLROnPlateauScheduler":
-            return {"lr": np.array([[base] * (ticks + 1) for base in on.bases])}
         legacy = bool(native.arguments.get("use_legacy")) and native.name == "LRScheduler"
         rows: dict[str, list[list[float]]] = {}
         for k in range(ticks + 1):
