@@ -245,7 +245,7 @@ def formula(s: Sheet, node: PlacedFormula, t: Time) -> str:
     if node.steps_per_epoch is not None:
         one = node.steps_per_epoch == 1
         known["epoch_float"] = ticks if one else f"({ticks} / {node.steps_per_epoch})"
-        known["epoch"] = ticks if one else f"({ticks} // {node.steps_per_epoch})"
+        known["epoch"] = ticks if one and node.scale == 1 else f"({ticks} // {node.steps_per_epoch})"
     if node.end is not None:
         known["u"] = f"({t.since(node.begin)} / {node.end - node.begin})"
     tree = _Names(known).visit(ast.parse(node.text.strip(), mode="eval").body)
