@@ -77,7 +77,8 @@ TEXTS = [
     "tanh(to=0.01)", "inverse(timescale=10, power=0.7)", "piecewise([(0, 1), (10, 0.5), (30, 0.1)], shape='cosine')",
     "piecewise([(0, 0.25), (10, 1)])", "piecewise([(3, 0.1), (5, 0.4), (6, 0.2), (20, 0.3), (40, 0.7), (41, 1)])",
     "formula('1 / (1 + t / 10) if t < 50 else where(u < 0.8 and t > 3, 0.1, 0.05)')", "cosine().clip(0.2, 0.8)",
-    "cosine().staircase(7)", "linear(25).stretch(2)", "(linear(10, start=0.3, to=1).cut() * exponential(gamma=0.97))",
+    "cosine().staircase(7)", "formula('2 ** -t').stretch(1.5)",
+    "warmup('0.5 steps', start=0, shape='1-sqrt').repeat(2)", "linear(7).repeat(3) >> constant(start=0.2)", "linear(25).stretch(2)", "(linear(10, start=0.3, to=1).cut() * exponential(gamma=0.97))",
     "steps(at=[10]) * steps(every=7, gamma=0.8)", "0.1 + 0.5 * cosine()", "formula('t', 20, local=True).cut(5) >> constant()",
     "(cosine(90)).cut(30) >> constant(start=0.3)", "warmup(20) >> (steps(at=[30]) * exponential(gamma=0.99))",
 ]  # fmt: skip

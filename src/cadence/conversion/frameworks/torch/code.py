@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions
 from cadence.conversion.frameworks.torch.factor import Factor
@@ -17,6 +19,7 @@ WIDTH = 100
 """Longest line of an expression that stays a lambda, and of a call that stays on one line."""
 
 
+@np.errstate(all="ignore")
 def source_of(native: Native, on: Setting) -> str:
     """Complete source: imports, functions, and the scheduler of ``optimizer`` as ``scheduler``.
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any, cast
 
+import numpy as np
+
 from cadence._errors import ConversionError
 from cadence.conversion.frameworks.torch.arcs import one_cycle
 from cadence.conversion.frameworks.torch.factor import Factor
@@ -25,6 +27,7 @@ MOMENTA = ("momentum", "beta1")
 ADAPTER = "use cd.torch_scheduler(optimizer, schedule) instead"
 
 
+@np.errstate(all="ignore")
 def expressed(curve: Curve) -> Native:
     """Torch's equal of a curve placed in ticks.
 

@@ -8,7 +8,7 @@ from cadence.conversion.definition import definitions
 from cadence.conversion.frameworks.torch.composed import FACTORS, PHASES
 from cadence.conversion.frameworks.torch.view import View, plain
 from cadence.conversion.native import Native
-from cadence.curve.combined import PlacedCut, PlacedPastEnd, PlacedProduct
+from cadence.curve.combined import PlacedCut, PlacedPastEnd, PlacedProduct, PlacedSequence
 from cadence.curve.cycles import PlacedGrowing, PlacedRepeat
 from cadence.curve.placed import (
     Placed,
@@ -156,9 +156,9 @@ def _chain(node: PlacedProduct, view: View) -> Native | None:
     for part in map(plain, (node.carrier, *node.factors)):
         if isinstance(part, PlacedCut):
             part = plain(part.inner) if _lasts(part.end, view) else part
-        found = matched(part, view) or (
-            held_first(part.parts, view) if hasattr(part, "parts") else None  # type: ignore[attr-defined]
-        )
+        found = matched(part, view)
+        if found is None and isinstance(part, PlacedSequence):
+            found = held_first(part.parts, view)
         if found is None or not _multiplies(found, view):
             return None
         if found.arguments != {"factor": 1.0}:

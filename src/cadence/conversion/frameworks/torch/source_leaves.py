@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
 from cadence._errors import ConversionError
 from cadence.conversion.frameworks.torch.view import tidy
 from cadence.curve.placed import (
@@ -82,8 +80,7 @@ class Sheet:
     def number(self, x: Value | Joint) -> float:
         """A value as a multiple of the base."""
         scene = Scene(self.base, {})
-        with np.errstate(all="ignore"):
-            return tidy((x(scene) if callable(x) else scene.resolve(x)) / self.base)
+        return tidy((x(scene) if callable(x) else scene.resolve(x)) / self.base)
 
     def named(self, kind: str, body: str) -> str:
         """Put a table (`body` is its value) or a function (`body` is its lines) on the sheet; its name."""
@@ -248,7 +245,7 @@ def formula(s: Sheet, node: PlacedFormula, t: Time) -> str:
     if node.steps_per_epoch is not None:
         one = node.steps_per_epoch == 1
         known["epoch_float"] = ticks if one else f"({ticks} / {node.steps_per_epoch})"
-        known["epoch"] = ticks if one else f"({ticks} // {node.steps_per_epoch})"
+        known["epoch"] = ticks if one and node.scale == 1 else f"({ticks} // {node.steps_per_epoch})"
     if node.end is not None:
         known["u"] = f"({t.since(node.begin)} / {node.end - node.begin})"
     tree = _Names(known).visit(ast.parse(node.text.strip(), mode="eval").body)

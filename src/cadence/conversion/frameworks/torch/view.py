@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from cadence.curve.combined import PlacedCut, PlacedPastEnd, PlacedProduct, PlacedSequence, PlacedStaircase
 from cadence.curve.placed import Joint, Placed, PlacedConstant, PlacedFormula, Scene
 from cadence.spec.value import Absolute, Value
@@ -42,8 +40,7 @@ class View:
     def numbers(self, x: Value | Joint) -> list[float]:
         """A value in the optimizer's unit, for each group."""
         scenes = [Scene(base, {}) for base in self.bases]
-        with np.errstate(all="ignore"):
-            return [tidy(x(scene) if callable(x) else scene.resolve(x)) for scene in scenes]
+        return [tidy(x(scene) if callable(x) else scene.resolve(x)) for scene in scenes]
 
     def common(self, x: Value | Joint) -> float | None:
         """A value in the optimizer's unit, where all groups have the same."""
