@@ -722,7 +722,7 @@ class Follower(Evaluator):
         function = rate if isinstance(rate, Function) else None
         made = made_optimizer(record, 0.0 if function is not None else rate)
         if function is not None:
-            made.rule = lambda t: float(function(t))
+            made.rule, made.function = lambda t: float(function(t)), function
         elif isinstance(rate, Pulled) and record.framework in ("optax", "keras"):
             made.scheduler, made.rule = None, rate.values.at
             made.bases = made.rates(0)

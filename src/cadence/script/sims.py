@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 from cadence._errors import CadenceError, ScriptError
 from cadence.conversion.doors import read, setting
@@ -44,6 +44,7 @@ class MovingOptimizer:
         self.groups = groups
         self.scheduler: MovingScheduler | None = None
         self.rule: Callable[[int], float] | None = None
+        self.function: Function | None = None
         self.rows: list[tuple[int, tuple[float, ...]]] = []
         self.updates = 0
         self.turn = -1
@@ -345,8 +346,10 @@ def _unknown_in(value: Any) -> str:
         return next((_unknown_in(v) for v in value if _unknown_in(v)), "")  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, Unknown):
         return value.text
+    if isinstance(value, Mapping):
+        return _unknown_in(list(cast("Mapping[Any, Any]", value).values()))
     if isinstance(value, Function):
-        return value.text
+        return next((_unknown_in(v) for v in value.by_name.values() if _unknown_in(v)), "")
     return ""
 
 
