@@ -156,6 +156,7 @@ def test_noise_is_refused_by_name_in_objects_too() -> None:
         ("tanh(100)", "the tanh phase"),
         ("constant() * plateau('loss', threshold_mode='abs')", "relative threshold"),
         ("plan({'lr': cosine(), 'momentum': linear()})", "momentum"),
+        ("plan({'1/lr': cosine()})", "leaves out '0'"),
         ("plan({'0/lr': cosine(), '1/lr': linear()})", "lr_scale"),
         ("cosine(100, to=0.1)", "no schedule of the cosine"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
@@ -265,3 +266,19 @@ def test_without_an_optimizer_there_is_no_scheduler(optimizer: Any, sentence: st
 def test_bases_that_are_not_the_optimizer_s_are_refused() -> None:
     with pytest.raises(ConversionError, match=r"has base rates 0\.1, and base says 1"):
         cd.to_native("cosine(20)", "torch", optimizer_of([0.1]), base=1.0, total=20)
+
+
+def test_the_state_of_what_was_built_is_plain_data() -> None:
+    for text in ("warmup(5) >> cosine().clip(0.2)", "plan({'lr': cosine(), '1/lr': linear()})", "one_cycle()"):
+        optimizer = optimizer_of([0.1, 0.2])
+        scheduler = cd.to_native(text, "torch", optimizer, total=20)
+        rates_of(scheduler, 7)
+        file = io.BytesIO()
+        torch.save([scheduler.state_dict(), optimizer.state_dict()], file)
+        file.seek(0)
+        states = torch.load(file, weights_only=True)
+        again = optimizer_of([0.1, 0.2])
+        resumed = cd.to_native(text, "torch", again, total=20)
+        resumed.load_state_dict(states[0])
+        again.load_state_dict(states[1])
+        np.testing.assert_array_equal(rates_of(resumed, 10), rates_of(scheduler, 10))

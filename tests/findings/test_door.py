@@ -83,6 +83,9 @@ def test_the_built_in_recipes_are_sound(name: str) -> None:
     [
         ("cosine(90)", 100, "CD111"),
         ("cosine(90).past_end('mirror')", 100, "CD101"),
+        ("warmup(10) >> cosine(100)", 60, "CD109"),
+        ("cosine(30).cut(20) >> constant()", 100, None),
+        ("(linear(20, start=0.1, to=1) >> cosine(80)).cut()", 90, None),
         ("warmup('5%') >> cosine(to=0.01)", 100, None),
         ("warmup('5%') >> constant() >> decay('20%', shape='1-sqrt')", 1000, None),
         ("restarts(25, decay=0.5)", 100, None),
@@ -92,6 +95,11 @@ def test_the_built_in_recipes_are_sound(name: str) -> None:
 def test_a_schedule_is_checked_over_its_run(schedule: str, total: int, code: str | None) -> None:
     assert set(codes(schedule, total=total)) - {code} == set()
     assert (code in codes(cd.parse(schedule), total=total)) is (code is not None)
+
+
+def test_a_schedule_that_is_cut_off_ends_at_the_rate_that_is_said() -> None:
+    (finding,) = cd.lint("warmup(10) >> cosine(100)", total=60, base=0.1)
+    assert finding.consequence == f"the rate ends at {0.1 * 0.5:.3g} instead of 0"
 
 
 def test_a_schedule_without_an_end_is_silent() -> None:
@@ -179,6 +187,8 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(
     ("thing", "told", "kind"),
     [
         ("cosin()", {}, UnknownNameError),
+        ("cosin(to=0.1)", {"total": 9}, UnknownNameError),
+        ("warmup('5%') >> cosin(\n  to=0.1)", {"total": 9}, UnknownNameError),
         ("cosine(to=0.01)", {}, HorizonError),
         ("constant()", {"total": 10, "expect": "ten"}, SpecError),
         ("constant()", {"total": 10, "expect": "-1:0.1"}, SpecError),

@@ -169,9 +169,9 @@ def convert(
             step.
 
     Example:
-        >>> made = convert("StepLR(30)", to="torch", base=0.1, total=90)  # doctest: +SKIP
-        >>> made.difference  # doctest: +SKIP
-        0.0
+        >>> made = convert("StepLR(30)", to="torch", base=0.1, total=90)
+        >>> made.source, made.native, made.schedule
+        ('torch', StepLR(step_size=30), steps(every=30))
     """
     known(to)
     return converted(read_source(source, base, total, per, steps_per_epoch, source_framework), to)

@@ -31,6 +31,7 @@ from cadence.curve.placed import (
     PlacedSteps,
     Scene,
 )
+from cadence.spec.nodes import Schedule
 from cadence.spec.value import Value
 
 NEAR = 1e-12
@@ -87,6 +88,24 @@ def only_rates(curve: Curve, framework: str) -> None:
             f"{framework}'s schedules move the learning rate only, and this plan moves {', '.join(others)} too; leave "
             f"that out, or keep the plan: cd.drive(optimizer, plan, ...)"
         )
+
+
+def schedules_of(curve: Curve, framework: str) -> list[Schedule]:
+    """The schedule of each group's rate.
+
+    Raises:
+        ConversionError: a group that the plan leaves out.
+    """
+    found: list[Schedule] = []
+    for group in curve.groups:
+        entry = curve.plan.governing(group, "lr")
+        if entry is None:
+            raise ConversionError(
+                f"{framework}'s schedules govern all parameter groups, and this plan leaves out {group!r}; give it "
+                f"one, or keep the plan: cd.drive(optimizer, plan, ...)"
+            )
+        found.append(curve.plan.entries[entry][1])
+    return found
 
 
 def phases_of(placed: Placed, end: int | None) -> list[Placed]:

@@ -21,6 +21,12 @@ from cadence.spec.plan import Plan
 FINEST = 200_000
 """Values looked at of one run at most; of a longer one an even selection, and all near its events."""
 
+LONGEST = 10**9
+"""Steps of a run that is looked at; a longer one is no run."""
+
+MOST_CALLS = 30_000
+"""Steps of a run whose rate is a function of the script, which has to be computed at each of them."""
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -48,6 +54,7 @@ class Course:
         tolerance: relative, of waypoints.
         arguments: where the scheduler's arguments stand.
         alone: whether no other scheduler changes the same optimizer.
+        beyond: where the schedule itself would end, and its rate there, if that lies after the end of the run.
     """
 
     t: npt.NDArray[np.int64]
@@ -61,6 +68,7 @@ class Course:
     tolerance: float = 0.01
     arguments: Mapping[str, Spot] = field(default_factory=dict[str, Spot])
     alone: bool = True
+    beyond: tuple[int, float] | None = None
 
     @property
     def ticks(self) -> int:
@@ -83,11 +91,11 @@ class Course:
 
     def rate(self, x: float) -> str:
         """A rate in words."""
-        return f"{x:.3g}" if self.base is not None else f"{x:.3g} of the base rate"
+        return f"{x:.3g}" if self.base is not None or x == 0 else f"{x:.3g} of the base rate"
 
     def rate_zh(self, x: float) -> str:
         """A rate in Chinese words."""
-        return f"{x:.3g}" if self.base is not None else f"基础学习率的 {x:.3g} 倍"
+        return f"{x:.3g}" if self.base is not None or x == 0 else f"基础学习率的 {x:.3g} 倍"
 
     @property
     def unit_zh(self) -> str:
@@ -120,7 +128,9 @@ def course_of(curve: Curve, *, unit: str = "update", base_known: bool = True, na
     schedule = plan.entries[0][1] if len(plan.entries) == 1 else plan
     base = curve.bases[value][group] if base_known else None
     lr = np.asarray(curve.at(times, group=group, value=value))
-    return Course(times, lr, unit, base, native, schedule)
+    own = curve.placed[plan.governing(curve.groups[group], value) or 0].end
+    beyond = None if own is None or own <= end else (own, float(curve.at(own, group=group, value=value)))
+    return Course(times, lr, unit, base, native, schedule, beyond=beyond)
 
 
 def course_of_native(
@@ -138,7 +148,7 @@ def course_of_native(
     Returns:
         None where its meaning needs more than is known, or is refused: others say that.
     """
-    if ticks is None or ticks < 1:
+    if ticks is None or not 1 <= ticks <= (MOST_CALLS if _calls(native) else LONGEST):
         return None
     rates = tuple(bases) or (1.0 if base is None else base,)
     try:
@@ -147,6 +157,13 @@ def course_of_native(
         return replace(course_of(curve, unit=unit, base_known=base is not None), native=native)
     except CadenceError:
         return None
+
+
+def _calls(native: Native) -> bool:
+    """Whether a scheduler, or one inside it, is given a function."""
+    values = [value for part in natives_in(native) for value in part.arguments.values()]
+    each = [v for value in values for v in (cast("list[Any]", value) if isinstance(value, (list, tuple)) else [value])]
+    return any(callable(value) for value in each)
 
 
 def _bases(schedule: Schedule | Plan, rates: tuple[float, ...]) -> dict[str, Any]:

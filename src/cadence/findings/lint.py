@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -108,14 +109,20 @@ def _text(text: str, told: _Told) -> Iterator[Finding]:
     try:
         schedule = parse(text)
     except CadenceError:
-        # A call of one of cadence's own names can only be a schedule: its own fault is the better sentence.
-        if ("\n" not in text and not any(sign in text for sign in ("import ", "=", ";"))) or text.lstrip().startswith(
-            "warmup"
-        ):
+        if _is_expression(text):
             raise
         yield from _scripts([read_script(text, "<text>", steps_per_epoch=told.steps_per_epoch)], told)
     else:
         yield from _schedule(schedule, told)
+
+
+def _is_expression(text: str) -> bool:
+    """Whether a text is one expression, as every schedule is and no training."""
+    try:
+        ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _path(path: Path, told: _Told) -> Iterator[Finding]:

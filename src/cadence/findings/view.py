@@ -19,6 +19,10 @@ PLATEAUS = frozenset({"ReduceLROnPlateau", "ReduceOnPlateau", "reduce_on_plateau
 """Schedulers that go by a metric."""
 
 
+MOST_TURNS = 100_000
+"""Turns of a loop whose conditions are looked at one by one."""
+
+
 @dataclass(frozen=True)
 class View:
     """A script and what was said about its run.
@@ -209,6 +213,8 @@ class View:
         if not counted:
             return count
         loop = loops[-1] if loops else step.loops[-1]
+        if len(loops) == 1 and isinstance(loop.count, int) and loop.count > MOST_TURNS:
+            return None
         if len(loops) != 1 or not isinstance(loop.count, int) or not isinstance(loop.start, int):
             return None
         times = range(loop.start, loop.start + loop.count)

@@ -226,3 +226,40 @@ def endless_warmup(course: Course) -> Iterator[Found]:
                 f"训练结束时学习率仍在上升，只到 {course.rate_zh(last)}",
             ),
         )
+
+
+@rule(
+    "CD109",
+    "the run ends before the schedule does",
+    "warning",
+    about="course",
+    why="A phase with a fixed length that outlasts the run is cut off: the low rates at its end, which it was "
+    "chosen for, are "
+    "never reached.",
+    fix="leave the length of the last phase out, so that it takes what is left, or make the run longer",
+    source="docs/contract.md, Time",
+    example="warmup(10) >> cosine(100)  # --total 60",
+    zh=(
+        "训练先于调度结束",
+        "固定长度的阶段超出训练长度就被截断：末尾的低学习率正是选择它的理由，却永远到不了。",
+        "最后一个阶段不写长度，让它取剩下的全部，或加长训练",
+    ),
+)
+def cut_off(course: Course) -> Iterator[Found]:
+    """A schedule of cadence that is longer than its run, and still moving when that ends."""
+    if course.native is not None or course.beyond is None:
+        return
+    end, low = course.beyond
+    last = float(course.lr[-1])
+    if abs(last - low) > 0.01 * course.peak:
+        yield Found(
+            course.at,
+            Both(
+                f"the schedule takes {end} {course.unit}s, and the run has {course.ticks}",
+                f"调度需要 {end} {course.unit_zh}，训练只有 {course.ticks} {course.unit_zh}",
+            ),
+            Both(
+                f"the rate ends at {course.rate(last)} instead of {course.rate(low)}",
+                f"学习率最终停在 {course.rate_zh(last)}，而不是 {course.rate_zh(low)}",
+            ),
+        )

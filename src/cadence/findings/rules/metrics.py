@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cadence.findings.finding import Both
 from cadence.findings.rule import Found, rule
-from cadence.findings.view import PLATEAUS, View
+from cadence.findings.view import MOST_TURNS, PLATEAUS, View
 from cadence.script.model import Scheduler
 
 REDUCES = (
@@ -231,7 +231,7 @@ def _off(view: View, scheduler: Scheduler, node: ast.Assign) -> Both:
     """How far the rest of the run is off, where what is written last can be told."""
     course, loops, conditions = view.course(scheduler), view.script.loops_around(node), view.script.conditions(node)
     loop = next((each for each in loops if each.kind == "epoch"), None)
-    if course is not None and loop is not None and isinstance(loop.start, int) and conditions:
+    if course is not None and course.ticks <= MOST_TURNS and loop and isinstance(loop.start, int) and conditions:
         times = range(loop.start, loop.start + course.ticks)
         held = [view.over(condition, loop.target, times) for condition in conditions]
         rates = view.over(ast.unparse(node.value), loop.target, times)

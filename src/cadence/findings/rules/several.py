@@ -69,7 +69,7 @@ def _fight(view: View, group: list[Scheduler]) -> Both | str:
         warm = next((s for s in group if s.name == "LinearLR"), None)
         plateau = next((s for s in group if s.name in PLATEAUS), None)
         length = warm.native.arguments.get("total_iters", 5) if warm is not None and warm.native is not None else None
-        if plateau is None or plateau.native is None or not isinstance(length, int):
+        if plateau is None or plateau.native is None or not isinstance(length, int) or length > 10_000:
             return ""
         patience, factor = plateau.native.arguments.get("patience", 10), plateau.native.arguments.get("factor", 0.1)
         if not isinstance(patience, int) or not is_number(factor) or patience >= length:

@@ -39,8 +39,7 @@ def expressed(curve: Curve) -> Native:
             f"{moved or 'no lr'}; {ADAPTER}"
         )
     rates, bases = _column(curve, "lr")
-    # What lies behind the last update is in force in none.
-    view = View(bases, 0, None if curve.end is None else max(curve.end - 1, 0))
+    view = View(bases, 0, curve.end)
     if others:
         momenta, _ = _column(curve, others[0])
         found = one_cycle(rates, momenta, view) or cyclic(rates, momenta, view)

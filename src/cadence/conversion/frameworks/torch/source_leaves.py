@@ -35,12 +35,14 @@ class Time:
         name: an expression.
         plus: what the tick is more than that.
         low, high: it lies between these; None: without end.
+        open: whether nothing depends on the value at `high` itself, as no update has it.
     """
 
     name: str
     plus: int
     low: int
     high: int | None
+    open: bool = False
 
     def since(self, begin: int) -> str:
         """The ticks from `begin` on."""
@@ -58,7 +60,11 @@ class Time:
             text = f"max({text}, {begin})"
         if end is not None and (high is None or high > end):
             text, high = f"min({text}, {end})", end
-        return self if text == self.since(0) else Time(text, 0, max(self.low, begin), high)
+        return (
+            self
+            if text == self.since(0)
+            else Time(text, 0, max(self.low, begin), high, self.open and high == self.high)
+        )
 
 
 @dataclass(frozen=True)

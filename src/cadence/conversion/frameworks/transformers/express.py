@@ -11,7 +11,16 @@ from cadence.conversion.definition import definitions
 from cadence.conversion.frameworks.torch.express import expressed
 from cadence.conversion.frameworks.transformers.decays import restarts_on_time
 from cadence.conversion.native import Native
-from cadence.conversion.pattern import Groups, described, groups_of, near, only_rates, phases_of, without_hold
+from cadence.conversion.pattern import (
+    Groups,
+    described,
+    groups_of,
+    near,
+    only_rates,
+    phases_of,
+    schedules_of,
+    without_hold,
+)
 from cadence.curve.combined import PlacedPastEnd
 from cadence.curve.curve import Curve
 from cadence.curve.cycles import PlacedRepeat
@@ -31,14 +40,14 @@ def express(curve: Curve) -> Native:
         # Its plateau is torch's own.
         name = "reduce_lr_on_plateau"
         return Native("transformers", name, _without_defaults(name, expressed(curve).arguments))
-    first = curve.placed[0]
-    if any(placed != first for placed in curve.placed[1:]):
+    schedules = schedules_of(curve, "transformers")
+    if any(schedule != schedules[0] for schedule in schedules):
         raise ConversionError(
             "transformers' schedules are one factor for all parameter groups, and these groups have schedules of their "
             f"own; use {INSTEAD}"
         )
-    groups = groups_of(curve)
-    phases = without_hold(phases_of(first, curve.end), groups)
+    groups, placed = groups_of(curve), curve.placed[curve.plan.governing(curve.groups[0], "lr") or 0]
+    phases = without_hold(phases_of(placed, curve.end), groups)
     return _Search(groups, phases, curve.end).native()
 
 

@@ -11,8 +11,9 @@ import torch
 
 from cadence._errors import ConversionError
 from cadence.conversion.framework import Framework, Live, framework
-from cadence.conversion.frameworks.ignite.objects import expressed, made
-from cadence.conversion.frameworks.ignite.objects.source import source
+from cadence.conversion.frameworks.ignite.express import express
+from cadence.conversion.frameworks.ignite.objects import made
+from cadence.conversion.frameworks.ignite.source import source
 from cadence.conversion.native import Native
 from cadence.conversion.setting import Setting
 from cadence.curve.curve import Curve
@@ -75,6 +76,7 @@ class Ignite(Framework):
         return {value: np.array(columns, float).T for value, columns in rows.items()}
 
     def bases(self, optimizer: Any) -> tuple[float, ...] | None:
+        """The base rates that torch keeps in the groups, else their present ones."""
         return tuple(float(group.get("initial_lr", group["lr"])) for group in optimizer.param_groups)
 
     def build(self, native: Native, on: Setting, optimizer: Any) -> Any:
@@ -86,7 +88,7 @@ class Ignite(Framework):
 
     def express(self, curve: Curve) -> Native:
         try:
-            return expressed.express(curve)
+            return express(curve)
         except ConversionError as fault:
             wrapped = _by_torch(curve)
             if wrapped is None:

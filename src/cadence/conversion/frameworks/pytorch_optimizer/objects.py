@@ -19,8 +19,8 @@ from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions
 from cadence.conversion.doors import inspect as inspect_any
 from cadence.conversion.framework import Framework, Live, framework
-from cadence.conversion.frameworks.pytorch_optimizer.objects.expressed import express
-from cadence.conversion.frameworks.pytorch_optimizer.objects.source import source
+from cadence.conversion.frameworks.pytorch_optimizer.express import express
+from cadence.conversion.frameworks.pytorch_optimizer.source import source
 from cadence.conversion.frameworks.pytorch_optimizer.torch_classes import CLASSES
 from cadence.conversion.native import Native
 from cadence.conversion.setting import Setting
@@ -101,6 +101,7 @@ class PytorchOptimizer(Framework):
         return {"rho" if follows else "lr": np.array(rows).T}
 
     def bases(self, optimizer: Any) -> tuple[float, ...] | None:
+        """The base rates that torch keeps in the groups, else their present ones."""
         return tuple(float(group.get("initial_lr", group["lr"])) for group in optimizer.param_groups)
 
     def build(self, native: Native, on: Setting, optimizer: Any) -> Any:
