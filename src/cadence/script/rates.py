@@ -143,12 +143,11 @@ def _of_moving(resolver: Resolver, optimizer: MovingOptimizer, seen: Follower) -
     assumed = list(seen.assumed)
     if seen.by_epoch:
         assumed.append("how many batches an epoch has is not known and does not matter: one update stands for an epoch")
-    bases = optimizer.bases if all(b > 0 for b in optimizer.bases) else tuple(max(b, 1.0) for b in optimizer.bases)
     return Rate(
         optimizer.optimizer.variable or optimizer.optimizer.name,
         optimizer.optimizer.line,
         _table(optimizer) if schedule is None else schedule,
-        bases,
+        optimizer.bases,
         tuple(str(g) for g in range(len(optimizer.groups))),
         optimizer.updates,
         per_epoch,
@@ -198,8 +197,9 @@ def _candidates(optimizer: MovingOptimizer, per_epoch: int | None) -> Iterator[C
 
 def _runs(optimizer: MovingOptimizer) -> list[tuple[MovingScheduler, int, int]]:
     """(scheduler, update of its first step, number of steps) for each stretch in which one scheduler is stepped."""
-    if optimizer.scheduler is not None and not optimizer.stepped:
-        return [(optimizer.scheduler, 0, 0)]
+    asked = optimizer.asked if optimizer.asked is not None else optimizer.scheduler
+    if asked is not None and not optimizer.stepped:
+        return [(asked, 0, 0)]
     found: list[tuple[MovingScheduler, int, int]] = []
     for _, group in groupby(optimizer.stepped, key=lambda each: id(each[0])):
         steps = list(group)

@@ -32,6 +32,9 @@ class MovingOptimizer:
     Attributes:
         optimizer: what made it.
         groups: its parameter groups, each with its ``"lr"``; the script may write into them.
+        scheduler: what the optimizer asks for its rate, and the script steps (paddle's); None: its groups hold it.
+        rule: its rate as a function of the update number, where it counts itself (optax, Keras); `function` or `asked`
+            is where that comes from.
         rows: (number of updates, rates of the groups during them), in order.
         turn: the turn of a loop in which it was last stepped.
         written: line of the last write into a rate by hand; None where there was none.
@@ -45,6 +48,7 @@ class MovingOptimizer:
         self.scheduler: MovingScheduler | None = None
         self.rule: Callable[[int], float] | None = None
         self.function: Function | None = None
+        self.asked: MovingScheduler | None = None
         self.rows: list[tuple[int, tuple[float, ...]]] = []
         self.updates = 0
         self.turn = -1
