@@ -206,6 +206,7 @@ for epoch in range(4):
         params, state = step(params, state, batch)
 """
     np.testing.assert_allclose(values(one(text, 3)), 0.1 * np.maximum(0, 1 - np.arange(12) / 10), rtol=1e-9, atol=1e-12)
+    assert repr(one(text, 3).schedule).startswith("linear(10")
     with pytest.raises(ScriptError, match="--steps-per-epoch"):
         one(text)
 

@@ -679,7 +679,8 @@ class Follower(Evaluator):
         if attr in ("append", "extend") and isinstance(held, list) and len(args) == 1:
             cast("list[Any]", held).append(args[0])
             return None
-        if attr == "update" and isinstance(held, Unknown) and node in self._slice.live and len(node.args) >= 2:
+        chained = isinstance(held, Unknown) or (isinstance(held, Made) and held.path.startswith("optax."))
+        if attr == "update" and chained and node in self._slice.within and len(node.args) >= 2:
             return self._optax_update(node)
         if attr == "apply_gradients":
             return self._optax_update(node)
@@ -722,9 +723,9 @@ class Follower(Evaluator):
         function = rate if isinstance(rate, Function) else None
         made = made_optimizer(record, 0.0 if function is not None else rate)
         if function is not None:
-            made.rule = lambda t: float(function(t))
+            made.rule, made.function = lambda t: float(function(t)), function
         elif isinstance(rate, Pulled) and record.framework in ("optax", "keras"):
-            made.scheduler, made.rule = None, rate.values.at
+            made.scheduler, made.rule, made.asked = None, rate.values.at, rate
             made.bases = made.rates(0)
         return self.add(record, made)
 

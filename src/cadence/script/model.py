@@ -385,6 +385,8 @@ def is_unknown(x: object) -> bool:
     """Whether a value is, or contains, something that cannot be told."""
     if isinstance(x, Unknown):
         return True
+    if isinstance(x, Function):
+        return any(map(is_unknown, x.by_name.values()))
     if isinstance(x, (list, tuple)):
         return any(map(is_unknown, x))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     if isinstance(x, Mapping):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import groupby, pairwise
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,11 @@ from cadence.conversion.setting import Setting
 from cadence.curve.curve import Curve
 from cadence.curve.place import place
 from cadence.script.follow import Follower, followed
-from cadence.script.model import Script
+from cadence.script.formulas import formula_of
+from cadence.script.model import Function, Script
+from cadence.script.resolve import Resolver
 from cadence.script.sims import MovingOptimizer, MovingScheduler, Recursive
-from cadence.spec.constructors.phases import constant, piecewise
+from cadence.spec.constructors.phases import constant, formula, piecewise
 from cadence.spec.nodes import PastEnd, Schedule
 from cadence.spec.plan import Plan, plan
 from cadence.spec.span import Span, SpanLike
@@ -118,7 +121,7 @@ def rates(script: Script, *, total: int | None = None, base: float | None = None
     moving = [o for o in seen.optimizers if o.updates]
     if not moving:
         raise ScriptError(_nothing(script, seen))
-    return [_of_moving(script, o, seen) for o in moving]
+    return [_of_moving(resolver, o, seen) for o in moving]
 
 
 def _nothing(script: Script, seen: Follower) -> str:
@@ -132,7 +135,7 @@ def _nothing(script: Script, seen: Follower) -> str:
     )
 
 
-def _of_moving(script: Script, optimizer: MovingOptimizer, seen: Follower) -> Rate:
+def _of_moving(resolver: Resolver, optimizer: MovingOptimizer, seen: Follower) -> Rate:
     per_epoch = None if seen.by_epoch else _epoch(optimizer)
     by_epoch = seen.by_epoch or (seen.implied and per_epoch == 1)
     per_epoch = None if by_epoch else per_epoch
@@ -140,18 +143,17 @@ def _of_moving(script: Script, optimizer: MovingOptimizer, seen: Follower) -> Ra
     assumed = list(seen.assumed)
     if seen.by_epoch:
         assumed.append("how many batches an epoch has is not known and does not matter: one update stands for an epoch")
-    bases = optimizer.bases if all(b > 0 for b in optimizer.bases) else tuple(max(b, 1.0) for b in optimizer.bases)
     return Rate(
         optimizer.optimizer.variable or optimizer.optimizer.name,
         optimizer.optimizer.line,
         _table(optimizer) if schedule is None else schedule,
-        bases,
+        optimizer.bases,
         tuple(str(g) for g in range(len(optimizer.groups))),
         optimizer.updates,
         per_epoch,
         "epoch" if by_epoch else "update",
         True,
-        (*script.assumed, *assumed),
+        (*resolver.assumed, *assumed),
     )
 
 
@@ -179,10 +181,13 @@ def _forms(optimizer: MovingOptimizer, per_epoch: int | None) -> Iterator[Schedu
 def _candidates(optimizer: MovingOptimizer, per_epoch: int | None) -> Iterator[Callable[[], Schedule | Plan]]:
     bases, total = optimizer.bases, optimizer.updates
     yield constant
+    if optimizer.function is not None:
+        yield partial(_by_formula, optimizer.function, "t", absolute(1))
     runs = _runs(optimizer)
     for per in ("step", "epoch") if per_epoch is not None else ("step",):
         on = setting(bases, per, total, per_epoch if per == "epoch" else None)
         if len({id(s) for s, _, _ in runs}) == 1 and optimizer.written is None:
+            yield partial(_by_formula, runs[0][0].native.arguments.get("lr_lambda"), on.clock, 1.0)
             yield partial(_told, runs[0][0], on, past_end=False)
             yield partial(_told, runs[0][0], on, past_end=True)
         elif runs and optimizer.written is None:
@@ -192,13 +197,25 @@ def _candidates(optimizer: MovingOptimizer, per_epoch: int | None) -> Iterator[C
 
 def _runs(optimizer: MovingOptimizer) -> list[tuple[MovingScheduler, int, int]]:
     """(scheduler, update of its first step, number of steps) for each stretch in which one scheduler is stepped."""
-    if optimizer.scheduler is not None and not optimizer.stepped:
-        return [(optimizer.scheduler, 0, 0)]
+    asked = optimizer.asked if optimizer.asked is not None else optimizer.scheduler
+    if asked is not None and not optimizer.stepped:
+        return [(asked, 0, 0)]
     found: list[tuple[MovingScheduler, int, int]] = []
     for _, group in groupby(optimizer.stepped, key=lambda each: id(each[0])):
         steps = list(group)
         found.append((steps[0][0], steps[0][1], len(steps)))
     return found
+
+
+def _by_formula(function: object, clock: str, unit: Value) -> Schedule:
+    """A function of the script as a formula."""
+    if isinstance(function, (list, tuple)) and function:
+        # One for each group, which may be the same.
+        function = cast("Sequence[object]", function)[0]
+    text = formula_of(function, clock) if isinstance(function, Function) else None
+    if text is None:
+        raise ScriptError("there is no formula")
+    return formula(text) if unit == 1 else formula(text) * unit
 
 
 def _told(scheduler: MovingScheduler, on: Setting, *, past_end: bool) -> Schedule | Plan:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 from cadence._errors import CadenceError, ScriptError
 from cadence.conversion.doors import read, setting
@@ -32,6 +32,9 @@ class MovingOptimizer:
     Attributes:
         optimizer: what made it.
         groups: its parameter groups, each with its ``"lr"``; the script may write into them.
+        scheduler: what the optimizer asks for its rate, and the script steps (paddle's); None: its groups hold it.
+        rule: its rate as a function of the update number, where it counts itself (optax, Keras); `function` or `asked`
+            is where that comes from.
         rows: (number of updates, rates of the groups during them), in order.
         turn: the turn of a loop in which it was last stepped.
         written: line of the last write into a rate by hand; None where there was none.
@@ -44,6 +47,8 @@ class MovingOptimizer:
         self.groups = groups
         self.scheduler: MovingScheduler | None = None
         self.rule: Callable[[int], float] | None = None
+        self.function: Function | None = None
+        self.asked: MovingScheduler | None = None
         self.rows: list[tuple[int, tuple[float, ...]]] = []
         self.updates = 0
         self.turn = -1
@@ -345,8 +350,10 @@ def _unknown_in(value: Any) -> str:
         return next((_unknown_in(v) for v in value if _unknown_in(v)), "")  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, Unknown):
         return value.text
+    if isinstance(value, Mapping):
+        return _unknown_in(list(cast("Mapping[Any, Any]", value).values()))
     if isinstance(value, Function):
-        return value.text
+        return next((_unknown_in(v) for v in value.by_name.values() if _unknown_in(v)), "")
     return ""
 
 
