@@ -51,7 +51,7 @@ WARM = {"warmup_t": 5, "warmup_lr_init": 1e-6}
         (
             "PlateauLRScheduler",
             {"patience_t": 3, "mode": "min", "warmup_t": 5},
-            "linear(5, to=1, start=0) >> constant() * plateau('val_loss', patience=3, nan='bad', least_change=1e-08)",
+            "linear(5, to=1, start=0) >> constant() * plateau('metric', patience=3, threshold_mode='signed', mode='min', nan='bad', least_change=1e-08, infinite='best')",
         ),
         (
             "WSDLRScheduler",
@@ -147,7 +147,7 @@ def test_a_function_as_decay_is_a_table() -> None:
         ("TanhLRScheduler", {"t_initial": 90, "lb": 3, "ub": 3}, "smaller than ub"),
         ("StepLRScheduler", {"decay_t": 0}, "decay_t"),
         ("MultiStepLRScheduler", {"decay_t": 30}, "list of milestones"),
-        ("PlateauLRScheduler", {"decay_rate": 1.0}, "below 1"),
+        ("PlateauLRScheduler", {"decay_rate": 1.0}, "less than 1"),
         ("WSDLRScheduler", {"t_initial": 9, "decay_t": 10}, "at most t_initial"),
         ("WSDLRScheduler", {"t_initial": 9, "decay_t": 3, "stable_fn": "rsqrt"}, "stable_timescale"),
         ("WSDLRScheduler", {"t_initial": 9, "decay_t": 3, "decay_fn": "sqrt"}, "decay_fn"),

@@ -156,6 +156,7 @@ def test_noise_is_refused_by_name_in_objects_too() -> None:
         ("tanh(100)", "the tanh phase"),
         ("constant() * plateau('loss', threshold_mode='abs')", "relative threshold"),
         ("plan({'lr': cosine(), 'momentum': linear()})", "momentum"),
+        ("plan({'1/lr': cosine()})", "leaves out '0'"),
         ("plan({'0/lr': cosine(), '1/lr': linear()})", "lr_scale"),
         ("cosine(100, to=0.1)", "no schedule of the cosine"),
     ],
@@ -165,6 +166,11 @@ def test_what_timm_cannot_say_is_named(schedule: str, reason: str) -> None:
     with pytest.raises(ConversionError, match=reason) as caught:
         cd.to_code(schedule, "timm", **bases, total=100)
     assert "cd." in str(caught.value)
+
+
+def test_a_value_that_is_only_kept_needs_no_phase_of_its_own() -> None:
+    with_hold = cd.to_code("cosine(60, to=0.1) >> constant(start=0.1)", "timm", base=0.1, total=90)
+    assert with_hold == cd.to_code("cosine(60, to=0.1)", "timm", base=0.1, total=90)
 
 
 def test_a_minimum_that_is_one_number_is_expressed_for_equal_bases() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 import cadence as cd
 from cadence._errors import ConversionError
-from cadence.conversion.doors import setting
+from cadence.conversion.doors import read, setting
 from cadence.conversion.framework import framework
 from cadence.conversion.native import Native
 
@@ -55,6 +55,8 @@ def common(random: Random, bases: list[float]) -> Arguments:
     given: Arguments = {}
     if random.integers(3) == 0:
         given["t_in_epochs"] = bool(random.integers(2))
+    if random.integers(5) == 0:
+        given["initialize"] = False
     if random.integers(4) == 0:
         given["lr_scale"] = [float(random.choice([1.0, 0.5, 0.75**3])) for _ in bases]
     return given
@@ -174,15 +176,35 @@ def test_a_scheduler_is_read_as_what_timm_computes(kind: Kind) -> None:
                 cd.from_native("timm", native.name, native.arguments, base=bases, total=steps)
             continue
         try:
-            read = cd.from_native("timm", native.name, native.arguments, base=bases, total=total)
+            schedule = cd.from_native("timm", native.name, native.arguments, base=bases, total=total)
         except ConversionError as fault:
             # Very many cycles of uneven length are a table, which needs an end.
             if total is not None or "give total=" not in str(fault):
                 raise
             total = steps
-            read = cd.from_native("timm", native.name, native.arguments, base=bases, total=total)
-        curve = cd.place(read, base=bases, total=total)
+            schedule = cd.from_native("timm", native.name, native.arguments, base=bases, total=total)
+        curve = cd.place(schedule, base=bases, total=total)
         for g in range(len(bases)):
-            assert_equal(rates[g], curve.values(0, steps + 1, group=g), f"{what}, group {g}, {read}")
+            assert_equal(rates[g], curve.values(0, steps + 1, group=g), f"{what}, group {g}, {schedule}")
         compared += 1
     assert compared > 0.8 * CASES[kind]
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_what_can_be_expressed_again_has_the_same_numbers(kind: Kind) -> None:
+    expressed = 0
+    for seed in range(1000, 1000 + min(80, CASES[kind])):
+        random = np.random.default_rng(seed)
+        bases = some_bases(random)
+        native = Native("timm", kind.__name__, kind(random, bases))
+        total = int(random.integers(STEPS // 2, STEPS))
+        on = setting(tuple(bases), "step", total, None)
+        try:
+            back = framework("timm").express(on.placed(read(native, on)))
+        except ConversionError:
+            continue
+        first, second = (framework("timm").run(n, on, total)["lr"] for n in (native, back))
+        for g in range(len(bases)):
+            assert_equal(first[g], second[g], f"seed {seed}, {native}, {back}, base {bases}, total {total}, group {g}")
+        expressed += 1
+    assert expressed

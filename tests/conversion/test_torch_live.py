@@ -250,3 +250,17 @@ def test_swalr_goes_from_the_rate_that_it_finds() -> None:
     live = inspect(swa)
     assert live.bases == pytest.approx((0.2, 0.2))
     assert_goes_on(live, cd.from_native(swa), stepped(swa, 12), "SWALR")
+
+
+def test_a_rate_that_is_a_tensor_has_not_been_changed_because_it_has_fewer_digits() -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=torch.tensor(0.1))
+    scheduler = lrs.CosineAnnealingLR(optimizer, 300, 0.01)
+    stepped(scheduler, 150)
+    assert inspect(scheduler).factor == (1.0,)
+
+
+def test_a_cycle_that_was_stepped_with_numbers_of_its_own_is_refused() -> None:
+    scheduler = lrs.CosineAnnealingWarmRestarts(optimizer_of(), 5, 2)
+    scheduler.step(2.5)
+    with pytest.raises(ConversionError, match=r"stands 2\.5 steps into a cycle, where 2 steps lead to 2"):
+        inspect(scheduler)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tests.conversion.torch_cases import SINGLE, composed, difference, placed, run_of, single, torch_numbers
+from tests.conversion.torch_cases import SINGLE, attempted, composed, difference, placed, run_of, single, torch_numbers
 
-from cadence._errors import CadenceError
 from cadence.conversion.frameworks.torch.tables import leaves
 from cadence.conversion.native import Native
 
@@ -58,14 +56,6 @@ def compared(scheduler: Native, bases: tuple[float, ...], ticks: int, *, known: 
     found = difference(curve, theirs, scheduler, last=last)
     assert not found, f"{found}\n{curve.spec[:1000]}"
     return "equal"
-
-
-def attempted(make: Callable[[], Any]) -> tuple[Any, str]:
-    """What it makes, or None and the sentence of the refusal."""
-    try:
-        return make(), ""
-    except CadenceError as fault:
-        return None, str(fault)
 
 
 @pytest.mark.parametrize("name", SINGLE)
@@ -138,3 +128,20 @@ def test_a_wrong_number_would_be_seen() -> None:
     on = run_of((0.1,), 30)
     theirs = {"lr": torch_numbers(scheduler, on, 30)["lr"] * (1 + 2e-9)}
     assert "lr of group 0" in difference(placed(scheduler, on), theirs, scheduler)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "ticks"),
+    [
+        # What torch's recursion loses at the bottom of a long cosine shows when it rises again.
+        ("CosineAnnealingLR", {"T_max": 6000, "eta_min": 0.05}, 20_000),
+        ("CosineAnnealingLR", {"T_max": 6000}, 13_000),
+        ("LinearLR", {"start_factor": 1e-6, "total_iters": 9000}, 9100),
+        ("PolynomialLR", {"total_iters": 9000, "power": 2.0}, 9000),
+        ("CyclicLR", {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 37.5}, 9000),
+        ("OneCycleLR", {"max_lr": 0.1, "total_steps": 9001}, 9001),
+    ],
+)
+def test_long_runs_do_not_drift_apart(name: str, arguments: dict[str, Any], ticks: int) -> None:
+    scheduler = Native("torch", name, arguments)
+    assert compared(scheduler, (0.1, 0.03), ticks, known=True, momentum="momentum") == "equal"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 import cadence as cd
 from cadence._errors import CadenceError
+from cadence.curve.horizon import horizon
+from cadence.feedback.rules import judge, new_state
 
 torch = pytest.importorskip("torch")
 
@@ -123,3 +126,20 @@ def test_it_comes_back_as_torch_s_own() -> None:
 def test_what_torch_s_rule_cannot_do_is_said_with_what_to_use_instead(text: str, sentence: str) -> None:
     with pytest.raises(CadenceError, match=f"(?s){sentence}.*torch_scheduler"):
         cd.to_code(text, "torch", total="30 epochs", steps_per_epoch=2)
+
+
+def test_an_infinite_best_is_kept_as_plain_data() -> None:
+    rule = cd.plateau("loss", patience=1, infinite="best")
+    state, decision = judge(rule, 0, new_state(), -math.inf, 1, horizon())  # type: ignore[arg-type]
+    assert decision.kind == "keep"
+    kept = json.loads(json.dumps(state, allow_nan=False))
+    for t, expected in ((2, "keep"), (3, "cut")):
+        kept, decision = judge(rule, 0, kept, -1e300, t, horizon())  # type: ignore[arg-type]
+        assert decision.kind == expected
+    assert "the best, -inf" in decision.sentence
+
+
+def test_a_threshold_with_the_sign_of_the_best_takes_the_same_negative_number_for_an_improvement() -> None:
+    flat = [-1.0] * 9
+    assert len(cd.replay("constant() * plateau('loss', patience=2)", flat).cuts) == 2
+    assert not cd.replay("constant() * plateau('loss', patience=2, threshold_mode='signed')", flat).cuts

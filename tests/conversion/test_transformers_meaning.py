@@ -37,7 +37,7 @@ SPAN = {"num_warmup_steps": 10, "num_training_steps": 100}
             {**SPAN, "num_decay_steps": 20, "decay_type": "1-sqrt", "min_lr_ratio": 0.1},
             "linear(10, to=1, start=0.1) >> constant(70) >> ramp(20, shape='1-sqrt', to=0.1)",
         ),
-        ("reduce_lr_on_plateau", {"patience": 3}, "constant() * plateau('eval_loss', patience=3, nan='bad', least_change=1e-08)"),
+        ("reduce_lr_on_plateau", {"patience": 3}, "constant() * plateau('metric', patience=3, threshold_mode='signed', mode='min', nan='bad', least_change=1e-08, infinite='best')"),
         ("get_scheduler", {"name": "linear", **SPAN}, "linear(10, to=1, start=0) >> linear(90)"),
         (
             "get_scheduler",
@@ -134,7 +134,7 @@ def test_restarts_that_transformers_rounding_delays_are_delayed_here_too() -> No
         ("warmup_stable_decay", {"num_warmup_steps": 3, "num_decay_steps": 3}, "num_stable_steps"),
         ("warmup_stable_decay", {**SPAN, "num_decay_steps": 3, "decay_type": "exp"}, "decay_type"),
         ("warmup_stable_decay", {**SPAN, "num_decay_steps": 3, "min_lr_ratio": -0.1}, "negative"),
-        ("reduce_lr_on_plateau", {"factor": 1.0}, "below 1"),
+        ("reduce_lr_on_plateau", {"factor": 1.0}, "less than 1"),
         ("reduce_lr_on_plateau", {"min_lr": [0.1, 0.2]}, "parameter groups"),
         ("get_scheduler", {"name": "get_scheduler"}, "name is that of a schedule"),
         ("cosine_annealing", SPAN, "did you mean|known are"),

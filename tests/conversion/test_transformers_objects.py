@@ -111,6 +111,18 @@ def test_the_source_is_what_a_person_would_write() -> None:
     assert "hard_restarts" in cd.to_code(schedule, "transformers", base=1e-3, total=150)
 
 
+def test_get_scheduler_takes_its_own_enumeration_and_is_run_and_built_by_name() -> None:
+    from transformers import SchedulerType
+
+    given = {"name": SchedulerType.COSINE_WITH_RESTARTS, **SPAN, "scheduler_specific_kwargs": {"num_cycles": 3}}
+    native, on = Native("transformers", "get_scheduler", given), setting((1e-3,), "step", 100, None)
+    curve = cd.place(cd.from_native("transformers", "get_scheduler", given), base=1e-3)
+    np.testing.assert_allclose(
+        framework("transformers").run(native, on, 100)["lr"][0], curve.values(0, 101), rtol=1e-9, atol=1e-15
+    )
+    assert "num_cycles=3" in framework("transformers").code(native, on)
+
+
 def test_a_plateau_is_transformers_own() -> None:
     rule = cd.constant() * cd.plateau("eval_loss", factor=0.5, patience=2, minimum=cd.absolute(1e-5), least_change=1e-8)
     assert cd.to_code(rule, "transformers", base=1e-3).splitlines()[-1] == (
@@ -161,8 +173,9 @@ def test_objects_that_are_no_schedule_are_refused_by_name() -> None:
         ("cosine(20, to=0.1).repeat(5)", "from the base to 0"),
         ("power(90, exponent=2, start=0.5)", "begin at the base"),
         ("constant(20) >> power(80)", "1-sqrt"),
-        ("linear(10, start=0, to=1) >> constant() * plateau('loss')", "no warmup"),
+        ("linear(10, start=0, to=1) >> constant() * plateau('loss')", "stand in no sequence"),
         ("plan({'lr': cosine(), 'weight_decay': linear()})", "weight_decay"),
+        ("plan({'1/lr': cosine()})", "leaves out '0'"),
         ("plan({'0/lr': cosine(), '1/lr': linear()})", "one factor for all"),
     ],
 )  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 
 import cadence as cd
 from cadence._errors import ConversionError
-from cadence.conversion.doors import setting
+from cadence.conversion.doors import read, setting
 from cadence.conversion.framework import framework
 from cadence.conversion.native import Native
 
@@ -143,13 +143,33 @@ def test_a_schedule_is_read_as_what_transformers_computes(kind: Kind) -> None:
             with pytest.raises(ConversionError):
                 cd.from_native("transformers", native.name, native.arguments, base=bases, total=steps)
             continue
-        read = cd.from_native("transformers", native.name, native.arguments, base=bases, total=total)
-        curve = cd.place(read, base=bases, total=total)
+        schedule = cd.from_native("transformers", native.name, native.arguments, base=bases, total=total)
+        curve = cd.place(schedule, base=bases, total=total)
         for g in range(len(bases)):
             assert_equal(
                 rates[g],
                 curve.values(0, steps + 1, group=g),
-                f"seed {seed}, {native}, {read}, base {bases}, total {total}",
+                f"seed {seed}, {native}, {schedule}, base {bases}, total {total}",
             )
         compared += 1
     assert compared > 0.8 * CASES[kind]
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_what_can_be_expressed_again_has_the_same_numbers(kind: Kind) -> None:
+    expressed = 0
+    for seed in range(1000, 1000 + min(80, CASES[kind])):
+        random = np.random.default_rng(seed)
+        bases = some_bases(random)
+        native = Native("transformers", kind.__name__, kind(random, bases))
+        total = int(random.integers(STEPS // 2, STEPS))
+        on = setting(tuple(bases), "step", total, None)
+        try:
+            back = framework("transformers").express(on.placed(read(native, on)))
+        except ConversionError:
+            continue
+        first, second = (framework("transformers").run(n, on, total)["lr"] for n in (native, back))
+        for g in range(len(bases)):
+            assert_equal(first[g], second[g], f"seed {seed}, {native}, {back}, base {bases}, total {total}, group {g}")
+        expressed += 1
+    assert expressed

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cadence._errors import CadenceError
 from cadence.conversion.definition import definitions
 from cadence.conversion.doors import read, setting
 from cadence.conversion.framework import framework
@@ -205,3 +206,11 @@ def difference(curve: Curve, numbers: Mapping[str, Any], what: object, *, last: 
 def placed(scheduler: Native, on: Setting) -> Curve:
     """What it means here, on its run."""
     return on.placed(read(scheduler, on))
+
+
+def attempted(make: Callable[[], Any]) -> tuple[Any, str]:
+    """What it makes, or None and the sentence of the refusal."""
+    try:
+        return make(), ""
+    except CadenceError as fault:
+        return None, str(fault)

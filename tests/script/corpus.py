@@ -367,4 +367,109 @@ for epoch in range(5):
     for scheduler in schedulers:
         scheduler.step()
 """,
+    "arguments and a main function": """
+import argparse
+best = 0
+def parse_args():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--epochs", default=6, type=int)
+    parser.add_argument("--start-epoch", default=0, type=int)
+    parser.add_argument("--lr", "--learning-rate", default="0.1", type=float, dest="lr")
+    parser.add_argument("--resume", default="", type=str)
+    parser.add_argument("--distributed", action="store_true")
+    return parser.parse_args([])
+def train(loader, model, optimizer, epoch, args):
+    model.train()
+    for i, (x, y) in enumerate(loader):
+        loss = criterion(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+def main_worker(gpu, args):
+    global best
+    optimizer = torch.optim.SGD(model.parameters(), args.lr, momentum=0.9)
+    scheduler = lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.1)
+    if args.resume:
+        checkpoint = torch.load(args.resume)
+        args.start_epoch = checkpoint["epoch"]
+    for epoch in range(args.start_epoch, args.epochs):
+        train(train_loader, model, optimizer, epoch, args)
+        scheduler.step()
+        best = max(best, epoch)
+def main():
+    args = parse_args()
+    if args.distributed:
+        torch.multiprocessing.spawn(main_worker, nprocs=2, args=(args,))
+    else:
+        main_worker(None, args)
+if __name__ == "__main__":
+    main()
+""",
+    "a method as the factor": """
+class Experiment:
+    def __init__(self, cfg):
+        self.cfg = cfg
+        self.optimizer, self.scheduler = self._build()
+        self.step = 0
+    def _build(self):
+        made = getattr(torch.optim, self.cfg["name"])(model.parameters(), lr=self.cfg["lr"])
+        return made, torch.optim.lr_scheduler.LambdaLR(made, lr_lambda=self._warm)
+    def _warm(self, step):
+        return min(1.0, (step + 1) / self.cfg["warmup"])
+    def run(self):
+        while self.step < self.cfg["max_steps"]:
+            for batch in train_loader:
+                self.train_step(*batch)
+                self.step += 1
+                if self.step >= self.cfg["max_steps"]:
+                    return
+    def train_step(self, x, y):
+        criterion(model(x), y).backward()
+        self.optimizer.step()
+        self.scheduler.step()
+Experiment(dict(name="AdamW", lr=1e-3, warmup=4, max_steps=10)).run()
+""",
+    "functools.partial": """
+from functools import partial
+def factor(step, warm, total):
+    if step < warm:
+        return float(step) / float(max(1, warm))
+    return max(0.0, float(total - step) / float(max(1, total - warm)))
+def linear_with_warmup(optimizer, warm, total, last_epoch=-1):
+    return optim.lr_scheduler.LambdaLR(optimizer, partial(factor, warm=warm, total=total), last_epoch)
+optimizer = optim.AdamW(model.parameters(), lr=2e-5)
+total = len(train_loader) * 4
+scheduler = linear_with_warmup(optimizer, warm=int(0.25 * total), total=total)
+for epoch in range(4):
+    for x, y in train_loader:
+        criterion(model(x), y).backward()
+        optimizer.step()
+        scheduler.step()
+""",
+    "a rate asked for before each update": """
+learning_rate, min_lr, warmup, decay = 6e-4, 6e-5, 3, 9
+def get_lr(it):
+    if it < warmup:
+        return learning_rate * (it + 1) / (warmup + 1)
+    if it > decay:
+        return min_lr
+    ratio = (it - warmup) / (decay - warmup)
+    assert 0 <= ratio <= 1
+    return min_lr + 0.5 * (1.0 + math.cos(math.pi * ratio)) * (learning_rate - min_lr)
+optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate)
+iter_num, decay_lr = 0, True
+while True:
+    lr = get_lr(iter_num) if decay_lr else learning_rate
+    for param_group in optimizer.param_groups:
+        param_group["lr"] = lr
+    for micro_step in range(2):
+        for x, y in val_loader:
+            loss = criterion(model(x), y) / 2
+            loss.backward()
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    iter_num += 1
+    if iter_num > 12:
+        break
+""",
 }

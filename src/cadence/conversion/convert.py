@@ -20,7 +20,6 @@ from cadence.spec.constructors.shaped import named
 from cadence.spec.nodes import EarlyStop, Plateau, Schedule, walk
 from cadence.spec.parse import parse
 from cadence.spec.plan import Plan, plan, split_key
-from cadence.spec.shown import shown
 from cadence.spec.span import SpanLike
 
 CADENCE = "cadence"
@@ -158,7 +157,7 @@ def convert(
         per: ``"step"``: both schedulers are stepped after each update; ``"epoch"``: after each epoch.
         steps_per_epoch: updates in one epoch.
         source_framework: whose a text is, or ``"cadence"``; where it is left out, its dotted name says it, or the only
-            one that can read it.
+            one that can read it. What cadence can read is cadence's.
 
     Returns:
         The conversion. Where the other framework has no equal its `target` is None, `reason` says why, and `code` is
@@ -170,9 +169,9 @@ def convert(
             step.
 
     Example:
-        >>> made = convert("StepLR(30)", to="torch", base=0.1, total=90)  # doctest: +SKIP
-        >>> made.difference  # doctest: +SKIP
-        0.0
+        >>> made = convert("StepLR(30)", to="torch", base=0.1, total=90)
+        >>> made.source, made.native, made.schedule
+        ('torch', StepLR(step_size=30), steps(every=30))
     """
     known(to)
     return converted(read_source(source, base, total, per, steps_per_epoch, source_framework), to)
@@ -362,7 +361,7 @@ def _of_text(text: str, source_framework: str | None) -> Native | Schedule | Pla
         return read_text(text)
     if name is None or not any(found_in(framework_name, name) for framework_name in owners()):
         return parse(text)
-    return _either(text, name)
+    return _either(text)
 
 
 def _constructs(name: str) -> bool:
@@ -373,20 +372,13 @@ def _constructs(name: str) -> bool:
     return True
 
 
-def _either(text: str, name: str) -> Native | Schedule | Plan:
-    """A call that both cadence and a framework may mean: the one that can read it."""
-    read: list[Native | Schedule | Plan] = []
-    faults: list[CadenceError] = []
-    for reader in (parse, read_text):
+def _either(text: str) -> Native | Schedule | Plan:
+    """A call that may be cadence's or a framework's: what cadence can read is its own."""
+    try:
+        return parse(text)
+    except CadenceError as ours:
+        # The names that get_scheduler takes ("cosine") are no functions of any framework.
         try:
-            read.append(reader(text))
-        except CadenceError as fault:
-            faults.append(fault)
-    if len(read) == 1:
-        return read[0]
-    if not read:
-        raise faults[0]
-    raise ConversionError(
-        f"{shown(text)} can be cadence's {name} and one of another framework; say whose with --from cadence "
-        f"(source_framework='cadence') or the framework's name"
-    )
+            return read_text(text)
+        except CadenceError:
+            raise ours from None

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from cadence._errors import ConversionError, UnknownNameError, neighbours
+from cadence._errors import CadenceError, ConversionError, UnknownNameError, neighbours
 from cadence._registry import Registry
 from cadence.conversion.native import Native
 from cadence.conversion.setting import Setting
@@ -87,7 +87,9 @@ class Definition:
         own = {self.base: on.base} if self.base else {}
         try:
             return self.meaning(on, **{**own, **native.arguments})
-        except TypeError as fault:
+        except CadenceError:
+            raise
+        except (TypeError, ValueError, ArithmeticError) as fault:
             # A value of a kind that the framework's own arithmetic would stumble over, too.
             raise ConversionError(f"{native} cannot be read: {fault}; check its arguments") from fault
 

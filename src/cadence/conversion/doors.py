@@ -87,10 +87,13 @@ def inspect(scheduler: Any) -> Live:
 
 def owner_of(scheduler: Any) -> str | None:
     """The framework that made an object; None where it is none of those known here."""
-    # What transformers makes is torch's LambdaLR; whose it is, its functions say.
+    # What transformers and pytorch_optimizer make is torch's LambdaLR; whose it is, its functions say.
     for function in getattr(scheduler, "lr_lambdas", ()):
-        if getattr(getattr(function, "func", function), "__module__", "") == "transformers.optimization":
+        home = getattr(getattr(function, "func", function), "__module__", "")
+        if home == "transformers.optimization":
             return "transformers"
+        if home.startswith("pytorch_optimizer."):
+            return "pytorch_optimizer"
     modules = (kind.__module__.partition(".")[0] for kind in type(scheduler).__mro__)
     return next((MODULES[module] for module in modules if module in MODULES), None)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from cadence._errors import ConversionError
 from cadence.curve.combined import (
     PlacedClip,
@@ -29,6 +31,7 @@ from cadence.curve.placed import (
     PlacedSteps,
     Scene,
 )
+from cadence.spec.nodes import Schedule
 from cadence.spec.value import Value
 
 NEAR = 1e-12
@@ -62,7 +65,10 @@ class Groups:
 
     def _resolved(self, value: Value | Joint, base: float) -> float:
         scene = Scene(base, {})
-        return value(scene) if callable(value) else scene.resolve(value)
+        if not callable(value):
+            return scene.resolve(value)
+        with np.errstate(all="ignore"):
+            return value(scene)
 
 
 def groups_of(curve: Curve) -> Groups:
@@ -82,6 +88,24 @@ def only_rates(curve: Curve, framework: str) -> None:
             f"{framework}'s schedules move the learning rate only, and this plan moves {', '.join(others)} too; leave "
             f"that out, or keep the plan: cd.drive(optimizer, plan, ...)"
         )
+
+
+def schedules_of(curve: Curve, framework: str) -> list[Schedule]:
+    """The schedule of each group's rate.
+
+    Raises:
+        ConversionError: a group that the plan leaves out.
+    """
+    found: list[Schedule] = []
+    for group in curve.groups:
+        entry = curve.plan.governing(group, "lr")
+        if entry is None:
+            raise ConversionError(
+                f"{framework}'s schedules govern all parameter groups, and this plan leaves out {group!r}; give it "
+                f"one, or keep the plan: cd.drive(optimizer, plan, ...)"
+            )
+        found.append(curve.plan.entries[entry][1])
+    return found
 
 
 def phases_of(placed: Placed, end: int | None) -> list[Placed]:

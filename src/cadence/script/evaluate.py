@@ -21,8 +21,13 @@ DEEPEST = 60
 LONGEST = 100_000
 """Items of a list, turns of a loop inside a function of the script."""
 
-MOST_WORK = 2_000_000
+MOST_WORK = 100_000
 """Nodes that are looked at for one value, calls of the script's functions included."""
+
+MOST_WORK_IN_ALL = 300_000
+"""Nodes that are looked at for all values of a script that ask for more than a few; after that they are unknown."""
+
+A_FEW = 10_000
 
 MOST_BITS = 4096
 
@@ -77,6 +82,10 @@ def _tuple(items: Iterable[Any] = ()) -> tuple[Any, ...]:
     return tuple(items)
 
 
+def _dict(*pairs: Any, **named: Any) -> dict[Any, Any]:
+    return dict(*pairs, **named)
+
+
 def _enumerated(items: Iterable[Any], start: int = 0) -> list[tuple[int, Any]]:
     return list(enumerate(items, start))
 
@@ -102,7 +111,7 @@ _NUMPY: Mapping[str, Callable[..., Any]] = {
 _BUILTIN: Mapping[str, Callable[..., Any]] = {
     "int": int, "float": float, "bool": bool, "abs": abs, "min": min, "max": max, "round": round, "sum": sum,
     "len": len, "pow": _power, "divmod": divmod, "list": _list, "tuple": _tuple, "sorted": sorted, "any": any,
-    "all": all, "enumerate": _enumerated, "zip": _zipped, "reversed": _reversed,
+    "all": all, "enumerate": _enumerated, "zip": _zipped, "reversed": _reversed, "dict": _dict,
 }  # fmt: skip
 _CONSTANTS = {
     "math.pi": math.pi, "math.e": math.e, "math.inf": math.inf, "math.nan": math.nan, "numpy.pi": math.pi,
@@ -116,7 +125,10 @@ def _listed(x: object) -> TypeGuard[Sequence[Any]]:
     return isinstance(x, (list, tuple, range))
 
 
-class _TooMuch(Exception):
+_KEEPING = (ast.Global, ast.Nonlocal, ast.Yield, ast.YieldFrom)
+
+
+class TooMuch(Exception):
     """More work than a value is worth."""
 
 
@@ -143,6 +155,9 @@ class Evaluator:
         self._busy: set[ast.AST] = set()
         self._depth = 0
         self._work = 0
+        self._spent = 0
+        self._keeping: dict[ast.AST, bool] = {}
+        self._parameters_of: dict[ast.AST, list[tuple[str, ast.expr | None]]] = {}
         self._defaults: dict[str, ast.Call] | None = None
 
     def value(self, node: ast.expr) -> Any:
@@ -154,12 +169,15 @@ class Evaluator:
         self._busy.add(node)
         if self._depth == 0:
             self._work = 0
+        outermost = self._depth == 0
         try:
             found = self.compute(node, None)
-        except (_TooMuch, RecursionError):
+        except (TooMuch, RecursionError):
             found = self._of.unknown(node, "it takes too long to follow")
         finally:
             self._busy.discard(node)
+            if outermost and self._work > A_FEW:
+                self._spent += self._work
         self._known[node] = found
         return found
 
@@ -172,7 +190,7 @@ class Evaluator:
         self._work = 0
         try:
             result = self._call(function, list(args), dict(kwargs or {}))
-        except (_TooMuch, RecursionError):
+        except (TooMuch, RecursionError):
             raise ConversionError(f"{function.text} takes too long to follow; write a shorter function") from None
         if isinstance(result, Unknown):
             raise ConversionError(f"what {function.text} returns cannot be told: {result.text} is not known")
@@ -183,8 +201,8 @@ class Evaluator:
     def compute(self, node: ast.expr, env: Env | None) -> Any:
         """The value of an expression; `env` holds the names of a function that is followed."""
         self._work += 1
-        if self._work > MOST_WORK:
-            raise _TooMuch
+        if self._work > MOST_WORK or (self._spent > MOST_WORK_IN_ALL and self._work > A_FEW):
+            raise TooMuch
         if self._depth > DEEPEST:
             return self._of.unknown(node, "it is nested too deeply")
         self._depth += 1
@@ -234,8 +252,8 @@ class Evaluator:
                 pairs = zip(ops, sides, sides[1:], strict=False)
                 return all(_COMPARE[type(op)](a, b) for op, a, b in pairs)
             case ast.IfExp(test=test, body=body, orelse=orelse):
-                truth = go(test)
-                if isinstance(truth, Unknown):
+                truth = truth_of(go(test))
+                if truth is None:
                     return self._of.unknown(node)
                 return go(body) if truth else go(orelse)
             case ast.Tuple(elts=parts):
@@ -359,8 +377,8 @@ class Evaluator:
             for item in over:
                 if not self._unpack(generator.target, item, fill):
                     return False
-                keep = [self.compute(test, fill) for test in generator.ifs]
-                if any(isinstance(x, Unknown) for x in keep):
+                keep = [truth_of(self.compute(test, fill)) for test in generator.ifs]
+                if None in keep:
                     return False
                 if all(keep) and not go(k + 1):
                     return False
@@ -433,8 +451,12 @@ class Evaluator:
         owner = self._of.owner(node) if first == "self" else None
         if owner is not None and rest:
             fields = self._of.index.scopes[owner].fields.get(rest, [])
-            if len(fields) == 1:
+            if len(fields) == 1 and fields[0].kind != "def":
                 return self._bound(fields[0], node)
+            method = self._of.method(owner, rest)
+            if method is not None and not fields[1:]:
+                held = self._of.unknown(node) if env is None or first not in env else env[first]
+                return self._as_method(method, held)
             return self._of.unknown(node)
         if env is None and whole:
             bound = self._of.bindings(whole, node)
@@ -444,6 +466,11 @@ class Evaluator:
             if bound and any(b.since <= here or b.place.loops for b in bound):
                 return self._of.unknown(node)
         return self._field(node, env)
+
+    def _as_method(self, method: Definition, owner: Any) -> Function:
+        """A method of an object as a value."""
+        static = any(self._of.path(d) == "staticmethod" for d in method.decorator_list)
+        return Function(method.name, method, self, None, () if static else (owner,))
 
     def _field(self, node: ast.Attribute, env: Env | None) -> Any:
         """An attribute of an object that is made in the script."""
@@ -529,7 +556,8 @@ class Evaluator:
     def _called(self, node: ast.Call, env: Env | None, go: Callable[[ast.expr], Any]) -> Any:
         path = self._of.path(node.func)
         if isinstance(node.func, ast.Attribute) and env is not None and plain(node.func).split(".")[0] in env:
-            path = ""
+            held = self.compute(node.func.value, env)
+            path = f"{held.path}().{node.func.attr}" if isinstance(held, Made) else ""
         if path == "len" and len(node.args) == 1 and not node.keywords:
             return self._length(node, go)
         function = self._whitelisted(path, node)
@@ -557,9 +585,20 @@ class Evaluator:
             if None in named:
                 return self._of.unknown(node)
             return self._call(called, args, cast("dict[str, Any]", named))
+        if path == "functools.partial" and node.args:
+            return self._partial(node, go)
         if path:
             return Made(path, self._of.source(node), node)
         return self._of.unknown(node)
+
+    def _partial(self, node: ast.Call, go: Callable[[ast.expr], Any]) -> Any:
+        inner = go(node.args[0])
+        named = {k.arg: go(k.value) for k in node.keywords}
+        if not isinstance(inner, Function) or None in named:
+            return self._of.unknown(node)
+        first = (*inner.first, *self._items(node.args[1:], go))
+        by_name = {**inner.by_name, **cast("dict[str, Any]", named)}
+        return Function(inner.text, inner.node, self, inner.env, first, by_name)
 
     def _function(self, node: ast.Call, env: Env | None, path: str) -> Function | None:
         """The function of the script that is called, where its arguments and text say what it returns."""
@@ -640,7 +679,10 @@ class Evaluator:
         if self._depth > DEEPEST:
             return Unknown(function.text, "it calls itself too deeply")
         env: Env = dict(function.env or {})
-        names = list(parameters(node.args))
+        if node not in self._parameters_of:
+            self._parameters_of[node] = list(parameters(node.args))
+        names = self._parameters_of[node]
+        args, kwargs = [*function.first, *args], {**function.by_name, **kwargs}
         if node.args.vararg is not None or len(args) > len(names):
             return Unknown(function.text)
         given: dict[str, Any] = {name: value for (name, _), value in zip(names, args, strict=False)}
@@ -663,7 +705,9 @@ class Evaluator:
 
     def _body(self, node: Definition, env: Env) -> Any:
         # What a function keeps between its calls makes it no function of its arguments.
-        if any(isinstance(part, (ast.Global, ast.Nonlocal, ast.Yield, ast.YieldFrom)) for part in ast.walk(node)):
+        if node not in self._keeping:
+            self._keeping[node] = any(isinstance(part, _KEEPING) for part in ast.walk(node))
+        if self._keeping[node]:
             return Unknown(node.name, f"{node.name} keeps something between its calls")
         try:
             stopped = self._statements(node.body, env)
@@ -688,7 +732,7 @@ class Evaluator:
     def _statement(self, node: ast.stmt, env: Env) -> Unknown | None:
         self._work += 1
         if self._work > MOST_WORK:
-            raise _TooMuch
+            raise TooMuch
         match node:
             case ast.Return(value=value):
                 raise _Return(None if value is None else self.compute(value, env))
@@ -704,8 +748,8 @@ class Evaluator:
                 before = ast.copy_location(ast.Name(name, ast.Load()), target)
                 env[name] = self._binary(target, op, self.compute(before, env), self.compute(value, env))
             case ast.If(test=test, body=body, orelse=orelse):
-                truth = self.compute(test, env)
-                if isinstance(truth, Unknown):
+                truth = truth_of(self.compute(test, env))
+                if truth is None:
                     return self._of.unknown(test)
                 return self._statements(body if truth else orelse, env)
             case ast.For(target=target, iter=over, body=body, orelse=orelse):
@@ -726,8 +770,8 @@ class Evaluator:
                 return self._statements(orelse, env)
             case ast.While(test=test, body=body):
                 while True:
-                    truth = self.compute(test, env)
-                    if isinstance(truth, Unknown):
+                    truth = truth_of(self.compute(test, env))
+                    if truth is None:
                         return self._of.unknown(test)
                     if not truth:
                         return None
@@ -749,6 +793,13 @@ class Evaluator:
                 return None
             case ast.Expr(value=ast.Call(func=ast.Name(id="print"))):
                 return None
+            case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner, attr=attr), args=args)):
+                held = self.compute(owner, env)
+                if isinstance(held, list) and attr == "append" and len(args) == 1:
+                    cast("list[Any]", held).append(self.compute(args[0], env))
+                    return None
+                # What is told to an object that is not followed (a parser, a logger) is no value.
+                return None if isinstance(held, Made) else self._of.unknown(node)
             case _:
                 return self._of.unknown(node)
         return None
@@ -764,6 +815,15 @@ class Evaluator:
                 return all(self._unpack(p, v, env) for p, v in zip(parts, value, strict=True))
             case _:
                 return False
+
+
+def truth_of(value: Any) -> bool | None:
+    """Whether a value counts as true; None where that cannot be told: what a function returns may be anything."""
+    if isinstance(value, Unknown):
+        return None
+    if isinstance(value, Made):
+        return True if value.path.rpartition(".")[2][:1].isupper() else None
+    return bool(value)
 
 
 def _taken(value: Any, path: tuple[int, ...], otherwise: Unknown) -> Any:

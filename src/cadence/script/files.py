@@ -19,7 +19,7 @@ SUFFIXES = (".py", ".ipynb", ".md")
 _FENCE = re.compile(r"(?P<indent>[ \t]*(?:>[ \t]*)?)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)$")
 _PYTHON = ("python", "py", "python3", "pycon", "ipython")
 _PROMPT = re.compile(r"^(?:>>>|\.\.\.)(?: |$)")
-_MAGIC = re.compile(r"^(?P<indent>\s*)(?:[%!?]|\w[\w.]*\?{1,2}\s*$)")
+_MAGIC = re.compile(r"^(?P<indent>\s*)(?:%{1,2}[A-Za-z]|[!?]|\w[\w.]*\?{1,2}\s*$)")
 _ASSIGNED_MAGIC = re.compile(r"^(?P<left>\s*[\w, ]+=)\s*[!%]")
 _TIMED = ("time", "timeit", "capture", "prun")
 

@@ -275,7 +275,10 @@ class Finder:
         at = 0
         rate = self._taken(args, kwargs, names, at if args else None)
         groups, grouped = self._groups(parameters)
+        assumed = dict(self._of.assumed)
         numbers = {key: self._of.value(value) for key, value in kwargs.items()}
+        # What is taken for granted of momenta does not matter to a rate.
+        self._of.assumed = assumed
         made = Optimizer(
             framework, path, call.lineno, call.col_offset, self._variable(call),
             "" if parameters is None else self._of.source(parameters), None, groups, grouped, numbers, (),

@@ -14,7 +14,7 @@ from typing import Any, cast
 from cadence._errors import CadenceError, ConversionError, ScriptError
 from cadence.conversion.native import Native
 from cadence.script.clients import LIGHTNING, fit_lightning, fit_model, is_client, train_transformers
-from cadence.script.evaluate import Evaluator
+from cadence.script.evaluate import Evaluator, TooMuch, truth_of
 from cadence.script.find import STEPS
 from cadence.script.index import Definition, LoopNode, parameters, plain
 from cadence.script.loops import VALIDATION, is_training_data, unwrapped
@@ -31,15 +31,32 @@ from cadence.script.sims import (
 )
 from cadence.script.slice import RATES, Slice
 
-MOST_TURNS = 300_000
+MOST_TURNS = 100_000
 """Turns of loops that are followed one by one."""
 
-MOST_STATEMENTS = 3_000_000
+MOST_STATEMENTS = 500_000
+
+ENDLESS = 1_000
+"""Turns of a `while` after which it is asked whether anything in it still changes."""
 
 DEEPEST = 30
 """Calls inside calls of the script's own functions."""
 
+ONE_PROCESS = {"num_processes": 1, "is_main_process": True, "is_local_main_process": True, "process_index": 0}
+"""What Accelerate's and other launchers' objects say where there is one process."""
+
+MOST_REPLAYED = 3_000_000
+"""Effects of turns that all do the same."""
+
 Names = ChainMap[str, Any]
+
+Effect = tuple[str, object] | None
+"""``("update", optimizer)`` or ``("step", scheduler)``; None: something else that changes a rate."""
+
+Log = list[Effect]
+
+LEFT: Log = [None]
+"""What stands for the log of a turn in which the loop was left."""
 
 
 class Instance:
@@ -95,7 +112,7 @@ class Follower(Evaluator):
         self._globals: dict[str, Any] = {"__name__": "__main__"}
         self._turns = 0
         self._statements_done = 0
-        self._effects_done = 0
+        self._logs: list[Log] = [[]]
         self._unsized = 0
         self._calls = 0
         self.optimizers: list[MovingOptimizer] = []
@@ -119,6 +136,8 @@ class Follower(Evaluator):
             pass
         except _Leave:
             pass
+        except TooMuch:
+            raise ScriptError(f"{self._script.name} takes too long to follow; write shorter functions") from None
         except RecursionError:
             raise ScriptError(f"{self._script.name} nests too deeply to be followed; write it flatter") from None
 
@@ -156,7 +175,7 @@ class Follower(Evaluator):
                 before = self.compute(target, env)
                 self._assign(target, self._binary(node.value, op, before, self.compute(value, env)), env, node)
             case ast.If(test=test, body=body, orelse=orelse):
-                self._branch(node, self.compute(test, env), body, orelse, env)
+                self._branch(node, truth_of(self.compute(test, env)), body, orelse, env)
             case ast.For() | ast.AsyncFor() | ast.While():
                 self._loop(node, env)
             case ast.With() | ast.AsyncWith():
@@ -184,8 +203,10 @@ class Follower(Evaluator):
 
     # ---- branches ------------------------------------------------------------------------------------------------
 
-    def _branch(self, node: ast.If, truth: Any, body: list[ast.stmt], orelse: list[ast.stmt], env: Names) -> None:
-        if not isinstance(truth, Unknown):
+    def _branch(
+        self, node: ast.If, truth: bool | None, body: list[ast.stmt], orelse: list[ast.stmt], env: Names
+    ) -> None:
+        if truth is not None:
             self._block(body if truth else orelse, env)
             return
         first, second = self._effects(body), self._effects(orelse)
@@ -201,7 +222,7 @@ class Follower(Evaluator):
         if all(kind == "end" for kind, _ in second) and not first:
             self.assumed[f"`{test}` in {self.at(node)} always holds"] = None
             return
-        if self._unsized:
+        if self._unsized and self._asks_for_length(node.test, env):
             raise ScriptError(
                 f"whether `{test}` in {self.at(node)} holds depends on how many batches there are, and so does the "
                 f"rate; say it: --steps-per-epoch 500"
@@ -210,6 +231,14 @@ class Follower(Evaluator):
             f"whether `{test}` in {self.at(node)} holds cannot be told without running the script, and the rate "
             f"depends on it; write what decides it into the script, or give a total that ends before"
         )
+
+    def _asks_for_length(self, test: ast.expr, env: Names) -> bool:
+        """Whether an expression depends on how many batches there are."""
+        for node in ast.walk(test):
+            value = self.compute(node, env) if isinstance(node, (ast.Name, ast.Call)) else None
+            if isinstance(value, Unknown) and "len(" in value.text:
+                return True
+        return False
 
     def _effects(self, body: list[ast.stmt]) -> list[tuple[str, Any]]:
         """What a branch does to rates, in order: (kind, what)."""
@@ -257,13 +286,22 @@ class Follower(Evaluator):
         if items is None:
             self._data_loop(node, over, kind, counted, env)
             return
+        targets = {part.id for part in ast.walk(node.target) if isinstance(part, ast.Name)}
+        alike = kind != "epoch" and not targets & self._slice.needed
+        logs: list[Log | None] = []
         for i, item in enumerate(items):
-            self.turned(node)
             if kind == "epoch":
                 self._mark()
-            self._assign(node.target, (i + counted, item) if counted is not None else item, env, node)
-            if not self._body_leaves(node.body, env):
+            before = self._snapshot(env, targets) if i < 3 else {}
+            target = (i + counted, item) if counted is not None else item
+            log = self._logged_turn(node, target, env)
+            if log is LEFT:
                 return
+            if i < 3 and alike and log and before.items() <= self._snapshot(env, targets).items():
+                logs.append(log)
+                if len(logs) > 1 and logs[-2] == log:
+                    self._replay(log, len(items) - i - 1, node)
+                    break
         self._block(node.orelse, env)
 
     def _runs_over(self, node: ast.For | ast.AsyncFor, over: ast.expr, env: Names) -> Sequence[Any] | None:
@@ -280,7 +318,7 @@ class Follower(Evaluator):
             start = loop.start if is_number(loop.start) else 0
             return range(int(start), int(start) + int(loop.count))
         if self._total is not None and loop is not None and loop.kind != "other":
-            return range(MOST_TURNS)
+            return range(MOST_REPLAYED)
         if isinstance(node.iter, ast.Call) and self._of.path(
             over.func if isinstance(over, ast.Call) else over
         ).endswith("range"):
@@ -308,38 +346,56 @@ class Follower(Evaluator):
             count = 1 if count is None else count
         targets = {plain(part) for part in ast.walk(node.target) if isinstance(part, ast.Name)}
         alike = not (counted is not None and targets & self._slice.needed)
-        before, effects, updates = (
-            self._snapshot(env, targets),
-            self._effects_done,
-            [o.updates for o in self.optimizers],
-        )
+        previous: Log | None = None
         self._unsized += count is None
         for i in range(1 if count is None else count):
-            self.turned(node)
+            before = self._snapshot(env, targets) if i < 3 else {}
             batch = Unknown(self._of.source(node.target))
-            self._assign(node.target, (i + counted, batch) if counted is not None else batch, env, node)
-            if not self._body_leaves(node.body, env):
-                return
-            if i == 0 and alike and effects == self._effects_done and before == self._snapshot(env, targets):
+            log = self._logged_turn(node, (i + counted, batch) if counted is not None else batch, env)
+            if log is LEFT:
+                break
+            unchanged = i < 3 and alike and before.items() <= self._snapshot(env, targets).items()
+            if unchanged and all(entry is not None and entry[0] == "update" for entry in log):
                 # Nothing but updates: every turn is as the first.
-                self._repeat(updates, count, node)
+                self._repeat(log, count, node)
                 break
             if count is None:
                 raise ScriptError(
                     f"the rate depends on what happens inside the loop over {self._of.source(over)} in "
                     f"{self.at(node)}, and how many batches that has is not known; say it: --steps-per-epoch 500"
                 )
+            if unchanged and log == previous and None not in log:
+                self._replay(log, count - i - 1, node)
+                break
+            previous = log if unchanged else None
+        else:
+            self._block(node.orelse, env)
         self._unsized -= count is None
-        self._block(node.orelse, env)
 
-    def _repeat(self, updates: list[int], count: int | None, node: ast.AST) -> None:
-        """The rest of a loop whose turns are all alike."""
-        for optimizer, before in zip(self.optimizers, updates, strict=True):
-            done = optimizer.updates - before
-            if not done:
-                continue
+    def _logged_turn(self, node: ast.For | ast.AsyncFor, target: Any, env: Names) -> Log:
+        """One turn of a loop, and what it did; `LEFT` where the loop was left."""
+        self.turned(node)
+        self._logs.append([])
+        try:
+            self._assign(node.target, target, env, node)
+            stays = self._body_leaves(node.body, env)
+        finally:
+            log = self._logs.pop()
+            if log:
+                # For the loop around this one it is no simple effect.
+                self._note(None)
+        return log if stays else LEFT
+
+    def _note(self, effect: Effect) -> None:
+        self._logs[-1].append(effect)
+
+    def _repeat(self, log: Log, count: int | None, node: ast.AST) -> None:
+        """The rest of a loop whose turns are all alike, and step optimizers only."""
+        for effect in log:
+            assert effect is not None
+            optimizer = cast("MovingOptimizer", effect[1])
             if count is not None:
-                self.update(optimizer, node, done * (count - 1))
+                self.update(optimizer, node, count - 1)
             elif optimizer.rule is not None:
                 raise ScriptError(
                     f"the rate of {optimizer.where()} changes with every update, and how many batches the loop of "
@@ -347,6 +403,21 @@ class Follower(Evaluator):
                 )
             else:
                 self.by_epoch = True
+
+    def _replay(self, log: Log, times: int, node: ast.AST) -> None:
+        """Turns that do what the one before did, without following them again."""
+        if times * len(log) > MOST_REPLAYED:
+            if self._total is None:
+                raise self._too_long(node)
+            times = MOST_REPLAYED
+        for _ in range(times):
+            for effect in log:
+                assert effect is not None
+                kind, what = effect
+                if kind == "update":
+                    self.update(cast("MovingOptimizer", what), node)
+                else:
+                    self.step(cast("MovingScheduler", what), node)
 
     def _snapshot(self, env: Names, without: set[str]) -> dict[str, Any]:
         """The numbers and texts that names hold."""
@@ -359,9 +430,19 @@ class Follower(Evaluator):
 
     def _while(self, node: ast.While, env: Names) -> None:
         kind = self._kinds[node].kind if node in self._kinds else "other"
+        turns, before = 0, None
         while True:
-            truth = self.compute(node.test, env)
-            if isinstance(truth, Unknown):
+            turns += 1
+            if turns in (ENDLESS, ENDLESS + 1) and self._total is None:
+                now = self._snapshot(env, set())
+                if now == before:
+                    raise ScriptError(
+                        f"`while {self._of.source(node.test)}` in {self.at(node)} never ends by what can be seen; say "
+                        f"how long the run is: --total 10000"
+                    )
+                before = now
+            truth = truth_of(self.compute(node.test, env))
+            if truth is None:
                 if self._total is None:
                     raise ScriptError(
                         f"how long `while {self._of.source(node.test)}` in {self.at(node)} goes on cannot be told "
@@ -469,7 +550,7 @@ class Follower(Evaluator):
                     f"{self._of.source(getattr(node, 'value', node))}; write it as a formula of the epoch or the step"
                 )
             owner.written = getattr(node, "lineno", 0)
-            self._effects_done += 1
+            self._note(None)
         if isinstance(key, (str, int)):
             group[key] = value
 
@@ -496,7 +577,8 @@ class Follower(Evaluator):
             case Instance():
                 if node.attr in held.fields:
                     return held.fields[node.attr]
-                return super()._attribute(node, None)
+                method = self._of.method(held.owner, node.attr)
+                return super()._attribute(node, None) if method is None else self._as_method(method, held)
             case MovingOptimizer():
                 if node.attr == "param_groups":
                     return held.groups
@@ -513,6 +595,9 @@ class Follower(Evaluator):
                 )
             case dict() if node.attr in held:
                 return cast("dict[str, Any]", held)[node.attr]
+            case Made() if node.attr in ONE_PROCESS:
+                self.assumed["there is one process"] = None
+                return ONE_PROCESS[node.attr]
             case Made():
                 return self._made_field(held, node)
             case _:
@@ -530,6 +615,9 @@ class Follower(Evaluator):
             return self._make_optimizer(record, env)
         if isinstance(record, Scheduler):
             return self._make_scheduler(record, env)
+        if self._of.path(node.func) in ("torch.distributed.get_world_size", "torch.distributed.get_rank"):
+            self.assumed["there is one process"] = None
+            return int(self._of.path(node.func).endswith("world_size"))
         if isinstance(node.func, ast.Attribute):
             return self._called_method(node, node.func, env, go)
         owner = self._of.made_class(node)
@@ -644,7 +732,7 @@ class Follower(Evaluator):
         """An optimizer that is there from now on."""
         made = made_optimizer(record, record.lr) if made is None else made
         self.optimizers.append(made)
-        self._effects_done += 1
+        self._note(None)
         self._last[record.node] = made
         return made
 
@@ -663,6 +751,7 @@ class Follower(Evaluator):
             record, self._native(record, env), held, [p for p in parts if isinstance(p, MovingScheduler)], MOST_TICKS
         )
         self._last[record.node] = made
+        self._note(None)
         return made
 
     def _native(self, record: Scheduler, env: Names) -> Native:
@@ -691,6 +780,7 @@ class Follower(Evaluator):
 
     def update(self, optimizer: MovingOptimizer, node: ast.AST, many: int = 1) -> None:
         """Updates with the rates of now."""
+        self._note(("update", optimizer) if many == 1 else None)
         if self._total is not None:
             many = min(many, self._total - optimizer.updates)
         optimizer.update(many, self._turns)
@@ -737,7 +827,7 @@ class Follower(Evaluator):
 
     def step(self, held: MovingScheduler, node: ast.AST, epoch: float | None = None) -> None:
         """One step of a scheduler."""
-        self._effects_done += 1
+        self._note(("step", held) if epoch is None else None)
         optimizer = held.optimizer
         if optimizer is not None:
             if self.implied and not self._slice.hidden and optimizer.turn != self._turns:

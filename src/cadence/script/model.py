@@ -38,12 +38,16 @@ class Function:
         node: the lambda or the `def`.
         evaluator: follows it.
         env: names of the function around it, where that was followed too.
+        first: positional arguments that it has already, as `functools.partial` and methods have them.
+        by_name: keyword arguments that it has already.
     """
 
     text: str
     node: ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef = field(compare=False, repr=False)
     evaluator: Evaluator = field(compare=False, repr=False)
     env: MutableMapping[str, Any] | None = field(compare=False, repr=False)
+    first: tuple[Any, ...] = field(default=(), compare=False, repr=False)
+    by_name: Mapping[str, Any] = field(default_factory=dict[str, Any], compare=False, repr=False)
 
     @property
     def __name__(self) -> str:

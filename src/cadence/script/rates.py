@@ -183,7 +183,8 @@ def _candidates(optimizer: MovingOptimizer, per_epoch: int | None) -> Iterator[C
     for per in ("step", "epoch") if per_epoch is not None else ("step",):
         on = setting(bases, per, total, per_epoch if per == "epoch" else None)
         if len({id(s) for s, _, _ in runs}) == 1 and optimizer.written is None:
-            yield partial(_told, runs[0][0], on)
+            yield partial(_told, runs[0][0], on, past_end=False)
+            yield partial(_told, runs[0][0], on, past_end=True)
         elif runs and optimizer.written is None:
             yield partial(_in_turn, runs, on, cut=False)
             yield partial(_in_turn, runs, on, cut=True)
@@ -200,9 +201,11 @@ def _runs(optimizer: MovingOptimizer) -> list[tuple[MovingScheduler, int, int]]:
     return found
 
 
-def _told(scheduler: MovingScheduler, on: Setting) -> Schedule | Plan:
-    """What a scheduler means by itself."""
+def _told(scheduler: MovingScheduler, on: Setting, *, past_end: bool) -> Schedule | Plan:
+    """What a scheduler means by itself; without what comes after its end, where the run is over by then."""
     told = read(scheduler.native, on)
+    if isinstance(told, PastEnd) and not past_end:
+        told = told.inner
     if on.per == "step":
         return told
     if isinstance(told, Plan):

@@ -57,6 +57,7 @@ class Resolver:
         self._paths: dict[ast.AST, str] = {}
         self._sites: dict[ast.AST, list[ast.Call]] | None = None
         self._returned: dict[ast.AST, list[ast.expr]] = {}
+        self._methods: dict[str, dict[ast.ClassDef, Definition]] | None = None
         self._outside: dict[ast.AST, tuple[Loop, ...]] = {}
         self._busy: set[tuple[str, ast.AST]] = set()
 
@@ -202,11 +203,9 @@ class Resolver:
                         return renamed
                 outer = self.path(value)
                 return f"{outer}.{attr}" if outer else ""
-            case ast.Call(func=func, args=[first, ast.Constant(value=str() as attr), *_]) if (
-                isinstance(func, ast.Name) and func.id == "getattr"
-            ):
-                outer = self.path(first)
-                return f"{outer}.{attr}" if outer else ""
+            case ast.Call(func=ast.Name(id="getattr"), args=[first, chosen, *_]):
+                outer, attr = self.path(first), self.value(chosen)
+                return f"{outer}.{attr}" if outer and isinstance(attr, str) and attr.isidentifier() else ""
             case _:
                 return ""
 
@@ -245,7 +244,7 @@ class Resolver:
         return None
 
     def _called_method(self, owner: ast.expr, name: str) -> Definition | None:
-        having = [c for c in self.index.classes.values() if self.method(c, name) is not None]
+        having = list(self._having(name))
         if not having or name.startswith("__"):
             return None
         own = self.owner(owner) if isinstance(owner, ast.Name) and owner.id == "self" else None
@@ -261,10 +260,17 @@ class Resolver:
 
     def method(self, owner: ast.ClassDef, name: str) -> Definition | None:
         """A method by name."""
-        for statement in owner.body:
-            if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)) and statement.name == name:
-                return statement
-        return None
+        return self._having(name).get(owner)
+
+    def _having(self, name: str) -> dict[ast.ClassDef, Definition]:
+        """The classes with a method of a name."""
+        if self._methods is None:
+            self._methods = {}
+            for each in self.index.classes.values():
+                for statement in each.body:
+                    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                        self._methods.setdefault(statement.name, {}).setdefault(each, statement)
+        return self._methods.get(name, {})
 
     def owner(self, node: ast.AST) -> ast.ClassDef | None:
         """The class a node stands in."""

@@ -136,6 +136,10 @@ def native_from(scheduler: Any) -> Native:
         ConversionError: a class of somebody's own, or one that paddle does not have.
     """
     name = type(scheduler).__name__
+    if type(scheduler).__module__.startswith("cadence."):
+        raise ConversionError(
+            f"{name} is cadence's own and needs no conversion; its schedule is written in scheduler.curve.spec"
+        )
     if name not in definitions("paddle") or type(scheduler) is not getattr(lr, name, None):
         raise ConversionError(
             f"{type(scheduler).__module__}.{name} is no scheduler of paddle's own, and what its get_lr computes cannot "

@@ -11,15 +11,23 @@ from cadence.conversion.definition import definitions
 from cadence.conversion.frameworks.timm.falls import Cosine, Poly, Tanh
 from cadence.conversion.frameworks.timm.recognise import Form, fall_of, formula_of, rise_of, tanh_of
 from cadence.conversion.native import Native
-from cadence.conversion.pattern import Groups, described, groups_of, near, only_rates, phases_of
+from cadence.conversion.pattern import (
+    Groups,
+    described,
+    groups_of,
+    near,
+    only_rates,
+    phases_of,
+    schedules_of,
+    without_hold,
+)
 from cadence.curve.combined import PlacedClip, PlacedProduct, PlacedSequence, PlacedSum
 from cadence.curve.curve import Curve
 from cadence.curve.cycles import PlacedGrowing, PlacedRepeat
 from cadence.curve.place import place
 from cadence.curve.placed import Placed, PlacedConstant, PlacedFormula, PlacedInverse, PlacedPhase, PlacedSteps
 from cadence.spec.nodes import Constant, Plateau, Product, Schedule, Staircase
-from cadence.spec.plan import Plan
-from cadence.spec.span import Span
+from cadence.spec.span import span
 
 INSTEAD = "cd.torch_scheduler(optimizer, schedule, ...), stepped after each update"
 
@@ -35,26 +43,22 @@ def express(curve: Curve) -> Native:
     """
     only_rates(curve, "timm")
     # Stepped per epoch, an update stands for an epoch, and stairs of one are no stairs.
-    core, scales = _core(curve.plan, curve.groups, each_epoch=curve.horizon.steps_per_epoch == 1)
+    each_epoch = curve.horizon.steps_per_epoch == 1
+    core, scales = _core(schedules_of(curve, "timm"), each_epoch=each_epoch)
     run = curve.horizon
     curve = place(core, total=run.total, steps_per_epoch=run.steps_per_epoch, base=list(groups_of(curve).bases))
-    native = _Search(groups_of(curve), phases_of(curve.placed[0], curve.end), curve.end).native()
+    groups = groups_of(curve)
+    phases = without_hold(phases_of(curve.placed[0], curve.end), groups)
+    native = _Search(groups, phases, curve.end).native()
     if all(scale == 1 for scale in scales):
         return native
     return Native("timm", native.name, {**native.arguments, "lr_scale": scales})
 
 
-def _core(plan: Plan, groups: tuple[str, ...], *, each_epoch: bool) -> tuple[Schedule, list[float]]:
+def _core(schedules: list[Schedule], *, each_epoch: bool) -> tuple[Schedule, list[float]]:
     """The schedule that all groups have, and what each multiplies it with."""
-    cores: list[Schedule] = []
-    scales: list[float] = []
-    for group in groups:
-        entry = plan.governing(group, "lr")
-        if entry is None:
-            raise ConversionError(f"timm's schedules govern all parameter groups, and this plan leaves out {group!r}")
-        core, scale = _unscaled(plan.entries[entry][1], each_epoch=each_epoch)
-        cores.append(core)
-        scales.append(scale)
+    parts = [_unscaled(schedule, each_epoch=each_epoch) for schedule in schedules]
+    cores, scales = [core for core, _ in parts], [scale for _, scale in parts]
     if any(core != cores[0] for core in cores):
         raise ConversionError(
             "timm's schedules are the same in all parameter groups up to a factor, lr_scale, and these groups have "
@@ -64,9 +68,9 @@ def _core(plan: Plan, groups: tuple[str, ...], *, each_epoch: bool) -> tuple[Sch
 
 
 def _unscaled(schedule: Schedule, *, each_epoch: bool) -> tuple[Schedule, float]:
+    if each_epoch and isinstance(schedule, Staircase) and schedule.every == span("1 epoch"):
+        return _unscaled(schedule.inner, each_epoch=each_epoch)
     match schedule:
-        case Staircase(inner=inner, every=Span(amount=1, unit="epochs")) if each_epoch:
-            return _unscaled(inner, each_epoch=each_epoch)
         case Product(parts=(*parts, Constant(length=None, start=float(scale)))):
             return (parts[0] if len(parts) == 1 else Product(tuple(parts))), scale
         case _:
@@ -155,7 +159,12 @@ class _Search:
     def _plateau(self, rule: Plateau, warm: dict[str, Any]) -> Native:
         minimum = self.groups.number(rule.minimum)
         counted = rule.patience.unit == rule.cooldown.unit == "evaluations"
-        plain = rule.significance is None and rule.threshold_mode == "rel" and near(rule.least_change, LEAST_CHANGE)
+        plain = (
+            rule.significance is None
+            and rule.threshold_mode != "abs"
+            and rule.nan != "ignore"
+            and near(rule.least_change, LEAST_CHANGE)
+        )
         if minimum is None or not counted or not plain:
             self._refuse(
                 self.phases[-1], "its plateau has one absolute minimum, patience and cooldown counted in evaluations, "

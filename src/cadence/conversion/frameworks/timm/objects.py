@@ -57,7 +57,9 @@ class Timm(Framework):
         return Live(Native("timm", name, given), None, known)
 
     def run(self, native: Native, on: Setting, ticks: int) -> Mapping[str, npt.NDArray[Any]]:
-        groups = [{"params": [torch.zeros(1, dtype=torch.float64)], "lr": base} for base in on.bases]
+        groups = [
+            {"params": [torch.zeros(1, dtype=torch.float64)], "lr": base, "initial_lr": base} for base in on.bases
+        ]
         optimizer = torch.optim.SGD(groups, lr=on.base)
         scheduler = self.build(native, on, optimizer)
         rates = np.empty((len(on.bases), ticks + 1))

@@ -12,7 +12,7 @@ from cadence.conversion.arithmetic import least, less, real, whole, written
 from cadence.conversion.definition import native
 from cadence.conversion.frameworks.timm.falls import Called, Cosine, Fall, Ratio, Root
 from cadence.conversion.frameworks.timm.warm import Scale, Warmup, checked, scaled, warmup
-from cadence.conversion.joined import Part, joined, reached
+from cadence.conversion.joined import Part, joined, room
 from cadence.conversion.setting import Setting
 from cadence.spec.constructors.phases import constant, formula, inverse
 from cadence.spec.nodes import Schedule
@@ -115,7 +115,8 @@ class _Stable:
             falling = self.fall.phase(on, last, self.low, local=True, clock=on.clock)
             return [Part(flat, constant(on.span(flat))), Part(last, falling)]
         root = inverse(timescale=on.span(Fraction(self.scale)), power=self.power) if self.power else None
-        if not reached(on, line.ticks + flat):
+        end = room(on)
+        if end is not None and line.ticks + flat >= end:
             # The run ends before the decay.
             return [Part(None, self._kept(constant() if root is None else root), jumps=self._below(1.0))]
         fall = self.fall.falling(on, last, local=True, clock=on.clock)

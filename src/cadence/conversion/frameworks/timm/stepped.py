@@ -13,10 +13,10 @@ from cadence.conversion.arithmetic import least, less, real, whole, written
 from cadence.conversion.definition import native
 from cadence.conversion.frameworks.timm.warm import Scale, Warmup, checked, scaled, warmup
 from cadence.conversion.joined import Part, joined
+from cadence.conversion.native import Native
 from cadence.conversion.setting import Setting
 from cadence.spec.constructors.phases import constant, formula, piecewise, steps
-from cadence.spec.constructors.rules import plateau
-from cadence.spec.nodes import Schedule
+from cadence.spec.nodes import Product, Schedule
 from cadence.spec.plan import Plan
 from cadence.spec.shown import shown
 
@@ -83,15 +83,14 @@ def PlateauLRScheduler(
 ) -> Schedule | Plan:  # fmt: skip
     """decay_rate when the metric has stopped improving, after the warmup; torch's ReduceLROnPlateau inside."""
     checked(on, noise_range_t)
-    factor = real(decay_rate, "decay_rate")
-    if factor >= 1:
-        raise ConversionError(f"decay_rate is {factor:g}; it must be below 1, e.g. 0.1")
     line = warmup(warmup_t, warmup_lr_init, prefix=True)
-    rule = plateau(
-        "val_loss" if mode == "min" else "val_metric", factor=factor, patience=patience_t, threshold=threshold,
-        cooldown=cooldown_t, minimum=on.value(least(real(lr_min, "lr_min"), 0, "lr_min")), mode=mode, nan="bad",
-        least_change=1e-8,
-    )  # fmt: skip
+    inside = {
+        "factor": decay_rate, "patience": patience_t, "threshold": threshold, "cooldown": cooldown_t, "mode": mode,
+        "min_lr": real(lr_min, "lr_min"),
+    }  # fmt: skip
+    cut = on.with_bases(on.base).read(Native("torch", "ReduceLROnPlateau", inside))
+    assert isinstance(cut, Product)
+    rule = cut.parts[-1]
     return scaled(on, joined(on, [*line.parts(on), Part(None, _before_cuts(on, line) * rule)]), lr_scale)
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions
+from cadence.conversion.frameworks.torch.factor import Factor
 from cadence.conversion.frameworks.torch.groups import COMPOSERS, parts_of
 from cadence.conversion.frameworks.torch.tables import leaves, moves_momentum
 from cadence.conversion.native import Native
@@ -30,6 +31,8 @@ def constructed(native: Native, optimizer: Any) -> Any:
         if native.name in COMPOSERS:
             # Parts are made first, in their order: each may change the rates that the next one finds.
             arguments["schedulers"] = [constructed(part, optimizer) for part in parts_of(native)]
+        if "lr_lambda" in arguments:
+            arguments["lr_lambda"] = _functions(arguments["lr_lambda"])
         module, _, name = definitions("torch")[native.name].path.rpartition(".")
         make = getattr(importlib.import_module(module), name)
         try:
@@ -38,6 +41,19 @@ def constructed(native: Native, optimizer: Any) -> Any:
             return make(optimizer, **arguments)
         except (ArithmeticError, ValueError, TypeError, KeyError) as fault:
             raise ConversionError(f"torch refuses {native}: {type(fault).__name__}: {fault}") from fault
+
+
+def _functions(given: Any) -> Any:
+    """Functions as torch leaves them out of its states: of any other callable it would save what is in it."""
+    if isinstance(given, (list, tuple)):
+        return [_functions(f) for f in cast("Sequence[Any]", given)]
+    if not isinstance(given, Factor):
+        return given
+
+    def factor(t: int) -> float:
+        return given(t)
+
+    return factor
 
 
 def optimizer_for(on: Setting, *, resumed: bool) -> Any:

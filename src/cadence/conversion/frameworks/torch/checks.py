@@ -18,7 +18,10 @@ def number(x: Any, what: str, *, least: float | None = None, most: float | None 
     """
     if isinstance(x, (str, bytes)) or not hasattr(x, "__float__"):
         raise ConversionError(f"{what} is a number, not {shown(x)}")
-    value = float(x)
+    try:
+        value = float(x)
+    except (TypeError, ValueError, OverflowError):
+        raise ConversionError(f"{what} is {shown(x)}; write one number of a usual size") from None
     if not math.isfinite(value):
         raise ConversionError(f"{what} is {value}; write a finite number")
     if least is not None and value < least:

@@ -97,7 +97,7 @@ class Script:
         self._absolute = self._absolute or factor.base is not None
         before = len(self.functions)
         sheet = Sheet(1.0 if factor.base is None else factor.base, self.functions)
-        lines = body(sheet, factor.node, Time("t", factor.begin, factor.begin, factor.end))
+        lines = body(sheet, factor.node, Time("t", factor.begin, factor.begin, factor.end, open=True))
         self._math = self._math or any("math." in text for text in (*self.functions, *lines))
         if len(lines) == 1 and len(self.functions) == before and len(lines[0]) < WIDTH:
             return f"lambda t: {lines[0].removeprefix('return ')}"

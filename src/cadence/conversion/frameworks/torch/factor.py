@@ -16,7 +16,7 @@ class Factor:
     Attributes:
         node: the placed schedule.
         begin: the tick of the run at which the function's clock shows 0.
-        end: the last tick of the run that matters; None: all do.
+        end: the tick of the run from which nothing matters; None: all do.
         base: where the schedule says something absolute, the base that the multiple is of; else None.
     """
 

@@ -16,7 +16,7 @@ from cadence.spec.nodes import Schedule
 
 
 @native("torch", "torch.optim.lr_scheduler.LambdaLR", note="The function becomes a table of its values over the run.")
-@per_group("LambdaLR")
+@per_group("LambdaLR", relative=True)
 def lambda_lr(on: Setting, lr_lambda: Any, last_epoch: int = -1) -> Schedule:
     """The base times a function of the step."""
     first = begun(last_epoch)
@@ -31,7 +31,7 @@ def lambda_lr(on: Setting, lr_lambda: Any, last_epoch: int = -1) -> Schedule:
     "torch", "torch.optim.lr_scheduler.MultiplicativeLR",
     note="The products of the function's values become a table over the run.",
 )  # fmt: skip
-@per_group("MultiplicativeLR")
+@per_group("MultiplicativeLR", relative=True)
 def multiplicative_lr(on: Setting, lr_lambda: Any, last_epoch: int = -1) -> Schedule:
     """The rate before, times a function of the step; the first is the base."""
     first = begun(last_epoch)

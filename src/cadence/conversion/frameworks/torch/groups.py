@@ -29,21 +29,28 @@ LISTS: Mapping[str, tuple[str, ...]] = {
 COMPOSERS = ("SequentialLR", "ChainedScheduler")
 
 
-def per_group(name: str) -> Callable[[Meaning], Meaning]:
+def per_group(name: str, *, relative: bool = False) -> Callable[[Meaning], Meaning]:
     """Let a meaning speak of one group at a time: its arguments and its base are those of that group.
 
     Args:
         name: of the scheduler, whose lists are told by `LISTS`.
+        relative: whether the base does not count, so that groups with the same arguments have the same schedule.
     """
 
     def wrap(meaning: Meaning) -> Meaning:
         @functools.wraps(meaning)
         def of_all(on: Setting, **arguments: Any) -> Schedule | Plan:
             whole = Native("torch", name, arguments)
-            results = [
-                meaning(on.with_bases(base), **of_group(whole, g, len(on.bases)).arguments)
-                for g, base in enumerate(on.bases)
-            ]
+            seen: dict[Any, Any] = {}
+            results: list[Schedule | Plan] = []
+            for g, base in enumerate(on.bases):
+                here = of_group(whole, g, len(on.bases)).arguments
+                # A function may take long, and is asked once for all groups that have it.
+                known = None if relative else base, tuple(map(id, here.values()))
+                if known not in seen:
+                    # The arguments are kept with it, so that none of them can be mistaken for one that is gone.
+                    seen[known] = here, meaning(on.with_bases(base), **here)
+                results.append(seen[known][1])
             return merged(results)
 
         return of_all  # type: ignore[return-value]

@@ -34,12 +34,14 @@ def inspected(scheduler: Any) -> Live:
     groups = scheduler.optimizer.param_groups
     native = _native(name, _state(scheduler), groups)
     current = tuple(float(group["lr"]) for group in groups)
+    # A rate that is a tensor has fewer digits, and torch's recursions lose some at each step.
+    digits = 1e-4 if any(hasattr(group["lr"], "dtype") for group in groups) else 1e-9
     momentum = "beta1" if "betas" in scheduler.optimizer.defaults else "momentum"
     if name == "ReduceLROnPlateau":
         bases = tuple(float(group.get("initial_lr", group["lr"])) for group in groups)
         factors = tuple(c / b if b else 1.0 for c, b in zip(current, bases, strict=True))
         return Live(native, int(scheduler.last_epoch), bases, factors, momentum)
-    return _located(native, _state(scheduler), current, momentum)
+    return _located(native, _state(scheduler), current, momentum, digits)
 
 
 def restored(name: str, state: State, bases: tuple[float, ...]) -> Live:
@@ -53,28 +55,43 @@ def restored(name: str, state: State, bases: tuple[float, ...]) -> Live:
     if name == "ReduceLROnPlateau":
         given = bases if len(bases) == len(current) else bases * len(current)
         return Live(native, int(state["last_epoch"]), given, tuple(c / b for c, b in zip(current, given, strict=True)))
-    return _located(native, state, current, "beta1" if state.get("use_beta1") else "momentum")
+    return _located(native, state, current, "beta1" if state.get("use_beta1") else "momentum", 1e-9)
 
 
-def _located(native: Native, state: State, current: tuple[float, ...], momentum: str) -> Live:
+def _located(native: Native, state: State, current: tuple[float, ...], momentum: str, digits: float) -> Live:
     """Where the scheduler stands, and what was done to its rates by hand."""
     first = _first(state)
     t = int(first["_step_count"]) - 1 if native.name == "SWALR" else _steps(state)
     bases = tuple(float(x) for x in first["base_lrs"])
     if native.name == "SWALR":
         return Live(native, t, _began(native, t, current, bases), (1.0,) * len(bases), momentum)
+    if native.name == "CosineAnnealingWarmRestarts":
+        _check_cycle(native, t, float(state["T_cur"]))
     if native.name in FORGETS:
         return Live(native, t, bases, (1.0,) * len(bases), momentum)
     on = setting(bases, "step", max(t, 1), None)
     curve = on.placed(read(native, on))
     planned = [curve.at(t, group=g) for g in range(len(bases))]
     factors = tuple(
-        1.0 if math.isclose(c, p, rel_tol=1e-9, abs_tol=1e-12 * b) else c / p if p else math.inf
+        1.0 if math.isclose(c, p, rel_tol=digits, abs_tol=1e-3 * digits * b) else c / p if p else math.inf
         for c, p, b in zip(current, planned, bases, strict=True)
     )
     if any(f != 1 for f in factors):
         factors = _kept(native, t, planned, current, factors)
     return Live(native, t, bases, factors, momentum)
+
+
+def _check_cycle(native: Native, t: int, shown: float) -> None:
+    """That CosineAnnealingWarmRestarts stands in its cycle where `t` steps lead it."""
+    length, grow = native.arguments["T_0"], native.arguments.get("T_mult", 1)
+    rest = t % length if grow == 1 else t
+    while rest >= length:
+        rest, length = rest - length, length * grow
+    if rest != shown:
+        raise ConversionError(
+            f"CosineAnnealingWarmRestarts stands {shown:g} steps into a cycle, where {t} steps lead to {rest}: it was "
+            f"stepped with numbers of its own, so give its name and arguments, and say at which update the run goes on"
+        )
 
 
 def _kept(
@@ -85,7 +102,7 @@ def _kept(
     if native.name == "SequentialLR":
         milestones = native.arguments["milestones"]
         acting = native.arguments["schedulers"][sum(t >= m for m in milestones)]
-        if any(m > t for m in milestones):
+        if any(m > t for m in milestones) and acting.name not in FORGETS:
             acting = native
     keeps = all(
         leaf.name in FACTORS or (leaf.name == "CosineAnnealingLR" and not leaf.arguments.get("eta_min"))

@@ -33,6 +33,7 @@ class Torch(Framework):
         return simulated(native, on, ticks)
 
     def bases(self, optimizer: Any) -> tuple[float, ...] | None:
+        """Base learning rates of the groups: what a scheduler before has remembered, else the rates themselves."""
         return tuple(float(group.get("initial_lr", group["lr"])) for group in _optimizer(optimizer).param_groups)
 
     def build(self, native: Native, on: Setting, optimizer: Any) -> Any:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 from cadence._errors import ConversionError
 from cadence.conversion.definition import native
 from cadence.conversion.frameworks.torch.checks import begun, number, rate, whole
 from cadence.conversion.frameworks.torch.groups import per_group
+from cadence.conversion.frameworks.torch.rates import NEXT
 from cadence.conversion.frameworks.torch.tables import table
 from cadence.conversion.native import Native
 from cadence.conversion.setting import Setting
@@ -16,6 +18,9 @@ from cadence.spec.constructors.phases import constant, formula, ramp
 from cadence.spec.nodes import Schedule
 from cadence.spec.plan import Plan
 from cadence.spec.value import absolute, number_text
+
+DRIFTS = 5000
+"""T_max from which the digits that torch loses at the bottom of a cosine can be seen behind it."""
 
 
 @native("torch", "torch.optim.lr_scheduler.LinearLR")
@@ -75,11 +80,33 @@ def cosine_annealing_lr(on: Setting, T_max: int, eta_min: float = 0.0, last_epoc
         # It goes on from the rate that the group has, and returns to the base behind its end.
         arguments = {"T_max": T_max, "eta_min": low, "last_epoch": last_epoch}
         return table(Native("torch", "CosineAnnealingLR", arguments), on, "CosineAnnealingLR goes on from last_epoch")
+    if n.is_integer() and low and n >= DRIFTS and on.ticks is not None and on.ticks > n:
+        return _drifting(on, int(n), low, on.ticks)
     if n.is_integer():
         return ramp(on.span(int(n)), shape="cosine", to=on.value(low)).past_end("mirror")
     turn = f"cos(pi * {on.clock} / {number_text(n)})"
     down = formula(f"(1 + {turn}) / 2", local=on.local)
     return down if not low else down + constant(start=absolute(low)) * formula(f"(1 - {turn}) / 2", local=on.local)
+
+
+def _drifting(on: Setting, n: int, low: float, ticks: int) -> Schedule:
+    """Cosines down to `low` and up again, each as high as torch's rounding lets it rise."""
+    down = ramp(on.span(n), shape="cosine", to=absolute(low))
+    whole: Schedule = down
+    for bottom in range(n, ticks, 2 * n):
+        # Torch adds a tiny first step to what is there, and multiplies what came of it: its last digits count.
+        state = SimpleNamespace(
+            a=SimpleNamespace(T_max=n, eta_min=low), group={"lr": low}, base=on.base, last=bottom, first=False, calls=2
+        )
+        for _ in range(n // 16):
+            state.last += 1
+            state.group["lr"] = NEXT["CosineAnnealingLR"](state)
+        share = (1 + math.cos(math.pi * state.last / n)) / 2
+        top = absolute(low + (state.group["lr"] - low) / share)
+        whole = whole >> ramp(on.span(n), shape="cosine", start=absolute(low), to=top)
+        if bottom + n < ticks:
+            whole = whole >> ramp(on.span(n), shape="cosine", start=top, to=absolute(low))
+    return whole
 
 
 @native(

@@ -58,11 +58,11 @@ def body(s: Sheet, node: Placed, t: Time) -> list[str]:
         return [f"return {neat(expression(s, node, t))}"]
     parts = _reached(node, t)
     pieces = [
-        (neat(expression(s, part, replace(t, low=max(t.low, part.begin), high=end))), begin - t.plus)
-        for part, end, begin in zip(
-            parts, [*(p.begin for p in parts[1:]), t.high], [*(p.begin for p in parts[1:]), 0], strict=True
-        )
+        (neat(expression(s, part, replace(t, low=max(t.low, part.begin), high=after.begin, open=True))), after.begin)
+        for part, after in pairwise(parts)
     ]
+    last = neat(expression(s, parts[-1], replace(t, low=max(t.low, parts[-1].begin))))
+    pieces = [*((text, begin - t.plus) for text, begin in pieces), (last, 0)]
     return _chosen(pieces)
 
 
@@ -87,7 +87,7 @@ def _sequence(s: Sheet, node: PlacedSequence, t: Time) -> str:
     parts = _reached(node, t)
     text = expression(s, parts[-1], replace(t, low=max(t.low, parts[-1].begin)))
     for part, after in reversed(list(pairwise(parts))):
-        here = expression(s, part, replace(t, low=max(t.low, part.begin), high=after.begin))
+        here = expression(s, part, replace(t, low=max(t.low, part.begin), high=after.begin, open=True))
         text = f"({here} if {t.name} < {after.begin - t.plus} else {text})"
     return text
 
@@ -109,13 +109,17 @@ def _clip(s: Sheet, node: PlacedClip, t: Time) -> str:
 
 
 def _repeat(s: Sheet, node: PlacedRepeat, t: Time) -> str:
-    (p, q), t = node.period, t.inside(node.begin, node.end)
+    p, q = node.period
     if q != 1:
         raise unreadable("cycles whose length is no whole number of steps")
-    x = t.since(node.begin)
-    k = f"({x} // {p})" if node.n is None else f"min({x} // {p}, {node.n - 1})"
-    local = f"({x} % {p})" if node.n is None else f"({x} - {p} * {k})"
-    cycle = s.named("cycle", "\n".join(body(s, node.make(0, p), Time("t", 0, 0, p if node.n is not None else p - 1))))
+    # Where it is over before the run is, it stays at the end of its last cycle.
+    over = node.end is not None and (t.high is None or t.high > node.end or (t.high == node.end and not t.open))
+    most = [node.n - 1] if node.n is not None else []
+    most += [(node.end - node.begin - 1) // p] if over and node.end is not None else []
+    x = t.inside(node.begin, node.end).since(node.begin)
+    k = f"min({x} // {p}, {max(min(most), 0)})" if most else f"({x} // {p})"
+    local = f"({x} - {p} * {k})" if most else f"({x} % {p})"
+    cycle = s.named("cycle", "\n".join(body(s, node.make(0, p), Time("t", 0, 0, p if most else p - 1))))
     return f"{cycle}({local})" if node.decay == 1 else f"({node.decay!r} ** {k} * {cycle}({local}))"
 
 
@@ -158,9 +162,8 @@ def _staircase(s: Sheet, node: PlacedStaircase, t: Time) -> str:
     stair = leaves.boundary(leaves.stretches(t.since(node.origin), node.every), node.every)
     stair = f"({node.origin} + {stair})" if node.origin else stair
     # A stair that began before the phase has the phase's first value.
-    return expression(
-        s, node.inner, Time(f"max({stair}, {node.begin})" if node.begin else stair, 0, node.begin, t.high)
-    )
+    name = f"max({stair}, {node.begin})" if node.begin else stair
+    return expression(s, node.inner, Time(name, 0, node.begin, t.high, t.open))
 
 
 _WRITERS: Mapping[type, Callable[[Sheet, Any, Time], str]] = {

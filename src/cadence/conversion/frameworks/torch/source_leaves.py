@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from cadence._errors import ConversionError
 from cadence.conversion.frameworks.torch.view import tidy
 from cadence.curve.placed import (
@@ -33,12 +35,14 @@ class Time:
         name: an expression.
         plus: what the tick is more than that.
         low, high: it lies between these; None: without end.
+        open: whether nothing depends on the value at `high` itself, as no update has it.
     """
 
     name: str
     plus: int
     low: int
     high: int | None
+    open: bool = False
 
     def since(self, begin: int) -> str:
         """The ticks from `begin` on."""
@@ -56,7 +60,11 @@ class Time:
             text = f"max({text}, {begin})"
         if end is not None and (high is None or high > end):
             text, high = f"min({text}, {end})", end
-        return self if text == self.since(0) else Time(text, 0, max(self.low, begin), high)
+        return (
+            self
+            if text == self.since(0)
+            else Time(text, 0, max(self.low, begin), high, self.open and high == self.high)
+        )
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,8 @@ class Sheet:
     def number(self, x: Value | Joint) -> float:
         """A value as a multiple of the base."""
         scene = Scene(self.base, {})
-        return tidy((x(scene) if callable(x) else scene.resolve(x)) / self.base)
+        with np.errstate(all="ignore"):
+            return tidy((x(scene) if callable(x) else scene.resolve(x)) / self.base)
 
     def named(self, kind: str, body: str) -> str:
         """Put a table (`body` is its value) or a function (`body` is its lines) on the sheet; its name."""

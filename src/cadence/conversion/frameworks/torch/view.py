@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from cadence.curve.combined import PlacedCut, PlacedPastEnd, PlacedProduct, PlacedSequence, PlacedStaircase
 from cadence.curve.placed import Joint, Placed, PlacedConstant, PlacedFormula, Scene
 from cadence.spec.value import Absolute, Value
@@ -19,7 +21,7 @@ class View:
     Attributes:
         bases: base rate of each group.
         begin: the tick at which its scheduler's clock shows 0.
-        limit: the last tick of that clock that matters; None: all do.
+        limit: the tick of that clock from which nothing matters; None: all do.
     """
 
     bases: tuple[float, ...]
@@ -28,19 +30,20 @@ class View:
 
     def until(self, tick: int) -> bool:
         """Whether nothing beyond a tick of the clock matters."""
-        return self.limit is not None and self.limit <= tick
+        return self.limit is not None and self.limit <= tick + 1
 
     def slot(self, begin: int, end: int | None) -> View:
         """The same for one part of a sequence; at `end` the next one begins."""
         if end is None:
             last = None if self.limit is None else self.begin + self.limit - begin
             return replace(self, begin=begin, limit=last)
-        return replace(self, begin=begin, limit=max(end - begin - 1, 0))
+        return replace(self, begin=begin, limit=end - begin)
 
     def numbers(self, x: Value | Joint) -> list[float]:
         """A value in the optimizer's unit, for each group."""
         scenes = [Scene(base, {}) for base in self.bases]
-        return [tidy(x(scene) if callable(x) else scene.resolve(x)) for scene in scenes]
+        with np.errstate(all="ignore"):
+            return [tidy(x(scene) if callable(x) else scene.resolve(x)) for scene in scenes]
 
     def common(self, x: Value | Joint) -> float | None:
         """A value in the optimizer's unit, where all groups have the same."""

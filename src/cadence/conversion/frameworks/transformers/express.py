@@ -8,14 +8,23 @@ from typing import Any, NoReturn
 
 from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions
+from cadence.conversion.frameworks.torch.express import expressed
 from cadence.conversion.frameworks.transformers.decays import restarts_on_time
 from cadence.conversion.native import Native
-from cadence.conversion.pattern import Groups, described, groups_of, near, only_rates, phases_of, without_hold
-from cadence.curve.combined import PlacedPastEnd, PlacedProduct
+from cadence.conversion.pattern import (
+    Groups,
+    described,
+    groups_of,
+    near,
+    only_rates,
+    phases_of,
+    schedules_of,
+    without_hold,
+)
+from cadence.curve.combined import PlacedPastEnd
 from cadence.curve.curve import Curve
 from cadence.curve.cycles import PlacedRepeat
 from cadence.curve.placed import Placed, PlacedConstant, PlacedInverse, PlacedPhase
-from cadence.spec.nodes import Plateau
 
 INSTEAD = "cd.torch_scheduler(optimizer, schedule, ...), which Trainer takes as optimizers=(optimizer, scheduler)"
 
@@ -27,14 +36,18 @@ def express(curve: Curve) -> Native:
         ConversionError: which part has no equal, and why.
     """
     only_rates(curve, "transformers")
-    first = curve.placed[0]
-    if any(placed != first for placed in curve.placed[1:]):
+    if curve.rules:
+        # Its plateau is torch's own.
+        name = "reduce_lr_on_plateau"
+        return Native("transformers", name, _without_defaults(name, expressed(curve).arguments))
+    schedules = schedules_of(curve, "transformers")
+    if any(schedule != schedules[0] for schedule in schedules):
         raise ConversionError(
             "transformers' schedules are one factor for all parameter groups, and these groups have schedules of their "
             f"own; use {INSTEAD}"
         )
-    groups = groups_of(curve)
-    phases = without_hold(phases_of(first, curve.end), groups)
+    groups, placed = groups_of(curve), curve.placed[curve.plan.governing(curve.groups[0], "lr") or 0]
+    phases = without_hold(phases_of(placed, curve.end), groups)
     return _Search(groups, phases, curve.end).native()
 
 
@@ -75,10 +88,6 @@ class _Search:
                 return (
                     self._named("constant_with_warmup", self._from_zero(rise)) if rise else self._named("constant", {})
                 )
-            case [PlacedProduct(carrier=PlacedConstant(value=value), factors=(), rules=(rule,)) as part]:
-                if rise is not None or not self.groups.is_base(value) or not isinstance(rule.rule, Plateau):
-                    self._refuse(part, "its reduce_lr_on_plateau has no warmup, begins at the base and cuts it")
-                return self._plateau(rule.rule)
             case [PlacedConstant(value=value, begin=begin, end=int(end)), PlacedPhase() as fall] if self.groups.is_base(
                 value
             ):
@@ -185,21 +194,6 @@ class _Search:
         if kind != "cosine":
             given["decay_type"] = kind
         return self._named("warmup_stable_decay", {**given, "min_lr_ratio": low} if low else given)
-
-    def _plateau(self, rule: Plateau) -> Native:
-        minimum = self.groups.number(rule.minimum)
-        counted = rule.patience.unit == rule.cooldown.unit == "evaluations"
-        if minimum is None or not counted or rule.significance is not None:
-            self._refuse(
-                self.phases[0], "its reduce_lr_on_plateau has one absolute minimum, patience and cooldown counted in "
-                "evaluations, and no test of significance"
-            )  # fmt: skip
-        given = {
-            "mode": rule.mode, "factor": rule.factor, "patience": int(rule.patience.amount),
-            "threshold": rule.threshold, "threshold_mode": rule.threshold_mode, "cooldown": int(rule.cooldown.amount),
-            "min_lr": minimum, "eps": rule.least_change,
-        }  # fmt: skip
-        return self._named("reduce_lr_on_plateau", given)
 
     # ---- small parts ---------------------------------------------------------------------------------------------
 

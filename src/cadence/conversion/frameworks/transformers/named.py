@@ -7,6 +7,7 @@ from typing import Any
 
 from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions, native
+from cadence.conversion.native import Native
 from cadence.conversion.setting import Setting
 from cadence.spec.nodes import Schedule
 from cadence.spec.plan import Plan
@@ -19,12 +20,24 @@ def get_scheduler(
     scheduler_specific_kwargs: Mapping[str, Any] | None = None,
 ) -> Schedule | Plan:  # fmt: skip
     """The schedule of a name."""
-    if not isinstance(name, str) or name == "get_scheduler" or name.startswith("get_"):
+    return on.read(of_name(name, num_warmup_steps, num_training_steps, scheduler_specific_kwargs))
+
+
+def of_name(
+    name: str, num_warmup_steps: int | None = None, num_training_steps: int | None = None,
+    scheduler_specific_kwargs: Mapping[str, Any] | None = None,
+) -> Native:  # fmt: skip
+    """What get_scheduler makes of its arguments.
+
+    Raises:
+        ConversionError: no name of a schedule.
+    """
+    if not isinstance(name, str) or name.startswith("get_"):
         raise ConversionError(f"name is that of a schedule, e.g. 'cosine', not {shown(name)}")
     steps = {"num_warmup_steps": num_warmup_steps, "num_training_steps": num_training_steps}
     own = {} if name in ("constant", "constant_with_warmup") else dict(scheduler_specific_kwargs or {})
     given = {key: n for key, n in steps.items() if n is not None}
-    return on.read(definitions("transformers")[name].bind([], {**given, **own}))
+    return definitions("transformers")[name].bind([], {**given, **own})
 
 
 @native(

@@ -72,11 +72,14 @@ class Transformers(Framework):
         optimizer: Any = torch.optim.SGD(groups, lr=rate)
         begun = Native(native.framework, native.name, {k: v for k, v in native.arguments.items() if k != "last_epoch"})
         scheduler = self.build(begun, on, optimizer)
+        if isinstance(scheduler, ReduceLROnPlateau):
+            raise ConversionError(
+                f"{native.name} has no rates without a metric; compare them with replay(schedule, metrics)"
+            )
         rates = np.empty((len(on.bases), ticks + 1))
         for k in range(ticks + 1):
             rates[:, k] = [group["lr"] for group in optimizer.param_groups]
-            # Without a metric nothing is cut.
-            if k < ticks and not isinstance(scheduler, ReduceLROnPlateau):
+            if k < ticks:
                 optimizer.step()
                 scheduler.step()
         return {"lr": rates}

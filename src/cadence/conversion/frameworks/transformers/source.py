@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cadence.conversion.definition import definitions
+from cadence.conversion.frameworks.transformers.named import of_name
 from cadence.conversion.native import Native
 from cadence.conversion.setting import Setting
 from cadence.conversion.source import call_source
@@ -13,9 +14,7 @@ from cadence.conversion.source import call_source
 def called(native: Native, rate: float) -> tuple[str, dict[str, Any]]:
     """The function's name and what it is called with for an optimizer whose default rate is `rate`."""
     if native.name == "get_scheduler":
-        given = dict(native.arguments)
-        name, own = given.pop("name"), given.pop("scheduler_specific_kwargs", None)
-        return called(definitions("transformers")[name].bind([], {**given, **(own or {})}), rate)
+        return called(of_name(**native.arguments), rate)
     registry = definitions("transformers")
     function = registry[native.name].path.rpartition(".")[2]
     known = {p.name for p in registry[function].parameters if p.kind is p.POSITIONAL_OR_KEYWORD}

@@ -9,11 +9,11 @@ from cadence.conversion.arithmetic import real, whole, written
 from cadence.conversion.definition import native
 from cadence.conversion.frameworks.transformers.warm import progress_text, raised, steps, warmed, wave_text
 from cadence.conversion.joined import Part, joined
+from cadence.conversion.native import Native
 from cadence.conversion.setting import Setting
 from cadence.spec.constructors.phases import constant, formula, ramp
-from cadence.spec.constructors.rules import plateau
 from cadence.spec.nodes import Schedule
-from cadence.spec.plan import Plan, plan
+from cadence.spec.plan import Plan
 from cadence.spec.shown import shown
 
 KINDS = ("linear", "cosine", "1-sqrt")
@@ -84,24 +84,11 @@ def get_reduce_on_plateau_schedule(
     threshold_mode: str = "rel", cooldown: int = 0, min_lr: float | Sequence[float] = 0, eps: float = 1e-8,
 ) -> Schedule | Plan:  # fmt: skip
     """The base, cut when a metric has stopped improving: torch's ReduceLROnPlateau."""
-    if real(factor, "factor") >= 1:
-        raise ConversionError(f"factor is {factor:g}; it must be below 1, e.g. 0.5")
-    # Trainer hands over metrics["eval_" + metric_for_best_model], the loss where nothing else is named.
-    metric = "eval_loss" if mode == "min" else "eval_metric"
-
-    def cut(minimum: float) -> Schedule:
-        return constant() * plateau(
-            metric, factor=factor, patience=patience, threshold=threshold, threshold_mode=threshold_mode,
-            cooldown=cooldown, minimum=on.value(minimum), mode=mode, nan="bad", least_change=eps,
-        )  # fmt: skip
-
-    if isinstance(min_lr, (str, bytes)) or not isinstance(min_lr, Sequence):
-        return cut(real(min_lr, "min_lr"))
-    if len(min_lr) != len(on.bases):
-        raise ConversionError(
-            f"min_lr has {len(min_lr)} numbers where there are {len(on.bases)} parameter groups; write one for each"
-        )
-    return plan({f"{g}/lr": cut(real(low, "min_lr")) for g, low in enumerate(min_lr)})
+    own = {
+        "mode": mode, "factor": factor, "patience": patience, "threshold": threshold, "threshold_mode": threshold_mode,
+        "cooldown": cooldown, "min_lr": min_lr, "eps": eps,
+    }  # fmt: skip
+    return on.read(Native("torch", "ReduceLROnPlateau", own))
 
 
 @native("transformers", "transformers.get_reduce_on_plateau_schedule", name="reduce_lr_on_plateau")

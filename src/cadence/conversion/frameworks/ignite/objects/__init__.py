@@ -11,8 +11,9 @@ import torch
 
 from cadence._errors import ConversionError
 from cadence.conversion.framework import Framework, Live, framework
-from cadence.conversion.frameworks.ignite.objects import expressed, made
-from cadence.conversion.frameworks.ignite.objects.source import source
+from cadence.conversion.frameworks.ignite.express import express
+from cadence.conversion.frameworks.ignite.objects import made
+from cadence.conversion.frameworks.ignite.source import source
 from cadence.conversion.native import Native
 from cadence.conversion.setting import Setting
 from cadence.curve.curve import Curve
@@ -75,6 +76,7 @@ class Ignite(Framework):
         return {value: np.array(columns, float).T for value, columns in rows.items()}
 
     def bases(self, optimizer: Any) -> tuple[float, ...] | None:
+        """The base rates that torch keeps in the groups, else their present ones."""
         return tuple(float(group.get("initial_lr", group["lr"])) for group in optimizer.param_groups)
 
     def build(self, native: Native, on: Setting, optimizer: Any) -> Any:
@@ -86,7 +88,7 @@ class Ignite(Framework):
 
     def express(self, curve: Curve) -> Native:
         try:
-            return expressed.express(curve)
+            return express(curve)
         except ConversionError as fault:
             wrapped = _by_torch(curve)
             if wrapped is None:
@@ -112,6 +114,11 @@ def _by_torch(curve: Curve) -> Native | None:
         inner = framework("torch").express(curve)
     except ConversionError:
         return None
+    if inner.name == "ReduceLROnPlateau" and not inner.arguments.get("min_lr"):
+        # A smallest rate is what ignite loses on its way to torch.
+        own = {key: value for key, value in inner.arguments.items() if key != "min_lr"}
+        metric = curve.rules[0].rule.metric
+        return Native("ignite", "ReduceLROnPlateauScheduler", {"metric_name": metric, **own})
     if inner.name not in WRAPPED or 0 in inner.arguments.get("milestones", ()):
         return None
     return Native("ignite", "LRScheduler", {"lr_scheduler": inner})

@@ -80,6 +80,7 @@ def _read_wrapper(scheduler: Any) -> Live:
     inner = getattr(inner, "_lr_scheduler", inner)
     live = framework("torch").inspect(inner)
     native = Native("ignite", "LRScheduler", {"lr_scheduler": live.native})
+    assert live.t is not None, "torch's schedulers count"
     shell = inner is not scheduler.lr_scheduler
     # That shell counts twice for each event.
     return Live(native, live.t // 2 if shell else live.t, live.bases, live.factor, live.momentum)
@@ -92,6 +93,7 @@ def _native(scheduler: Any) -> tuple[Native, int]:
         raise ConversionError(f"{name} is a scheduler of ignite that is not known here; write its values as a schedule")
     if isinstance(scheduler, param_scheduler.LRScheduler):
         live = _read_wrapper(scheduler)
+        assert live.t is not None
         return live.native, live.t
     if isinstance(scheduler, ParamGroupScheduler):
         parts = [_native(part) for part in scheduler.schedulers]

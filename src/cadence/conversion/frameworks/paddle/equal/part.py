@@ -52,13 +52,17 @@ class Part:
         return replace(self, begin=begin)
 
 
-def refuse(what: str, why: str) -> NoReturn:
-    """Say that paddle has no equal.
+ADAPTER = "cd.paddle_scheduler(...) takes any schedule"
+DRIVER = "cd.drive(optimizer, ...) governs every value of every group"
+
+
+def refuse(what: str, why: str, instead: str = ADAPTER) -> NoReturn:
+    """Say that paddle has no equal, and what does it instead.
 
     Raises:
         ConversionError: always.
     """
-    raise ConversionError(f"paddle has no scheduler for {what}: {why}; cd.paddle_scheduler(...) takes any schedule")
+    raise ConversionError(f"paddle has no scheduler for {what}: {why}; {instead}")
 
 
 def call(name: str, **arguments: Any) -> Native:

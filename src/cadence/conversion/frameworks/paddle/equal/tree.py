@@ -8,7 +8,7 @@ from typing import Any
 
 from cadence.conversion.frameworks.paddle.equal.function import cycling
 from cadence.conversion.frameworks.paddle.equal.leaves import held, leaf, table
-from cadence.conversion.frameworks.paddle.equal.part import Part, call, near, refuse, tidy
+from cadence.conversion.frameworks.paddle.equal.part import DRIVER, Part, call, near, refuse, tidy
 from cadence.conversion.frameworks.paddle.equal.rounds import one_cycle, past_end, repeated, rising
 from cadence.conversion.native import Native
 from cadence.curve.combined import PlacedCut, PlacedPastEnd, PlacedProduct, PlacedSequence, PlacedStaircase, PlacedSum
@@ -28,14 +28,17 @@ def native_equal(curve: Curve) -> Native:
     (_, schedule), *more = curve.plan.entries
     others = [value for value in curve.plan.values() if value != "lr"]
     if others:
-        refuse(f"the {others[0]} of the plan", "its schedulers move the learning rate and nothing else")
+        refuse(f"the {others[0]} of the plan", "its schedulers move the learning rate and nothing else", DRIVER)
     if more:
-        refuse("a plan with a schedule for each group", "its groups are fixed multiples of one scheduler's rate")
+        refuse(
+            "a plan with a schedule for each group", "its groups are fixed multiples of one scheduler's rate", DRIVER
+        )
     bases = [base for base in curve.bases["lr"] if base is not None]
     if len(set(bases)) > 1 and has_absolute(schedule):
         refuse(
             f"{schedule} for groups with different bases",
             "its groups are fixed multiples of one scheduler's rate, and an absolute value is the same in all of them",
+            DRIVER,
         )
     return _native(Part(Scene(bases[0], {}), 0, curve.end, 1.0), curve.placed[0])
 

@@ -19,8 +19,8 @@ from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions
 from cadence.conversion.doors import inspect as inspect_any
 from cadence.conversion.framework import Framework, Live, framework
-from cadence.conversion.frameworks.pytorch_optimizer.objects.expressed import express
-from cadence.conversion.frameworks.pytorch_optimizer.objects.source import source
+from cadence.conversion.frameworks.pytorch_optimizer.express import express
+from cadence.conversion.frameworks.pytorch_optimizer.source import source
 from cadence.conversion.frameworks.pytorch_optimizer.torch_classes import CLASSES
 from cadence.conversion.native import Native
 from cadence.conversion.setting import Setting
@@ -43,6 +43,8 @@ OF_CLASS = {
     "CosineAnnealingWarmupRestarts": "cosine_annealing_with_warmup", "ProportionScheduler": "proportion",
 }  # fmt: skip
 
+OF_FUNCTION = {"get_wsd_scheduler_lambda": "warmup_stable_decay", "get_chebyshev_lr_lambda": "chebyshev"}
+
 
 @final
 class PytorchOptimizer(Framework):
@@ -50,6 +52,9 @@ class PytorchOptimizer(Framework):
 
     def inspect(self, scheduler: object) -> Live:
         name = OF_CLASS.get(type(scheduler).__name__)
+        made = _of_function(scheduler) if name is None else None
+        if made is not None:
+            return made
         if name is None:
             raise ConversionError(
                 f"{type(scheduler).__qualname__} of pytorch_optimizer is no scheduler that is known here; known are "
@@ -96,6 +101,7 @@ class PytorchOptimizer(Framework):
         return {"rho" if follows else "lr": np.array(rows).T}
 
     def bases(self, optimizer: Any) -> tuple[float, ...] | None:
+        """The base rates that torch keeps in the groups, else their present ones."""
         return tuple(float(group.get("initial_lr", group["lr"])) for group in optimizer.param_groups)
 
     def build(self, native: Native, on: Setting, optimizer: Any) -> Any:
@@ -116,6 +122,21 @@ class PytorchOptimizer(Framework):
 
     def code(self, native: Native, on: Setting) -> str:
         return source(native, on)
+
+
+def _of_function(scheduler: object) -> Live | None:
+    """What get_wsd_schedule and get_chebyshev_schedule make: torch's LambdaLR with a function that holds the rest."""
+    functions: Any = getattr(scheduler, "lr_lambdas", ())
+    function: Any = functions[0] if functions else None
+    name = OF_FUNCTION.get(getattr(getattr(function, "func", None), "__name__", ""))
+    if name is None:
+        return None
+    own: Any = vars(scheduler)
+    given: Mapping[str, Any] = function.keywords
+    definition = definitions("pytorch_optimizer")[name]
+    kept = {p.name: given[p.name] for p in definition.parameters if p.name in given and given[p.name] != p.default}
+    bases = tuple(float(rate) for rate in own["base_lrs"])
+    return Live(Native("pytorch_optimizer", name, kept), int(own["last_epoch"]), bases)
 
 
 def _native(name: str, own: Mapping[str, Any], more: Mapping[str, Any]) -> Native:

@@ -31,8 +31,9 @@ class Group:
         self.placed = placed
         self.scene = Scene(base, {})
         # What raises behind its end has nothing after it.
-        raising = isinstance(placed, PlacedPastEnd) and placed.then == "raise"
-        self.end = placed.inner.end if end is None and raising else end
+        self.end: int | None = end
+        if end is None and isinstance(placed, PlacedPastEnd) and placed.then == "raise":
+            self.end = placed.inner.end
         self.parts = _parts(placed, end)
 
     def number(self, node: Placed, t: int) -> float:

@@ -21,10 +21,10 @@ def source(native: Native, event: str) -> str:
         names.setdefault("ignite.handlers" if each.framework == "ignite" else module, set()).add(name)
     lines = [f"from {module} import {', '.join(sorted(names[module]))}" for module in sorted(names)]
     built = _call(native, 0, len("scheduler = "))
-    return (
-        "\n".join([*lines, "", f"scheduler = {built}", f"# trainer.add_event_handler(Events.{event}, scheduler)"])
-        + "\n"
-    )
+    attached = f"# trainer.add_event_handler(Events.{event}, scheduler)"
+    if native.name == "ReduceLROnPlateauScheduler":
+        attached = "# evaluator.add_event_handler(Events.COMPLETED, scheduler)"
+    return "\n".join([*lines, "", f"scheduler = {built}", attached]) + "\n"
 
 
 def _all(native: Native) -> Iterator[Native]:
