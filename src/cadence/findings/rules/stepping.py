@@ -11,7 +11,10 @@ from cadence.findings.rule import Found, rule
 from cadence.findings.view import PLATEAUS, View
 from cadence.script.model import Scheduler, StepCall
 
-METRIC_WORDS = ("loss", "acc", "metric", "score", "error", "err", "f1", "auc", "bleu", "perplexity", "ppl")
+METRIC_WORDS = frozenset(
+    {"loss", "acc", "accuracy", "metric", "metrics", "score", "error", "err", "f1", "auc", "bleu", "perplexity", "ppl"}
+    | {"validate", "validation", "evaluate", "val"}
+)
 
 
 @rule(
