@@ -117,10 +117,12 @@ def model_on_cpu(view: View) -> Iterator[Found]:
 
 
 def _maker(view: View, name: str) -> ast.Call | None:
-    """The one call that makes a model of a name: a class of the script that is an nn.Module, or one of "
-    "torchvision's."""
+    """The one call that makes a model of a name: a class of the script that is an nn.Module, or one of torchvision's."""
     bound = view.assigned.get(name, [])
     if len(bound) != 1 or not isinstance(bound[0], ast.Call):
+        return None
+    if any(isinstance(part, ast.Call) for part in ast.walk(bound[0].func)):
+        # resnet18().to(device): what is bound has been through other hands.
         return None
     path = view.script.path(bound[0].func)
     if path.startswith("torchvision.models.") or path in (
