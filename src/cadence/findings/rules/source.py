@@ -131,8 +131,9 @@ def no_such_scheduler(view: View) -> Iterator[Found]:
 )
 def refused(view: View) -> Iterator[Found]:
     """Arguments that the class would refuse."""
+    sure = {id(s.node) for s in view.script.schedulers if s.framework in ("torch", "paddle", "transformers")}
     for problem in _problems(view, "arguments"):
-        if "'verbose'" not in problem.text:
+        if id(problem.node) in sure and "'verbose'" not in problem.text:
             yield Found(_line(view, problem), problem.text)
     for scheduler in view.outermost:
         said = _refusal(view, scheduler)
