@@ -53,6 +53,37 @@ def test_a_block_of_a_page_that_is_no_python_is_said_and_the_others_are_checked(
     assert [(f.code, f.line) for f in cd.lint(page)] == [("CD005", 4), ("CD301", 9)]
 
 
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("torch.optim.lr_scheduler.StepLR(o, step_size=0)", "step_size is 0"),
+        ("torch.optim.lr_scheduler.LinearLR(o, start_factor=0)", "start_factor is 0; torch wants more than 0"),
+        ("torch.optim.lr_scheduler.ReduceLROnPlateau(o, factor=1.5)", "factor is 1.5; torch wants less than 1"),
+        ("torch.optim.lr_scheduler.StepLR(o)", "needs step_size"),
+        ("torch.optim.lr_scheduler.StepLR(o, step=30)", "has no argument 'step'"),
+    ],
+)
+def test_arguments_that_torch_would_not_take_are_refused_with_its_reason(call: str, said: str) -> None:
+    found = cd.lint(f"import torch\no = torch.optim.SGD(p, lr=0.1)\ns = {call}\n")
+    assert [f.code for f in found] == ["CD004"]
+    assert said in found[0].message
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "StepLR(o, step_size=n)", "LambdaLR(o, f)", "LambdaLR(o, lambda e: 0.9**e)", "ReduceLROnPlateau(o)",
+        "MultiStepLR(o, milestones=marks)", "OneCycleLR(o, 0.1, epochs=3, steps_per_epoch=len(loader))",
+        "CosineAnnealingLR(o, T_max=n * len(loader))", "CyclicLR(o, 0.01, 0.1)",
+    ],
+)  # fmt: skip
+def test_arguments_that_torch_takes_or_that_cannot_be_told_are_not_refused(call: str) -> None:
+    assert (
+        cd.lint(f"import torch\no = torch.optim.SGD(p, lr=0.1, momentum=0.9)\ns = torch.optim.lr_scheduler.{call}\n")
+        == []
+    )
+
+
 WANTED = "1 if epoch < 50 else max(0.1, 1 - (epoch - 50) * {slope})"
 
 

@@ -246,12 +246,23 @@ class View:
         except (SpecError, ArithmeticError):
             return None
 
+    def sure(self, step: StepCall) -> bool:
+        """Whether the object that is stepped can only be one: of a choice of schedulers each is stepped as it wants."""
+        receiver = step.node.func
+        if isinstance(receiver, ast.Attribute) and len(self.script.made_by(receiver.value)) > 1:
+            return any(loop.target == step.receiver for loop in step.loops)
+        return not any("isinstance" in condition for condition in step.conditions)
+
+    def sure_steps(self, scheduler: Scheduler) -> list[StepCall]:
+        """Where a scheduler and no other is stepped."""
+        return [step for step in scheduler.steps if self.sure(step)]
+
     def ticks(self, scheduler: Scheduler) -> int | None:
         """How often a scheduler is stepped in the run; None where that cannot be told."""
         if self.total is not None and scheduler.per == "step" and len(self.outermost) == 1:
             return self.total
         counts = [self.turns(step, scheduler) for step in scheduler.steps]
-        if not counts or None in counts:
+        if not counts or None in counts or not all(map(self.sure, scheduler.steps)):
             return None
         return sum(count for count in counts if count is not None)
 

@@ -143,7 +143,7 @@ def counts_batches(view: View) -> Iterator[Found]:
     """A scheduler stepped outside the guard of an accumulation, in its loop."""
     for found in _guards(view):
         for scheduler in view.outermost:
-            for step in scheduler.steps:
+            for step in view.sure_steps(scheduler):
                 if step.loops and step.loops[-1] is found.loop and not step.conditions:
                     n = found.every
                     if n is not None and n <= 1:

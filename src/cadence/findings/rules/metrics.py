@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from cadence.findings.chained import CLOSED
 from cadence.findings.finding import Both
 from cadence.findings.rule import Found, rule
 from cadence.findings.view import MOST_TURNS, PLATEAUS, View
@@ -50,7 +51,7 @@ def rank_local(view: View) -> Iterator[Found]:
     for scheduler in view.outermost:
         if scheduler.name not in PLATEAUS or scheduler.framework not in ("torch", "paddle"):
             continue
-        for step in scheduler.steps:
+        for step in view.sure_steps(scheduler):
             if step.arguments:
                 yield Found(
                     view.spot(step.node),
@@ -197,7 +198,12 @@ def _overwritten(view: View, loop: ast.For, node: ast.Assign) -> Iterator[Found]
         schedulers = [
             s
             for s in view.outermost
-            if s.optimizer is not None and s.optimizer.node is optimizer.node and s.steps and s.framework == "torch"
+            if s.optimizer is not None
+            and s.optimizer.node is optimizer.node
+            and s.framework == "torch"
+            and s.name not in CLOSED
+            # One that is stepped under a condition takes over where the loop leaves off.
+            and any(step.per is not None and not step.conditions for step in s.steps)
         ]
         written = view.script.source(node.value)
         if len(set(rates)) > 1:

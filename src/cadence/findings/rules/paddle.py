@@ -136,7 +136,7 @@ def group_rate(view: View) -> Iterator[Found]:
         for group in optimizer.groups:
             factor = group.get("learning_rate")
             # Of the size of the rate itself: no one wants a ten-thousandth of it.
-            if is_number(factor) and 0 < factor <= 0.02 and 0.01 * base <= factor <= 100 * base:
+            if is_number(factor) and 0 < factor <= 0.005 and 0.01 * base <= factor <= 100 * base:
                 yield Found(
                     view.spot(optimizer.node),
                     Both(

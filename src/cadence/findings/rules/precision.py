@@ -92,7 +92,7 @@ def advances_on_skipped(view: View) -> Iterator[Found]:
     for scheduler in view.outermost:
         if scheduler.framework not in ("torch", "transformers"):
             continue
-        for step in scheduler.steps:
+        for step in view.sure_steps(scheduler):
             if step.per != "step" or not step.loops:
                 continue
             scaled = [

@@ -65,7 +65,7 @@ def step_with_epoch(view: View) -> Iterator[Found]:
     for scheduler in view.outermost:
         if scheduler.framework != "torch" or scheduler.name in (*PLATEAUS, "CosineAnnealingWarmRestarts"):
             continue
-        for step in scheduler.steps:
+        for step in view.sure_steps(scheduler):
             if len(step.arguments) != 1 or not step.loops or step.method != "step":
                 continue
             given = step.arguments[0].removeprefix("epoch=")

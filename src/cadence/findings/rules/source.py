@@ -6,10 +6,12 @@ import ast
 import re
 from collections.abc import Iterator
 
+from cadence._errors import CadenceError, ConversionError
+from cadence.conversion.doors import reading, setting
 from cadence.findings.finding import Both, Spot
 from cadence.findings.rule import Found, rule
 from cadence.findings.view import View
-from cadence.script.model import Problem
+from cadence.script.model import Problem, Scheduler
 
 
 @rule(
@@ -129,19 +131,38 @@ def no_such_scheduler(view: View) -> Iterator[Found]:
 )
 def refused(view: View) -> Iterator[Found]:
     """Arguments that the class would refuse."""
+    sure = {id(s.node) for s in view.script.schedulers if s.framework in ("torch", "paddle", "transformers")}
     for problem in _problems(view, "arguments"):
-        if "'verbose'" not in problem.text:
+        if id(problem.node) in sure and "'verbose'" not in problem.text:
             yield Found(_line(view, problem), problem.text)
-    for scheduler in view.script.schedulers:
-        native = scheduler.native
-        if native is not None and scheduler.name == "LinearLR" and native.arguments.get("start_factor") == 0:
-            yield Found(
-                view.argument(scheduler, "start_factor"),
-                Both(
-                    "LinearLR refuses start_factor=0; it must be above 0", "LinearLR 不接受 start_factor=0，必须大于 0"
-                ),
-                fix=Both("write start_factor=0.01", "写 start_factor=0.01"),
-            )
+    for scheduler in view.outermost:
+        said = _refusal(view, scheduler)
+        if said:
+            name = re.match(r"\w+", said)
+            yield Found(view.argument(scheduler, name[0] if name else ""), said)
+
+
+REFUSES = re.compile(
+    r"(torch|paddle) (wants|divides|refuses)|must be (at least|at most|more)|is a whole number|is a number, not|"
+    r"is a list of|is one of|is '\w+' or '\w+'|needs its length|need \d+ milestones"
+)
+"""Reasons that are the framework's own; others are limits of what can be read."""
+
+
+def _refusal(view: View, scheduler: Scheduler) -> str:
+    """Why the framework would not take a scheduler whose every argument is known; empty where it would."""
+    native = scheduler.native
+    if native is None or scheduler.unknown or scheduler.framework not in ("torch", "paddle"):
+        return ""
+    base = view.base_of(scheduler)
+    try:
+        reading(native, setting((1.0 if base is None else base,), "step", None, None))
+    except ConversionError as error:
+        # A plateau rule inside another scheduler has a rule of its own.
+        return str(error) if REFUSES.search(str(error)) and "Plateau inside" not in str(error) else ""
+    except CadenceError:
+        pass
+    return ""
 
 
 @rule(

@@ -11,7 +11,10 @@ from cadence.findings.rule import Found, rule
 from cadence.findings.view import PLATEAUS, View
 from cadence.script.model import Scheduler, StepCall
 
-METRIC_WORDS = ("loss", "acc", "metric", "score", "error", "err", "f1", "auc", "bleu", "perplexity", "ppl")
+METRIC_WORDS = frozenset(
+    {"loss", "acc", "accuracy", "metric", "metrics", "score", "error", "err", "f1", "auc", "bleu", "perplexity", "ppl"}
+    | {"validate", "validation", "evaluate", "val"}
+)
 
 
 @rule(
@@ -100,7 +103,7 @@ def stepped_first(view: View) -> Iterator[Found]:
     for scheduler in view.outermost:
         if scheduler.framework not in ("torch", "transformers"):
             continue
-        for step in scheduler.steps:
+        for step in view.sure_steps(scheduler):
             if step.after_update is not False or step.conditions or step.per is None:
                 continue
             told: Both | str = ""
@@ -146,7 +149,7 @@ def metric_to_counter(view: View) -> Iterator[Found]:
             continue
         if scheduler.native is None and scheduler.reason and scheduler.framework != "torch":
             continue
-        for step in scheduler.steps:
+        for step in view.sure_steps(scheduler):
             given = _metric(step)
             if not given:
                 continue
@@ -213,7 +216,7 @@ def plateau_without_metric(view: View) -> Iterator[Found]:
     """step() on a plateau rule."""
     for scheduler in view.outermost:
         if scheduler.framework in ("torch", "paddle") and scheduler.name in PLATEAUS:
-            for step in scheduler.steps:
+            for step in view.sure_steps(scheduler):
                 if not step.arguments:
                     yield Found(
                         view.spot(step.node),
