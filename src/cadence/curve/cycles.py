@@ -16,6 +16,12 @@ from cadence.spec.span import LONGEST
 MOST_CYCLES = 100_000
 """Cycles that grow or shrink are listed; more of them than this is a slip of the pen."""
 
+TRACED_CYCLES = 200
+"""Cycles of different length that a compiler is given, each as code of its own."""
+
+TRACED_UPDATES = 2**31 - 1
+"""As far as the counters of jax reach; traced cycles of a run without an end are written out up to here."""
+
 Make = Callable[[int, int], Placed]
 """(number of the cycle, its length in updates) -> the inner schedule on that cycle, which begins at 0."""
 
@@ -88,9 +94,7 @@ class PlacedGrowing(Placed):
 
     def at(self, t: Times, scene: Scene) -> Values:
         if scene.xp is not np:
-            raise HorizonError(
-                "cycles that grow cannot be traced by a compiler; sample the curve with values() instead"
-            )
+            return self._traced(t, scene)
         x = clamp(t, self.begin, self.end, np) - self.begin
         inside = x if self.end is None else np.minimum(x, max(self.end - self.begin - 1, 0))
         self._extend(int(inside.max()) if inside.size else 0)
@@ -103,6 +107,24 @@ class PlacedGrowing(Placed):
             chosen: Any = k_of == k
             values[chosen] = self._cycle(k, self.begins[k + 1] - self.begins[k]).at(x[chosen] - self.begins[k], scene)
         return values if self.decay == 1 else values * self.decay ** (k_of * 1.0)
+
+    def _traced(self, t: Times, scene: Scene) -> Values:
+        """The same where a compiler reads the formula: every cycle is written out, and the right one chosen."""
+        xp, last = scene.xp, TRACED_UPDATES if self.end is None else self.end - self.begin
+        x = clamp(t, self.begin, self.end, xp) - self.begin
+        self._extend(max(last - 1, 0))
+        begins = [b for b in self.begins[:-1] if b < last] or [0]
+        if len(begins) > TRACED_CYCLES:
+            raise HorizonError(
+                f"cycles that grow {self.grow:g} times are written out one by one for a compiler, and {len(begins)} of "
+                f"them are too many; write at most {TRACED_CYCLES}, with repeat(n), a longer cycle or a shorter total="
+            )
+        values = xp.zeros(x.shape)
+        for k, begin in enumerate(begins):
+            cycle = self._cycle(k, self.begins[k + 1] - begin).at(x - begin, scene) * self.decay**k
+            # At the very end the last cycle is at its end, and that is the last one listed.
+            values = xp.where(x >= begin, cycle, values) if k else cycle
+        return values
 
     def _extend(self, x: int) -> None:
         """List the cycles up to the one that holds update `x`."""
