@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from cadence.conversion.doors import to_native as to_native
     from cadence.curve.place import place as place
     from cadence.drivers.doors import drive as drive
+    from cadence.drivers.keras_schedule import keras_schedule as keras_schedule
+    from cadence.drivers.optax_schedule import optax_schedule as optax_schedule
     from cadence.drivers.paddle_scheduler import paddle_scheduler as paddle_scheduler
     from cadence.drivers.torch_scheduler import torch_scheduler as torch_scheduler
     from cadence.feedback.replay import replay as replay
@@ -72,6 +74,8 @@ _HOMES = {
     "replay": "feedback.replay",
     "lint": "findings.lint",
     "torch_scheduler": "drivers.torch_scheduler",
+    "keras_schedule": "drivers.keras_schedule",
+    "optax_schedule": "drivers.optax_schedule",
     "paddle_scheduler": "drivers.paddle_scheduler",
     "optimizer": "optim.make",
     "train": "run.train",
