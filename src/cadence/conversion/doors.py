@@ -94,7 +94,9 @@ def owner_of(scheduler: Any) -> str | None:
             return "transformers"
         if home.startswith("pytorch_optimizer."):
             return "pytorch_optimizer"
-    modules = (kind.__module__.partition(".")[0] for kind in type(scheduler).__mro__)
+    # A function is of the module that defined it; everything else of its class's, or of one that it inherits from.
+    homes = [getattr(scheduler, "__module__", None) or "", *(kind.__module__ for kind in type(scheduler).__mro__)]
+    modules = (home.partition(".")[0] for home in homes)
     return next((MODULES[module] for module in modules if module in MODULES), None)
 
 
