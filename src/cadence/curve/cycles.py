@@ -49,6 +49,13 @@ class PlacedRepeat(Placed):
         values = self._inside(x - begins, boundary(k + 1, p, q) - begins, scene)
         return values if self.decay == 1 else values * self.decay ** (k * 1.0)
 
+    def cycles(self) -> Iterator[tuple[int, Placed, float]]:
+        """Update at which each begins, the inner schedule (which begins at 0), and what it is multiplied with."""
+        p, q = self.period
+        return _listed(
+            self.begin, self.end, self.n, lambda k: boundary(k, p, q), lambda _, length: self._cycle(length), self.decay
+        )
+
     def _inside(self, local: Times, length: Times, scene: Scene) -> Values:
         """Values by the time inside a cycle and its length: of p/q updates, some are one longer than others."""
         p, q = self.period
@@ -108,6 +115,10 @@ class PlacedGrowing(Placed):
             values[chosen] = self._cycle(k, self.begins[k + 1] - self.begins[k]).at(x[chosen] - self.begins[k], scene)
         return values if self.decay == 1 else values * self.decay ** (k_of * 1.0)
 
+    def cycles(self) -> Iterator[tuple[int, Placed, float]]:
+        """As those of `PlacedRepeat`."""
+        return _listed(self.begin, self.end, self.n, self._begin_of, self._cycle, self.decay)
+
     def _traced(self, t: Times, scene: Scene) -> Values:
         """The same where a compiler reads the formula: every cycle is written out, and the right one chosen."""
         xp, last = scene.xp, TRACED_UPDATES if self.end is None else self.end - self.begin
@@ -148,13 +159,13 @@ class PlacedGrowing(Placed):
             self.made[k] = self.make(k, length)
         return self.made[k]
 
-    def events(self) -> Iterator[Event]:
-        def begin_of(k: int) -> int:
-            while len(self.begins) <= k and not (self.n is not None and len(self.begins) > self.n):
-                self._extend(self.begins[-1])
-            return self.begins[min(k, len(self.begins) - 1)]
+    def _begin_of(self, k: int) -> int:
+        while len(self.begins) <= k and not (self.n is not None and len(self.begins) > self.n):
+            self._extend(self.begins[-1])
+        return self.begins[min(k, len(self.begins) - 1)]
 
-        return _restarts(self.begin, self.end, self.n, begin_of, self._cycle)
+    def events(self) -> Iterator[Event]:
+        return _restarts(self.begin, self.end, self.n, self._begin_of, self._cycle)
 
 
 def power_sum(x: float, n: int) -> float:
@@ -165,6 +176,15 @@ def power_sum(x: float, n: int) -> float:
         return (x**n - 1) / (x - 1)
     except OverflowError:
         return math.inf
+
+
+def _listed(
+    begin: int, end: int | None, n: int | None, begin_of: Callable[[int], int], cycle: Make, decay: float
+) -> Iterator[tuple[int, Placed, float]]:
+    k = 0
+    while (n is None or k < n) and begin + begin_of(k) < (LONGEST if end is None else end):
+        yield begin + begin_of(k), cycle(k, begin_of(k + 1) - begin_of(k)), decay**k
+        k += 1
 
 
 def _restarts(begin: int, end: int | None, n: int | None, begin_of: Any, cycle: Any) -> Iterator[Event]:
