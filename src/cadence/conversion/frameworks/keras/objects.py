@@ -79,8 +79,9 @@ class Keras(Framework):
     def run(self, native: Native, on: Setting, ticks: int) -> Mapping[str, npt.NDArray[Any]]:
         """The schedule at every step, in float64 where the backend has it; of a callback what it sets."""
         if native.name == "ReduceLROnPlateau":
-            # It leaves the rate alone until a metric says otherwise.
-            return {"lr": np.repeat(np.array(on.bases)[:, None], ticks + 1, axis=1)}
+            raise ConversionError(
+                "ReduceLROnPlateau has no rates without a metric; compare them with replay(schedule, metrics)"
+            )
         with _double():
             made = make(native)
             values = _called(made, on.base, ticks) if native.name in CALLBACKS else _evaluated(made, ticks)

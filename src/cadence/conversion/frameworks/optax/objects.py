@@ -55,8 +55,9 @@ class Optax(Framework):
     def run(self, native: Native, on: Setting, ticks: int) -> Mapping[str, npt.NDArray[Any]]:
         """The function at every count, in float64."""
         if native.name == "reduce_on_plateau":
-            # It multiplies the rate by 1 until a metric says otherwise.
-            return {"lr": np.repeat(np.array(on.bases)[:, None], ticks + 1, axis=1)}
+            raise ConversionError(
+                "reduce_on_plateau has no rates without a metric; compare them with replay(schedule, metrics)"
+            )
         schedule = make(native)
 
         def value(count: Any) -> Any:
