@@ -145,7 +145,7 @@ def _made_of(placed: Placed, view: View) -> list[Part]:
             return _cycles(placed, view)
         case PlacedCut(inner=inner):
             end = view.end if placed.end is None else placed.end
-            return [part for part in _parts(inner, replace(view, end=end)) if end is None or part.begin < end]
+            return [part for part in _parts(inner, replace(view, end=end)) if end is None or part.begin <= end]
         case PlacedStaircase():
             return _stairs(placed, view)
         case PlacedFormula():
