@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import importlib.util
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -16,6 +17,9 @@ from cadence._errors import MissingExtraError
 # Before numpy or torch is loaded: small problems run faster on one thread, and sums come out the same everywhere.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Keras reads this when it is loaded; unset it looks for a TensorFlow that no extra brings.
+_BACKENDS = [name for name in ("jax", "torch", "tensorflow") if importlib.util.find_spec(name) is not None]
+os.environ.setdefault("KERAS_BACKEND", _BACKENDS[0] if _BACKENDS else "numpy")
 
 # The same examples in every run, so that whoever sees a red test sees it again; no deadlines, because other work on the
 # machine is no fault of the code. For a longer search at random: pytest --hypothesis-profile=search
@@ -29,6 +33,7 @@ TESTS = Path(__file__).parent / "tests"
 OPTIONAL = frozenset(
     {"accelerate", "jax", "joblib", "keras", "matplotlib", "mlflow", "nicegui", "optax", "optuna", "paddle", "plotly"}
     | {"ray", "safetensors", "scipy", "sklearn", "tensorboard", "torch", "visualdl"}
+    | {"ignite", "pytorch_optimizer", "timm", "transformers"}
 )
 """Top-level modules that extras bring. A source file that needs one that is missing has no doctests to run."""
 

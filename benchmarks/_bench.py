@@ -127,7 +127,7 @@ def measure(cases: Sequence[Case], rounds: int) -> dict[str, list[float]]:
     return samples
 
 
-def machine(packages: Sequence[str] = ("numpy", "torch")) -> str:
+def machine(packages: Sequence[str] = ("numpy", "torch", "paddlepaddle")) -> str:
     """One line that says where and when: a number without it is worth little."""
     versions: list[str] = []
     for package in packages:

@@ -4,6 +4,9 @@ The floor is a function that advances a counter and writes one precomputed float
 measured as it stands in a training: the optimizer's `load_state_dict` was called after `drive`, and the optimizer has
 counted the update (its hooks cost the same for any schedule, and have a table of their own).
 
+A paddle optimizer holds its rate in a tensor that its own `set_lr` fills; that is the floor there. Paddle's schedulers
+write nothing: they are asked for the rate at every update, so that their cost is seen in the whole update only.
+
     python benchmarks/driver.py --rounds 15
 """
 
@@ -136,7 +139,97 @@ WHOLE_UPDATE = Benchmark(
     ],
 )
 
+# ---- paddle ----------------------------------------------------------------------------------------------------------
+
+
+def paddle_benchmarks() -> list[Benchmark]:
+    """The same for paddle, where it is installed."""
+    try:
+        import paddle
+    except ModuleNotFoundError:
+        return []
+    paddle.set_device("cpu")
+
+    def optimizer_of(groups: int, rate: Any = 0.1) -> Any:
+        parameters = [paddle.create_parameter([1], "float32") for _ in range(groups)]
+        listed = [{"params": [p]} for p in parameters] if groups > 1 else parameters
+        optimizer = paddle.optimizer.Momentum(rate, parameters=listed)
+        sum(p.sum() for p in parameters).backward()
+        # The tensor of the rate is made by the first update.
+        optimizer.step()
+        return optimizer
+
+    def floor(groups: int) -> Callable[[], None]:
+        optimizer, table, t = optimizer_of(groups), [0.1] * 4096, 0
+
+        def step() -> None:
+            nonlocal t
+            t += 1
+            optimizer.set_lr(table[t & 4095])
+
+        return step
+
+    def driving(name: str, groups: int, schedule: Any) -> Case:
+        driver = cd.drive(optimizer_of(groups), schedule, total=TOTAL)
+        step, clock = driver.step, driver._clock
+
+        def update() -> None:
+            clock.done += 1
+            step()
+
+        return timed(name, update)
+
+    def updating(name: str, rate: Any, follow: Callable[[Any], Callable[[], object]]) -> Case:
+        optimizer = optimizer_of(1, rate)
+        after = follow(optimizer)
+
+        def update() -> None:
+            optimizer.step()
+            after()
+
+        return timed(name, update)
+
+    decays = paddle.optimizer.lr
+
+    def steps(groups: int, ratio: float | None) -> Benchmark:
+        cases = [
+            timed("a counter and paddle's set_lr", floor(groups)),
+            driving("driver.step, cosine", groups, SINGLE),
+            driving("driver.step, three phases and a product", groups, COMPOSED),
+            driving("driver.step, rate and momentum", groups, {"lr": SINGLE, "momentum": "linear(to=0.5)"}),
+        ]
+        if groups == 1:
+            cases += [
+                timed("paddle_scheduler, cosine", cd.paddle_scheduler(SINGLE, base=0.1, total=TOTAL).step),
+                timed("paddle StepDecay", decays.StepDecay(0.1, TOTAL).step),
+                timed("paddle CosineAnnealingDecay", decays.CosineAnnealingDecay(0.1, TOTAL).step),
+                timed("paddle LambdaDecay", decays.LambdaDecay(0.1, lambda t: 1.0 - t / TOTAL).step),
+                timed("paddle LinearWarmup of a cosine", warm().step),
+            ]
+        names = ["driver.step, cosine", "driver.step, three phases and a product"] if ratio else []
+        limits = [Limit(name, cases[0].name, ratio=ratio) for name in names]
+        return Benchmark(f"paddle: one step, {groups} parameter group{'s' if groups > 1 else ''}", cases, limits)
+
+    def warm() -> Any:
+        return decays.LinearWarmup(decays.CosineAnnealingDecay(0.1, TOTAL), 10, 0.0, 0.1)
+
+    def scheduled(name: str, scheduler: Any) -> Case:
+        return updating(name, scheduler, lambda optimizer: scheduler.step)
+
+    whole = Benchmark(
+        "paddle: an update of one parameter with everything around it",
+        [
+            updating("optimizer.step alone", 0.1, lambda optimizer: lambda: None),
+            updating("with driver.step, hooks included", 0.1, lambda o: cd.drive(o, SINGLE, total=TOTAL).step),
+            scheduled("with paddle_scheduler", cd.paddle_scheduler(SINGLE, base=0.1, total=TOTAL)),
+            scheduled("with paddle CosineAnnealingDecay", decays.CosineAnnealingDecay(0.1, TOTAL)),
+            scheduled("with paddle LinearWarmup of a cosine", warm()),
+        ],
+    )
+    return [steps(1, 3.0), steps(200, None), whole]
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    main([benchmark(1, 3.0), benchmark(200, 2.0), WHOLE_UPDATE])
+    main([benchmark(1, 3.0), benchmark(200, 2.0), WHOLE_UPDATE, *paddle_benchmarks()])

@@ -271,7 +271,8 @@ rules = st.builds(
             "nan": st.sampled_from(["error", "bad", "ignore"]),
             "significance": st.floats(0.01, 0.49),
             "least_change": factors,
-            "infinite": st.sampled_from(["bad", "best"]),
+            "infinite": st.sampled_from(["bad", "best", "first"]),
+            "deaf": st.booleans(),
         },
     ),
 ) | st.builds(

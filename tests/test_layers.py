@@ -19,7 +19,8 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"feedback", "record"}),
     frozenset({"conversion", "drivers", "optim", "recipe", "tasks"}),
     frozenset({"run"}),
-    frozenset({"comparison"}),
+    frozenset({"script"}),
+    frozenset({"comparison", "findings"}),
     frozenset({"report"}),
     frozenset({"cli"}),
     frozenset({"__init__", "__main__"}),  # the front door: it may open everything, and nothing inside goes through it

@@ -13,13 +13,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cadence.conversion.convert import convert as convert
     from cadence.conversion.doors import from_native as from_native
     from cadence.conversion.doors import to_code as to_code
     from cadence.conversion.doors import to_native as to_native
     from cadence.curve.place import place as place
     from cadence.drivers.doors import drive as drive
+    from cadence.drivers.keras_schedule import keras_schedule as keras_schedule
+    from cadence.drivers.optax_schedule import optax_schedule as optax_schedule
+    from cadence.drivers.paddle_scheduler import paddle_scheduler as paddle_scheduler
     from cadence.drivers.torch_scheduler import torch_scheduler as torch_scheduler
     from cadence.feedback.replay import replay as replay
+    from cadence.findings.lint import lint as lint
     from cadence.optim.make import optimizer as optimizer
     from cadence.record.environment import environment as environment
     from cadence.record.reader import load_record as load_record
@@ -62,11 +67,16 @@ _HOMES = {
     "shape": "spec.shape",
     "place": "curve.place",
     "drive": "drivers.doors",
+    "convert": "conversion.convert",
     "from_native": "conversion.doors",
     "to_native": "conversion.doors",
     "to_code": "conversion.doors",
     "replay": "feedback.replay",
+    "lint": "findings.lint",
     "torch_scheduler": "drivers.torch_scheduler",
+    "keras_schedule": "drivers.keras_schedule",
+    "optax_schedule": "drivers.optax_schedule",
+    "paddle_scheduler": "drivers.paddle_scheduler",
     "optimizer": "optim.make",
     "train": "run.train",
     "compare": "report.compare",

@@ -41,6 +41,10 @@ class ConversionError(CadenceError, ValueError):
     """A schedule that has no equal on the other side, or arguments that its own framework would refuse."""
 
 
+class ScriptError(CadenceError, ValueError):
+    """A training script that cannot be read, or that does not say what was asked of it."""
+
+
 class DriverError(CadenceError, TypeError):
     """A call that a driver or an adapter cannot honour."""
 

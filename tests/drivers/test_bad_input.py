@@ -20,7 +20,7 @@ def sgd(**options: Any) -> Any:
 @pytest.mark.parametrize(
     ("optimizer", "told"),
     [
-        (lambda: None, "drive takes a torch optimizer .or a list of them., not None"),
+        (lambda: None, "drive takes a torch or paddle optimizer .or a list of them., not None"),
         (lambda: 0.1, "not a float"),
         (lambda: "sgd", "not a str"),
         (lambda: torch.nn.Linear(2, 1), "not a Linear"),

@@ -68,6 +68,47 @@ def test_a_tensor_rate_is_compiled_once(make: Any, options: Any) -> None:
     assert optimizer.param_groups[0]["lr"] is rate
 
 
+@pytest.mark.parametrize(
+    "schedule", ["warmup(4) >> cosine(to=0.01)", "warmup(4) >> constant() * plateau('loss', factor=0.5, patience=0)"]
+)
+def test_a_torch_scheduler_with_a_tensor_rate_is_compiled_once(schedule: str) -> None:
+    rate, feedback = torch.tensor(0.1), "plateau" in schedule
+    optimizer = made(torch.optim.Adam, rate, foreach=False)
+    scheduler = cd.torch_scheduler(optimizer, schedule, **({} if feedback else {"total": 12}))
+
+    class Steps:
+        def step(self) -> None:
+            scheduler.step(*([1.0] if feedback else []))
+
+    graphs, rates = compiled_loop(optimizer, Steps(), 12)
+    assert graphs == 1
+    assert scheduler.last_epoch == 12
+    # With feedback every evaluation after the warmup's last two cuts.
+    cuts = [0.1 * 0.5**k for k in range(7)]
+    warm = cd.place("warmup(4) >> constant()", base=0.1)
+    wanted = [*(warm.at(t) for t in range(5)), *cuts] if feedback else scheduler.curve.values().tolist()
+    assert rates == pytest.approx(wanted, rel=1e-6)
+    assert optimizer.param_groups[0]["lr"] is rate
+
+
+def test_a_loaded_state_does_not_compile_anew() -> None:
+    optimizer = made(torch.optim.Adam, torch.tensor(0.1), foreach=False)
+    driver = cd.drive(optimizer, "cosine(to=0.01)", total=12)
+    counter = testing.CompileCounterWithBackend("eager")
+    step = torch.compile(optimizer.step, backend=counter)
+    for t in range(12):
+        for group in optimizer.param_groups:
+            for p in group["params"]:
+                p.grad = torch.ones(3)
+        step()
+        driver.step()
+        if t == 5:
+            before = counter.frame_count
+            state = driver.state_dict()
+            driver.load_state_dict(state)
+    assert counter.frame_count == before == 1
+
+
 def test_a_float_rate_is_compiled_twice_as_under_any_scheduler() -> None:
     optimizer = made(torch.optim.Adam, 0.1, foreach=False)
     driver = cd.drive(optimizer, "cosine(to=0.01)", total=12)

@@ -240,6 +240,24 @@ def test_a_cut_below_the_least_change_is_not_made() -> None:
     assert seen.cuts[-1].sentence.endswith("the change would be too small.")
 
 
+def test_a_deaf_cooldown_does_not_hear_an_improvement() -> None:
+    losses = [1.0, 1.0, 0.5, 0.9, 0.9, 0.9]
+    text = "constant() * plateau('val_loss', factor=0.1, patience=0, cooldown=1{})"
+    # 0.5 falls into the cooldown. Heard, it is what 0.9 is bad against; not heard, 0.9 is an improvement on 1.
+    assert cd.replay(text.format(""), losses).values.tolist() == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01, 0.001])
+    deaf = cd.replay(text.format(", deaf=True"), losses)
+    assert deaf.values.tolist() == pytest.approx([1, 1, 0.1, 0.1, 0.1, 0.01, 0.01])
+    assert "hears nothing" in deaf.decisions[2].sentence
+
+
+def test_the_first_metric_may_be_the_best_whatever_it_is() -> None:
+    text = "constant() * plateau('val_loss', patience=0, nan='bad', infinite={!r})"
+    metrics = [float("nan"), 3.0, 2.0]
+    assert cd.replay(text.format("best"), metrics).values.tolist() == pytest.approx([1, 0.1, 0.1, 0.1])
+    # Nothing is ever better than what is not a number.
+    assert cd.replay(text.format("first"), metrics).values.tolist() == pytest.approx([1, 1, 0.1, 0.01])
+
+
 # ---- the run ---------------------------------------------------------------------------------------------------------
 
 

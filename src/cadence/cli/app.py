@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from cadence._errors import CadenceError, DivergedError, UnknownNameError, neighbours
-from cadence.cli import compare, env, init, plot, replay, runs, schedules, train
+from cadence.cli import compare, convert, env, init, lint, plot, replay, runs, schedules, train
 from cadence.cli.exits import BAD_INPUT, FAULT, INTERRUPTED, RUN_FAILED, Interrupted
 
 # Public exceptions of typer whose bases live in click, or in typer's own copy of it, depending on typer's version.
@@ -69,7 +69,7 @@ def _main(  # pyright: ignore[reportUnusedFunction]
         typer.echo(ctx.get_help())
 
 
-for module in (compare, train, plot, schedules, replay, runs, init, env):
+for module in (compare, train, plot, schedules, lint, convert, replay, runs, init, env):
     module.add_to(app)
 
 

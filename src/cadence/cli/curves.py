@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cadence._errors import RecipeError
+from cadence._errors import RecipeError, ScriptError
 
 if TYPE_CHECKING:
     from cadence.curve.curve import Curve
@@ -47,6 +47,62 @@ def curve_of(text: str, *, total: int | str | None, base: float | None, units: U
     groups = [*recipe.groups, "rest"]
     run = (_units(recipe) if units.steps_per_epoch is None else units)._replace(**known)
     return place(recipe.spec, total=recipe.total, base=_bases(recipe, groups), groups=groups, **run._asdict())
+
+
+class Drawn(NamedTuple):
+    """A curve to draw.
+
+    Attributes:
+        curve: the curve.
+        label: what it is called; None: its schedule.
+        assumed: sentences on what was taken for granted.
+        data: what `--json` says of it besides.
+    """
+
+    curve: Curve
+    label: str | None
+    assumed: tuple[str, ...]
+    data: dict[str, Any]
+
+
+def is_script(text: str) -> bool:
+    """Whether an argument is the path of a training script, a notebook or a page."""
+    return text.endswith((".py", ".ipynb", ".md"))
+
+
+def script_curves(path: str, *, total: int | str | None, base: float | None, units: Units) -> list[Drawn]:
+    """The rate that a training script will really run: one curve for each optimizer, or each group of it.
+
+    Args:
+        path: of the script, notebook or page.
+        total: updates to look at, instead of all.
+        base: learning rate instead of the script's own.
+        units: what an epoch, a batch and a step are; of a script ``len(loader)`` is the first.
+
+    Raises:
+        CadenceError: the script cannot be read, or its rate depends on what only a run would show.
+    """
+    from cadence.curve.horizon import horizon
+    from cadence.script.files import read_file
+    from cadence.script.rates import rates
+
+    run = horizon(total, *units)
+    found: list[Drawn] = []
+    faults: list[ScriptError] = []
+    for script in read_file(path, steps_per_epoch=units.steps_per_epoch):
+        try:
+            told = rates(script, total=run.total, base=base)
+        except ScriptError as fault:
+            faults.append(fault)
+            continue
+        for rate in told:
+            for label, curve in rate.by_group():
+                where = f"{label} ({path}, {script.at(rate.line)})"
+                data = {"label": where, "line": rate.line, "per": rate.per, "assumed": list(rate.assumed)}
+                found.append(Drawn(curve, where, rate.assumed, data))
+    if not found:
+        raise faults[0] if faults else ScriptError(f"there is no Python in {path}; give a page with a block of it")
+    return found
 
 
 def _units(recipe: Recipe) -> Units:

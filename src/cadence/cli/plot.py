@@ -11,10 +11,15 @@ from cadence._errors import HorizonError
 from cadence.cli.options import AsJson, Lang, Language, Length, StepsPerEpoch
 
 if TYPE_CHECKING:
+    from cadence.cli.curves import Drawn
     from cadence.curve.curve import Curve
 
 MOST_POINTS = 2000
 """Values that `--json` prints of each curve; of a longer one an even selection."""
+
+
+LONGEST_SPEC = 300
+"""Characters of a script's schedule that are printed; a table of what was followed can be much longer."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,7 +30,10 @@ def add_to(app: typer.Typer) -> None:
 def plot(
     schedule: Annotated[
         list[str],
-        typer.Argument(help="\"warmup('5%') >> cosine(to=0.01)\", or a recipe file; several are drawn together."),
+        typer.Argument(
+            help="\"warmup('5%') >> cosine(to=0.01)\", a recipe file, or a training script (.py, .ipynb, .md), whose "
+            "real rate is drawn; several are drawn together."
+        ),
     ],
     total: Length = None,
     steps_per_epoch: StepsPerEpoch = None,
@@ -46,35 +54,59 @@ def plot(
 ) -> None:
     """Draw schedules over a run.
 
-    In the terminal, with a description in words, or as a picture or page.
+    In the terminal, with a description in words, or as a picture or page. A training script is read, not executed: its
+    optimizers, schedulers and loops are followed, and the rate that it will really run is drawn.
     """
-    from cadence.cli.curves import Units, curve_of
+    from cadence.cli.curves import Drawn, Units, curve_of, is_script, script_curves
     from cadence.cli.lengths import length
 
     units = Units(steps_per_epoch, batch_size, tokens_per_step)
-    curves = [curve_of(text, total=length(total), base=base, units=units) for text in schedule]
+    drawn: list[Drawn] = []
+    for text in schedule:
+        if is_script(text):
+            drawn += script_curves(text, total=length(total), base=base, units=units)
+        else:
+            drawn.append(Drawn(curve_of(text, total=length(total), base=base, units=units), None, (), {}))
+    curves = [each.curve for each in drawn]
+    labels = [curve.spec if each.label is None else each.label for each, curve in zip(drawn, curves, strict=True)]
+    named = labels if any(each.label is not None for each in drawn) else None
     if out is not None:
         from cadence.report.plot import plot as draw
 
-        draw(curves, out, until=until, lang=lang.value)
+        draw(curves, out, until=until, lang=lang.value, labels=named)
     if as_json:
         from cadence.cli.show import print_json
 
-        print_json({"curves": [_data(curve, until) for curve in curves], "file": None if out is None else str(out)})
+        data = [_data(each.curve, until) | each.data for each in drawn]
+        print_json({"curves": data, "file": None if out is None else str(out)})
     elif out is not None:
         print(out)
     else:
-        _print(curves, until, lang.value)
+        _print(drawn, named, until, lang.value)
 
 
-def _print(curves: list[Curve], until: int | None, lang: str) -> None:
+def _print(drawn: list[Drawn], labels: list[str] | None, until: int | None, lang: str) -> None:
     from cadence.cli.show import text_plot
 
+    curves = [each.curve for each in drawn]
     values = list(dict.fromkeys(value for curve in curves for value in curve.plan.values()))
     for value in values:
-        having = [curve for curve in curves if value in curve.plan.values()]
-        print(text_plot(having, value=value, until=until, lang=lang), end="\n\n")
-    print("\n\n".join(curve.describe() for curve in curves))
+        having = [i for i, curve in enumerate(curves) if value in curve.plan.values()]
+        named = None if labels is None else [labels[i] for i in having]
+        print(text_plot([curves[i] for i in having], value=value, until=until, lang=lang, labels=named), end="\n\n")
+    print("\n\n".join(_words(each) for each in drawn))
+    for sentence in dict.fromkeys(sentence for each in drawn for sentence in each.assumed):
+        print(f"Taken for granted: {sentence}.")
+
+
+def _words(drawn: Drawn) -> str:
+    """The curve in words; of one from a script its label first, and a table in brief."""
+    if drawn.label is None:
+        return drawn.curve.describe()
+    spec, _, rest = drawn.curve.describe().partition("\n")
+    if len(spec) > LONGEST_SPEC:
+        spec = f"{spec[:LONGEST_SPEC]}... (--json prints the whole of it)"
+    return f"{drawn.label}: {spec}\n{rest}"
 
 
 def _data(curve: Curve, until: int | None) -> dict[str, Any]:

@@ -29,12 +29,19 @@ def console(*, to_stderr: bool = False) -> Console:
     return Console(file=stream, highlight=False, width=None if stream.isatty() else PLAIN_WIDTH)
 
 
-def text_plot(curves: Sequence[Curve], *, lang: str, value: str | None = None, until: int | None = None) -> str:
+def text_plot(
+    curves: Sequence[Curve],
+    *,
+    lang: str,
+    value: str | None = None,
+    until: int | None = None,
+    labels: Sequence[str] | None = None,
+) -> str:
     """Curves drawn with whatever characters the output can hold."""
     from cadence.report.plot import HEIGHT, WIDTH, draw
     from cadence.report.plot_text import as_text
 
-    drawing = draw(curves, value=value, until=until, lang=lang, columns=2 * WIDTH)
+    drawing = draw(curves, value=value, until=until, lang=lang, columns=2 * WIDTH, labels=labels)
     return as_text(drawing, WIDTH, HEIGHT, ascii_only=ascii_only())
 
 

@@ -11,6 +11,7 @@ printed as the framework would. The body returns the schedule in ticks of `on`, 
 from __future__ import annotations
 
 import inspect
+import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -37,6 +38,8 @@ class Definition:
         meaning: the function; its first parameter is the setting.
         note: a sentence for the table of the documentation where something about it surprises; else empty.
         aliases: other names it goes by.
+        base: the parameter that is the base rate itself, where a scheduler carries its own (``"learning_rate"``); a
+            call may leave it out, and it is that of the setting then. Else empty.
     """
 
     framework: str
@@ -45,6 +48,7 @@ class Definition:
     meaning: Callable[..., Schedule | Plan]
     note: str
     aliases: tuple[str, ...]
+    base: str = ""
 
     @property
     def parameters(self) -> list[inspect.Parameter]:
@@ -70,7 +74,7 @@ class Definition:
                 raise ConversionError(f"{self.name} is given {key} twice; write it once")
             given[key] = value
         for p in self.parameters:
-            if p.default is p.empty and p.name not in given:
+            if p.default is p.empty and p.name not in given and p.name != self.base:
                 raise ConversionError(f"{self.framework}'s {self.name} needs {p.name}; write {p.name}=...")
         return Native(self.framework, self.name, given)
 
@@ -80,8 +84,9 @@ class Definition:
         Raises:
             ConversionError: arguments that the framework refuses, or a meaning that no schedule has.
         """
+        own = {self.base: on.base} if self.base else {}
         try:
-            return self.meaning(on, **native.arguments)
+            return self.meaning(on, **{**own, **native.arguments})
         except CadenceError:
             raise
         except (TypeError, ValueError, ArithmeticError) as fault:
@@ -89,8 +94,9 @@ class Definition:
             raise ConversionError(f"{native} cannot be read: {fault}; check its arguments") from fault
 
     def full(self, native: Native) -> dict[str, Any]:
-        """All arguments, with the defaults of those that were not given."""
-        return {p.name: native.arguments.get(p.name, p.default) for p in self.parameters}
+        """All arguments, with the defaults of those that were not given; a base rate that was not is left out."""
+        given = native.arguments
+        return {p.name: given.get(p.name, p.default) for p in self.parameters if p.name in given or p.name != self.base}
 
     def _near(self, key: str) -> str:
         return neighbours(key, [p.name for p in self.parameters])
@@ -114,8 +120,15 @@ def definitions(framework: str) -> Registry[Definition]:
     return _OF.setdefault(framework, _Definitions(framework))
 
 
+def owners() -> list[str]:
+    """The frameworks that have definitions here."""
+    from cadence.conversion import frameworks
+
+    return [module.name for module in pkgutil.iter_modules(frameworks.__path__)]
+
+
 def native(
-    framework: str, path: str, *, name: str = "", note: str = "", aliases: tuple[str, ...] = ()
+    framework: str, path: str, *, name: str = "", note: str = "", aliases: tuple[str, ...] = (), base: str = ""
 ) -> Callable[[F], F]:
     """Register the decorated function as the meaning of the scheduler at `path`.
 
@@ -125,11 +138,12 @@ def native(
         name: where people write another name than the last part of `path`.
         note: see `Definition`.
         aliases: other names it goes by.
+        base: see `Definition`.
     """
 
     def register(meaning: F) -> F:
         called = name or path.rpartition(".")[2]
-        made = Definition(framework, called, path, meaning, note, aliases)
+        made = Definition(framework, called, path, meaning, note, aliases, base)
         registry = definitions(framework)
         for each in (called, *aliases):
             registry.add(each, made)

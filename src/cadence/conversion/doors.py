@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -43,9 +44,9 @@ def from_native(
         name: of the class or function: ``"CosineAnnealingLR"``, ``"cosine_with_restarts"``.
         kwargs: its arguments, the optimizer left out; a scheduler inside another is an object, a ``(name, kwargs)``
             pair, or a `Native`.
-        state: a saved ``state_dict`` instead of `kwargs`.
-        base: base learning rate, one number or one for each parameter group; an object's own where it is left out,
-            else 1.
+        state: a saved ``state_dict``; `kwargs` then say what the framework does not save.
+        base: base learning rate, one number or one for each parameter group; where it is left out, the scheduler's own
+            if it carries one, else 1.
         total: length of the run, where the schedule depends on it or a function has to be sampled.
         per: ``"step"``: the scheduler is stepped after each update; ``"epoch"``: after each epoch.
         steps_per_epoch: updates in one epoch.
@@ -75,14 +76,28 @@ def inspect(scheduler: Any) -> Live:
     Raises:
         ConversionError: no scheduler of a known framework.
     """
-    for kind in type(scheduler).__mro__:
-        owner = MODULES.get(kind.__module__.partition(".")[0])
-        if owner is not None:
-            return framework(owner).inspect(scheduler)
+    owner = owner_of(scheduler)
+    if owner is not None:
+        return framework(owner).inspect(scheduler)
     raise ConversionError(
         f"{type(scheduler).__module__}.{type(scheduler).__qualname__} is a scheduler of no framework known here; known "
         f"are {', '.join(FRAMEWORKS)}"
     )
+
+
+def owner_of(scheduler: Any) -> str | None:
+    """The framework that made an object; None where it is none of those known here."""
+    # What transformers and pytorch_optimizer make is torch's LambdaLR; whose it is, its functions say.
+    for function in getattr(scheduler, "lr_lambdas", ()):
+        home = getattr(getattr(function, "func", function), "__module__", "")
+        if home == "transformers.optimization":
+            return "transformers"
+        if home.startswith("pytorch_optimizer."):
+            return "pytorch_optimizer"
+    # A function is of the module that defined it; everything else of its class's, or of one that it inherits from.
+    homes = [getattr(scheduler, "__module__", None) or "", *(kind.__module__ for kind in type(scheduler).__mro__)]
+    modules = (home.partition(".")[0] for home in homes)
+    return next((MODULES[module] for module in modules if module in MODULES), None)
 
 
 def setting(bases: tuple[float, ...], per: str, total: SpanLike | None, steps_per_epoch: int | None) -> Setting:
@@ -199,10 +214,22 @@ def _described(
         raise ConversionError(
             f"which scheduler of {framework_name}? Write from_native({framework_name!r}, 'CosineAnnealingLR', ...)"
         )
-    bases = (1.0,) if base is None else bases_of(base)
     if state is None:
-        return Live(_bound(framework_name, name, kwargs or {}), 0, bases)
-    return framework(framework_name).restore(definitions(framework_name)[name].name, state, bases)
+        native = _bound(framework_name, name, kwargs or {})
+        return Live(native, 0, (own_base(native),) if base is None else bases_of(base))
+    bases = (1.0,) if base is None else bases_of(base)
+    known_by = {**(kwargs or {}), **state}
+    return framework(framework_name).restore(definitions(framework_name)[name].name, known_by, bases)
+
+
+def own_base(native: Native) -> float:
+    """The base rate that a scheduler carries itself (or the one inside it does); 1 where it carries none."""
+    given: Any = native.arguments.get(definitions(native.framework)[native.name].base)
+    if hasattr(given, "__float__"):
+        number = float(given)
+        # Of one that is no rate the scheduler itself says what is wrong.
+        return number if 0 <= number < math.inf else 1.0
+    return 1.0 if given is None or isinstance(given, str) else own_base(native_of(native.framework, given))
 
 
 def _as_schedule(schedule: Schedule | Plan | str) -> Schedule | Plan:

@@ -24,14 +24,14 @@ class Live:
 
     Attributes:
         native: what it was made with.
-        t: calls of its `step()` so far.
+        t: calls of its `step()` so far; None where the object keeps no count of them.
         bases: base learning rate of each group.
         factor: what the rates were multiplied with by hand since, one for each group; 1 where nothing was.
         momentum: what its optimizer calls the momentum, see `Setting`.
     """
 
     native: Native
-    t: int
+    t: int | None
     bases: tuple[float, ...]
     factor: tuple[float, ...] = (1.0,)
     momentum: str = "momentum"

@@ -8,11 +8,12 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from cadence._errors import ConversionError
+from cadence.conversion.written import Written
 from cadence.curve.curve import Curve
 from cadence.curve.horizon import Horizon, round_half_up
 from cadence.curve.place import place
-from cadence.spec.constructors.phases import piecewise
-from cadence.spec.nodes import Schedule
+from cadence.spec.constructors.phases import formula, piecewise
+from cadence.spec.nodes import Schedule, Staircase
 from cadence.spec.plan import Plan
 from cadence.spec.span import Span
 from cadence.spec.value import Value, absolute
@@ -86,9 +87,13 @@ class Setting:
     def sampled(self, factor: Callable[[int], float], what: str) -> Schedule:
         """A function of the tick as a table that holds every value it has on this run: multiples of the base.
 
+        One that was given as text is a formula instead.
+
         Raises:
             ConversionError: the run's length is not known, or the function fails or gives no number.
         """
+        if isinstance(factor, Written):
+            return formula(factor.formula(self.clock), local=self.local)
         ticks = self.need_ticks(f"{what} is a function, which is sampled over the whole run")
         if ticks > MOST_SAMPLES:
             raise ConversionError(f"{what} is a function, and {ticks} values of it are too many to sample; at most 1e7")
@@ -129,10 +134,25 @@ class Setting:
                 schedule, total=run.total, steps_per_epoch=run.steps_per_epoch, batch_size=run.batch_size,
                 tokens_per_step=run.tokens_per_step, base=self._bases_of(schedule),
             )  # fmt: skip
-        # One update stands for one epoch: what changes inside an epoch has no place in a scheduler stepped per epoch.
+        # One update stands for one epoch: what changes inside an epoch has no place in a scheduler stepped per epoch,
+        # and a stair of one epoch is every value itself.
+        schedule = _each_epoch(schedule)
         return place(schedule, total=self.ticks, steps_per_epoch=1, base=self._bases_of(schedule))
 
     def _bases_of(self, schedule: Schedule | Plan) -> dict[str, Sequence[float]]:
         values = schedule.values() if isinstance(schedule, Plan) else ["lr"]
         # Values other than the rate are converted in absolute numbers, so that their base does not matter.
         return {value: self.bases if value == "lr" else [1.0] * len(self.bases) for value in values}
+
+
+def _each_epoch(schedule: Schedule | Plan) -> Schedule | Plan:
+    """Without the stairs of one epoch that stand outermost: what is stepped per epoch has no others."""
+    if isinstance(schedule, Plan):
+        return Plan(tuple((key, _smooth(part)) for key, part in schedule.entries))
+    return _smooth(schedule)
+
+
+def _smooth(schedule: Schedule) -> Schedule:
+    if isinstance(schedule, Staircase) and schedule.every == Span(Fraction(1), "epochs"):
+        return schedule.inner
+    return schedule

@@ -144,6 +144,22 @@ class Curve:
             result[a - start : b - start] = self._compute(np.arange(a, b), *pair)
         return result
 
+    def traced(self, t: Any, xp: Any, *, group: str | int | None = None, value: str | None = None) -> Any:
+        """The value in force during update `t` as code that a compiler reads: `t` and the result are traced.
+
+        Args:
+            t: whole numbers from 0, any shape; of 64 bits (int64, or float64 where a framework mixes no kinds).
+            xp: the number namespace to compute in, in 64 bits: then the numbers are those of `at`.
+            group, value: as for `at`.
+
+        Raises:
+            HorizonError: more growing cycles than can be written out.
+        """
+        index, chosen = self._pair(group, value)
+        if any(e["kind"] in MOVING for e in self.journal):
+            raise HorizonError("a curve that was changed by hand cannot be traced; sample it with values()")
+        return self._plain(t, index, chosen, xp)
+
     def columns(self, start: int, stop: int) -> list[list[float]]:
         """For each of `pairs` its values at updates `start` to before `stop`, as a driver writes them."""
         times = np.arange(start, stop)
@@ -197,20 +213,20 @@ class Curve:
 
     def _compute(self, times: Any, group: int, value: str) -> Any:
         """Values of rising times."""
+        return edited(lambda t: self._plain(t, group, value, np), self.journal, value, group)(times)
+
+    def _plain(self, times: Any, group: int, value: str, xp: Any) -> Any:
+        """Values without what was changed by hand."""
         entry = self.plan.governing(self.groups[group], value)
         base = self.bases[value][group]
         if entry is None or base is None:
             names = ", ".join(f"{self.groups[g]}/{v}" for g, v in self.pairs)
             raise SpecError(f"the plan does not govern {value!r} of group {self.groups[group]!r}; it governs {names}")
-
-        def plain(t: Any) -> Any:
-            if not self._relative[entry]:
-                return self._scheduled(t, entry, base)
-            with np.errstate(all="ignore"):
-                # 0 times what has grown beyond every number is no number, which is said as such.
-                return self._scheduled(t, entry, 1.0) * base
-
-        return edited(plain, self.journal, value, group)(times)
+        if not self._relative[entry]:
+            return self._scheduled(times, entry, base, xp)
+        with np.errstate(all="ignore"):
+            # 0 times what has grown beyond every number is no number, which is said as such.
+            return self._scheduled(times, entry, 1.0, xp) * base
 
     @cached_property
     def _relative(self) -> list[bool]:
@@ -221,10 +237,10 @@ class Curve:
     def _cuts(self) -> dict[int, tuple[float, ...]]:
         return cuts_of(self.journal)
 
-    def _scheduled(self, times: Any, entry: int, base: float) -> Any:
+    def _scheduled(self, times: Any, entry: int, base: float, xp: Any = np) -> Any:
         """One entry of the plan at rising times, without what was changed by hand."""
         with np.errstate(all="ignore"):
-            return self.placed[entry].at(times, Scene(base, self._cuts))
+            return self.placed[entry].at(times, Scene(base, self._cuts, xp))
 
     def _pair(self, group: str | int | None, value: str | None) -> tuple[int, str]:
         names = self.plan.values()

@@ -16,6 +16,12 @@ from cadence.spec.span import LONGEST
 MOST_CYCLES = 100_000
 """Cycles that grow or shrink are listed; more of them than this is a slip of the pen."""
 
+TRACED_CYCLES = 200
+"""Cycles of different length that a compiler is given, each as code of its own."""
+
+TRACED_UPDATES = 2**31 - 1
+"""As far as the counters of jax reach; traced cycles of a run without an end are written out up to here."""
+
 Make = Callable[[int, int], Placed]
 """(number of the cycle, its length in updates) -> the inner schedule on that cycle, which begins at 0."""
 
@@ -42,6 +48,13 @@ class PlacedRepeat(Placed):
         begins = boundary(k, p, q)
         values = self._inside(x - begins, boundary(k + 1, p, q) - begins, scene)
         return values if self.decay == 1 else values * self.decay ** (k * 1.0)
+
+    def cycles(self) -> Iterator[tuple[int, Placed, float]]:
+        """Update at which each begins, the inner schedule (which begins at 0), and what it is multiplied with."""
+        p, q = self.period
+        return _listed(
+            self.begin, self.end, self.n, lambda k: boundary(k, p, q), lambda _, length: self._cycle(length), self.decay
+        )
 
     def _inside(self, local: Times, length: Times, scene: Scene) -> Values:
         """Values by the time inside a cycle and its length: of p/q updates, some are one longer than others."""
@@ -88,9 +101,7 @@ class PlacedGrowing(Placed):
 
     def at(self, t: Times, scene: Scene) -> Values:
         if scene.xp is not np:
-            raise HorizonError(
-                "cycles that grow cannot be traced by a compiler; sample the curve with values() instead"
-            )
+            return self._traced(t, scene)
         x = clamp(t, self.begin, self.end, np) - self.begin
         inside = x if self.end is None else np.minimum(x, max(self.end - self.begin - 1, 0))
         self._extend(int(inside.max()) if inside.size else 0)
@@ -103,6 +114,28 @@ class PlacedGrowing(Placed):
             chosen: Any = k_of == k
             values[chosen] = self._cycle(k, self.begins[k + 1] - self.begins[k]).at(x[chosen] - self.begins[k], scene)
         return values if self.decay == 1 else values * self.decay ** (k_of * 1.0)
+
+    def cycles(self) -> Iterator[tuple[int, Placed, float]]:
+        """As those of `PlacedRepeat`."""
+        return _listed(self.begin, self.end, self.n, self._begin_of, self._cycle, self.decay)
+
+    def _traced(self, t: Times, scene: Scene) -> Values:
+        """The same where a compiler reads the formula: every cycle is written out, and the right one chosen."""
+        xp, last = scene.xp, TRACED_UPDATES if self.end is None else self.end - self.begin
+        x = clamp(t, self.begin, self.end, xp) - self.begin
+        self._extend(max(last - 1, 0))
+        begins = [b for b in self.begins[:-1] if b < last] or [0]
+        if len(begins) > TRACED_CYCLES:
+            raise HorizonError(
+                f"cycles that grow {self.grow:g} times are written out one by one for a compiler, and {len(begins)} of "
+                f"them are too many; write at most {TRACED_CYCLES}, with repeat(n), a longer cycle or a shorter total="
+            )
+        values = xp.zeros(x.shape)
+        for k, begin in enumerate(begins):
+            cycle = self._cycle(k, self.begins[k + 1] - begin).at(x - begin, scene) * self.decay**k
+            # At the very end the last cycle is at its end, and that is the last one listed.
+            values = xp.where(x >= begin, cycle, values) if k else cycle
+        return values
 
     def _extend(self, x: int) -> None:
         """List the cycles up to the one that holds update `x`."""
@@ -126,13 +159,13 @@ class PlacedGrowing(Placed):
             self.made[k] = self.make(k, length)
         return self.made[k]
 
-    def events(self) -> Iterator[Event]:
-        def begin_of(k: int) -> int:
-            while len(self.begins) <= k and not (self.n is not None and len(self.begins) > self.n):
-                self._extend(self.begins[-1])
-            return self.begins[min(k, len(self.begins) - 1)]
+    def _begin_of(self, k: int) -> int:
+        while len(self.begins) <= k and not (self.n is not None and len(self.begins) > self.n):
+            self._extend(self.begins[-1])
+        return self.begins[min(k, len(self.begins) - 1)]
 
-        return _restarts(self.begin, self.end, self.n, begin_of, self._cycle)
+    def events(self) -> Iterator[Event]:
+        return _restarts(self.begin, self.end, self.n, self._begin_of, self._cycle)
 
 
 def power_sum(x: float, n: int) -> float:
@@ -143,6 +176,15 @@ def power_sum(x: float, n: int) -> float:
         return (x**n - 1) / (x - 1)
     except OverflowError:
         return math.inf
+
+
+def _listed(
+    begin: int, end: int | None, n: int | None, begin_of: Callable[[int], int], cycle: Make, decay: float
+) -> Iterator[tuple[int, Placed, float]]:
+    k = 0
+    while (n is None or k < n) and begin + begin_of(k) < (LONGEST if end is None else end):
+        yield begin + begin_of(k), cycle(k, begin_of(k + 1) - begin_of(k)), decay**k
+        k += 1
 
 
 def _restarts(begin: int, end: int | None, n: int | None, begin_of: Any, cycle: Any) -> Iterator[Event]:

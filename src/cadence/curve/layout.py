@@ -295,7 +295,7 @@ class Layout:
         self, node: Sequence, parts: tuple[Schedule, ...], where: Extent, frame: Frame, near: Neighbours
     ) -> Placed:
         lengths = [self._length(p, frame) for p in parts]
-        rest = self._rest(node, lengths, parts, where)
+        rest = self._rest(node, lengths, parts, where, frame)
         # 1. Phases of no length leave no trace, unless there is nothing else.
         sized = [(p, rest if x is None else x) for p, x in zip(parts, lengths, strict=True)]
         sized = [(p, x) for p, x in sized if x is None or x > 0] or sized[-1:]
@@ -323,7 +323,12 @@ class Layout:
         return built[0] if len(built) == 1 else PlacedSequence(where.begin, built[-1].end, tuple(built))
 
     def _rest(
-        self, node: Sequence, lengths: list[Fraction | None], parts: tuple[Schedule, ...], where: Extent
+        self,
+        node: Sequence,
+        lengths: list[Fraction | None],
+        parts: tuple[Schedule, ...],
+        where: Extent,
+        frame: Frame,
     ) -> Fraction | None:
         """What is left for the phase without a length; None: without end."""
         used = sum((x for x in lengths if x is not None), Fraction(0))
@@ -336,6 +341,10 @@ class Layout:
                     f"how long {taker} takes depends on the length of the run; give total=, e.g. total='90 epochs'"
                 )
             return None
+        if frame.limit is None and (used > where.room or lengths[-1] is None):
+            # Inside a cut nothing has to fit: what would begin after it is not reached. What begins just where it ends
+            # has its first value there.
+            return max(where.room - used, Fraction(lengths[-1] is None))
         if used > where.room:
             longest = max(
                 (p for p, x in zip(parts, lengths, strict=True) if x is not None),

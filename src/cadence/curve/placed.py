@@ -193,6 +193,9 @@ class PlacedPhase(Placed):
         if n == 0:
             return xp.where(t < self.begin, start, to) * 1.0
         done = clamp(t - self.begin, 0, n, xp)
+        if xp is np:
+            # As floats, which hold them exactly: dividing whole numbers would convert each of them twice.
+            done = done * 1.0
         left = n - done
         # 2. Mixed so that the smaller value is approached without cancellation.
         values = self._mix(done, left, n, start, to, xp)
@@ -202,8 +205,6 @@ class PlacedPhase(Placed):
         return xp.where(left == 0, to, xp.where(done == 0, start, values))
 
     def _mix(self, done: Times, left: Times, n: int, start: float, to: float, xp: Any) -> Values:
-        # As floats, which hold them exactly: dividing whole numbers would convert each of them twice.
-        done, left = done * 1.0, left * 1.0
         u, v = done / n, left / n
         if self.shape.mixes == "geometric":
             if min(start, to) <= 0:

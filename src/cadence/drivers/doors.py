@@ -38,24 +38,26 @@ def drive(
     Call `driver.step()` after each `optimizer.step()`, and `driver.observe({"val_loss": ...})` after each evaluation.
 
     Args:
-        optimizer: a torch optimizer, or a list of them under one plan; the updates of the first are the clock.
+        optimizer: a torch or paddle optimizer, or a list of them under one plan; the updates of the first are the
+            clock.
         schedule: a schedule, a plan, or the text form of either.
         total: length of the run in updates, or text with a unit.
         steps_per_epoch: updates in one epoch.
         batch_size: samples in one update.
         tokens_per_step: tokens in one update.
         base: what relative values are multiples of, as for `place`; each group's own value where it is left out
-            (`initial_lr` where an earlier driver or scheduler left one, else `lr`).
+            (`initial_lr` where an earlier driver or scheduler left one, else `lr`). In paddle a group's own rate is the
+            optimizer's times the group's `learning_rate`.
         scaler: the loss scaler, where there is one: then an update that nobody saw was skipped, from the very first on.
-        reduce: makes metrics the same on every rank; where it is left out and `torch.distributed` is initialised, they
-            are averaged over all ranks, each of which must then call `observe`.
+        reduce: makes metrics the same on every rank; where it is left out and `torch.distributed` (or paddle's) is
+            initialised, they are averaged over all ranks, each of which must then call `observe`.
         record: folder of a record to write (on rank 0), or what writes one; see `docs/formats.md`.
 
     Returns:
         The driver.
 
     Raises:
-        DriverError: something that is no optimizer.
+        DriverError: something that is no optimizer; a paddle optimizer that has a scheduler, or a static program.
         RecordError: a folder that holds a run that has ended, or that cannot be written.
         HorizonError: a schedule that does not fit the run, or a unit that the run cannot resolve.
         SpecError: a value or a pattern that no group has, or a schedule that gives values no optimizer can use.
@@ -87,8 +89,9 @@ def _recorder(record: str | Path | Recorder | None) -> Recorder | None:
 
 
 def _scales(scaler: Any) -> bool:
-    """Whether a loss scaler is at work; one that is there may be switched off."""
-    return scaler is not None and bool(getattr(scaler, "is_enabled", lambda: True)())
+    """Whether a loss scaler is at work; one that is there may be switched off. (Torch says enabled, paddle enable.)"""
+    told = getattr(scaler, "is_enabled", None) or getattr(scaler, "is_enable", None)
+    return scaler is not None and (told is None or bool(told()))
 
 
 def _writer(optimizer: Any, values: list[str]) -> Writer:
@@ -96,12 +99,17 @@ def _writer(optimizer: Any, values: list[str]) -> Writer:
     if not optimizers:
         raise DriverError("drive got an empty list of optimizers; give it at least one")
     modules = {cls.__module__.partition(".")[0] for cls in type(optimizers[0]).__mro__}
-    if "torch" not in modules:
-        raise no_optimizer(optimizers[0])
-    from cadence.drivers.torch_writer import TorchWriter, check_optimizers
+    if "torch" in modules:
+        from cadence.drivers import torch_writer
 
-    check_optimizers(optimizers, values)
-    return TorchWriter(optimizers)
+        torch_writer.check_optimizers(optimizers, values)
+        return torch_writer.TorchWriter(optimizers)
+    if "paddle" in modules:
+        from cadence.drivers import paddle_writer
+
+        paddle_writer.check_optimizers(optimizers, values)
+        return paddle_writer.PaddleWriter(optimizers)
+    raise no_optimizer(optimizers[0])
 
 
 def has_feedback(plan: Plan) -> bool:
@@ -171,18 +179,26 @@ def _check_given(given: Bases | None, values: list[str]) -> None:
 
 
 def same_on_every_rank(metrics: dict[str, float], /) -> Mapping[str, float]:
-    """The mean over all ranks, if a process group of torch is initialised by now; else the metrics as they are."""
-    if not _in_group():
+    """The mean over all ranks, if a process group of torch or paddle is initialised; else the metrics as they are."""
+    framework = _in_group()
+    if framework is None:
         return metrics
-    from cadence.drivers.torch_ranks import mean_over_ranks
-
+    if framework == "torch":
+        from cadence.drivers.torch_ranks import mean_over_ranks
+    else:
+        from cadence.drivers.paddle_ranks import mean_over_ranks
     return mean_over_ranks(metrics)
 
 
-def _in_group() -> bool:
-    distributed = sys.modules.get("torch.distributed")
-    return distributed is not None and distributed.is_available() and distributed.is_initialized()
+def _in_group() -> str | None:
+    """The framework whose process group is initialised by now."""
+    for framework in ("torch", "paddle"):
+        distributed = sys.modules.get(f"{framework}.distributed")
+        if distributed is not None and distributed.is_available() and distributed.is_initialized():
+            return framework
+    return None
 
 
 def _rank() -> int:
-    return sys.modules["torch.distributed"].get_rank() if _in_group() else 0
+    framework = _in_group()
+    return 0 if framework is None else sys.modules[f"{framework}.distributed"].get_rank()

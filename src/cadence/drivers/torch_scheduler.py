@@ -175,6 +175,11 @@ class CadenceLR(LRScheduler):
 
     def get_lr(self) -> list[Any]:
         """The learning rate of each group at `last_epoch`, closed form."""
+        # A program that says it is in a step without calling `step`, as Ignite, moves `last_epoch` itself and writes
+        # what it gets here, rates only: the rest of a plan, and tensors that are filled in place, are written here.
+        if getattr(self, "_get_lr_called_within_step", False):
+            self._update_lr(self.last_epoch)
+            return [group["lr"] for group in self.optimizer.param_groups]
         table = dict(zip(self._curve.pairs, self._row(), strict=True))
         return [table.get((g, "lr"), group["lr"]) for g, group in enumerate(self.optimizer.param_groups)]
 

@@ -93,4 +93,4 @@ def no_optimizer(x: object) -> DriverError:
     told = "None" if x is None else f"a {type(x).__name__}"
     if isinstance(x, type):
         told = f"the class {x.__name__}; make one: {x.__name__}(model.parameters(), lr=0.1)"
-    return DriverError(f"drive takes a torch optimizer (or a list of them), not {told}")
+    return DriverError(f"drive takes a torch or paddle optimizer (or a list of them), not {told}")

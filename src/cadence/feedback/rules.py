@@ -104,6 +104,8 @@ def judge(rule: Rule, index: int, state: State, value: float, t: int, run: Horiz
             )
         if rule.nan == "ignore":
             return decide("keep", f"{_told(rule, value)}, which this rule ignores: no {_deed(rule)}.")
+    if isinstance(rule, Plateau) and rule.deaf and _tick_cooldown(memory, t):
+        return decide("keep", f"{_told(rule, value)}, and the cooldown is still on, which hears nothing: no cut.")
     # 2. Better than the best so far?
     best = None if memory["best"] is None else float(memory["best"])
     if _better(rule, value, best):
@@ -140,7 +142,11 @@ def judge(rule: Rule, index: int, state: State, value: float, t: int, run: Horiz
 
 def _better(rule: Rule, value: float, best: float | None) -> bool:
     sign = -1.0 if rule.mode == "min" else 1.0
-    if not (isinstance(rule, Plateau) and rule.infinite == "best"):
+    infinite = rule.infinite if isinstance(rule, Plateau) else "bad"
+    if infinite == "first":
+        if best is None:
+            return True
+    elif infinite == "bad":
         if not math.isfinite(value):
             return False
         if best is None:
@@ -153,7 +159,8 @@ def _better(rule: Rule, value: float, best: float | None) -> bool:
     else:
         # With the sign of the best: for a positive one the bound is torch's to the bit.
         share = math.copysign(rule.threshold, best) if rule.threshold_mode == "rel" else rule.threshold
-        bound = best * (1.0 + sign * share)
+        # Paddle adds the share, which to an infinite best leaves no number that anything could be better than.
+        bound = best + sign * (best * share) if infinite == "first" else best * (1.0 + sign * share)
     return value < bound if rule.mode == "min" else value > bound
 
 

@@ -67,7 +67,7 @@ class Drawing:
 @overload
 def plot(
     curve: Curve | Sequence[Curve], path: None = None, *, title: str | None = ..., value: str | None = ...,
-    group: str | int | None = ..., until: int | None = ..., lang: str = ...,
+    group: str | int | None = ..., until: int | None = ..., lang: str = ..., labels: Sequence[str] | None = ...,
 ) -> str:  # fmt: skip
     """As text for the terminal."""
 
@@ -75,7 +75,7 @@ def plot(
 @overload
 def plot(
     curve: Curve | Sequence[Curve], path: str | os.PathLike[str], *, title: str | None = ..., value: str | None = ...,
-    group: str | int | None = ..., until: int | None = ..., lang: str = ...,
+    group: str | int | None = ..., until: int | None = ..., lang: str = ..., labels: Sequence[str] | None = ...,
 ) -> Path:  # fmt: skip
     """As a file."""
 
@@ -89,6 +89,7 @@ def plot(
     group: str | int | None = None,
     until: int | None = None,
     lang: str = "en",
+    labels: Sequence[str] | None = None,
 ) -> str | Path:
     """Draw one value of one or more curves over the updates of their run.
 
@@ -103,6 +104,7 @@ def plot(
         group: name or index of the parameter group; None: the first that the plan governs.
         until: number of updates shown, at least 1; None: the whole run.
         lang: of the words around it, ``"en"`` or ``"zh"``.
+        labels: what each curve is called; None: its schedule.
 
     Returns:
         The path that was written, or the text.
@@ -122,7 +124,9 @@ def plot(
     write = None if path is None else _writer(path)
     curves = (curve,) if isinstance(curve, Curve) else tuple(curve)
     columns = COLUMNS if path is not None else 2 * WIDTH
-    drawing = draw(curves, title=title, value=value, group=group, until=until, lang=lang, columns=columns)
+    drawing = draw(
+        curves, title=title, value=value, group=group, until=until, lang=lang, columns=columns, labels=labels
+    )
     if path is None or write is None:
         from cadence.report.plot_text import as_text
 
@@ -140,12 +144,14 @@ def draw(
     until: int | None = None,
     lang: str = "en",
     columns: int = COLUMNS,
+    labels: Sequence[str] | None = None,
 ) -> Drawing:
     """Everything but the form: axes, outlines, marks.
 
     Args:
         curves, title, value, group, until, lang: see `plot`.
         columns: stretches of the run that are told apart.
+        labels: what each curve is called; None: its schedule.
 
     Raises:
         SpecError: no curve, or more than can be told apart.
@@ -161,15 +167,15 @@ def draw(
         outline(curve, end, max(1, columns * end // max(ends)), group=group, value=name)
         for curve, end in zip(curves, ends, strict=True)
     )
-    labels = tuple(_schedule(curve, name, group) for curve in curves)
+    named_as = tuple(_schedule(curve, name, group) for curve in curves) if labels is None else tuple(labels)
     named, more = marks(curves[0].events, ends[0]) if len(curves) == 1 else ([], 0)
     highest = max(float(shape.high.max()) for shape in outlines)
     lowest = min(float(shape.low.min()) for shape in outlines)
     y = with_air(axis(min(0.0, lowest), highest, most=5), highest)
     x = axis(0, max(ends), round_out=False, least_step=1)
-    heading = labels[0] if len(curves) == 1 else Phrases(lang)("schedules", n=len(curves))
+    heading = named_as[0] if len(curves) == 1 else Phrases(lang)("schedules", n=len(curves))
     return Drawing(
-        heading if title is None else title, name, tuple(curves), labels, outlines, x, y, tuple(named), more, lang
+        heading if title is None else title, name, tuple(curves), named_as, outlines, x, y, tuple(named), more, lang
     )
 
 

@@ -278,6 +278,7 @@ class Plateau(Schedule):
     significance: float | None
     least_change: float
     infinite: str
+    deaf: bool
 
     @property
     def children(self) -> tuple[Schedule, ...]:
@@ -290,7 +291,7 @@ class Plateau(Schedule):
             cooldown=(_beside(self.cooldown), evaluations(0)), minimum=(self.minimum, 0.0),
             mode=(self.mode, guess_mode(self.metric)), nan=(self.nan, "error"),
             significance=(self.significance, None), least_change=(self.least_change, 0.0),
-            infinite=(self.infinite, "bad"),
+            infinite=(self.infinite, "bad"), deaf=(self.deaf, False),
         ), 3  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from cadence.spec.value import Value, number_of, value_of
 
 NAN = ("error", "bad", "ignore")
 THRESHOLD_MODES = ("rel", "abs", "signed")
-INFINITE = ("bad", "best")
+INFINITE = ("bad", "best", "first")
 
 
 @constructor(
@@ -36,6 +36,7 @@ def plateau(
     significance: float | None = None,
     least_change: float = 0.0,
     infinite: str = "bad",
+    deaf: bool = False,
 ) -> Schedule:
     """Multiplied by `factor` when the metric has stopped improving.
 
@@ -57,7 +58,9 @@ def plateau(
             a one-sided Mann-Kendall trend test at this level: a lucky best in the past does not cut the rate.
         least_change: a cut that would change the value by no more than this, absolute, is not made (torch's eps).
         infinite: what an infinite metric at the good end means: ``"bad"`` (no improvement), or ``"best"``, as in
-            torch: it is the best for ever.
+            torch: it is the best for ever; ``"first"``, as in paddle: that too, and so is the first metric, whatever it
+            is.
+        deaf: during a cooldown not even an improvement is heard (as in paddle), so that the best is that from before.
 
     Raises:
         SpecError: a value out of its range, or a metric whose direction its name does not tell.
@@ -76,6 +79,7 @@ def plateau(
         _patience(cooldown, "cooldown of plateau"), value_of(minimum, "minimum of plateau"), _mode(metric, mode),
         _one_of(nan, NAN, "nan"), _level(significance), number_of(least_change, "least_change of plateau"),
         _one_of(infinite, INFINITE, "infinite"),
+        _choice(deaf, "deaf of plateau"),
     )  # fmt: skip
 
 
@@ -144,6 +148,12 @@ def _level(x: float | None) -> float | None:
     if not 0 < level < 0.5:
         raise SpecError(f"significance is {level:g}; it is a probability above 0 and below 0.5, e.g. 0.05")
     return level
+
+
+def _choice(x: object, what: str) -> bool:
+    if not isinstance(x, bool):
+        raise SpecError(f"{what} is True or False, not {shown(x)}")
+    return x
 
 
 def _one_of(x: object, known: tuple[str, ...], what: str) -> str:

@@ -1,0 +1,1 @@
+"""ignite.handlers: parameter schedulers, which are called at each event and set absolute values."""

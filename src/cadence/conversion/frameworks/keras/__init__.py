@@ -1,0 +1,1 @@
+"""keras.optimizers.schedules, and the callbacks of Keras that move the learning rate."""

@@ -1,0 +1,1 @@
+"""From a placed curve to the scheduler of paddle that equals it."""

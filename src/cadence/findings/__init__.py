@@ -1,0 +1,1 @@
+"""What is wrong with a training before it runs: rules over scripts, schedules, recipes and configurations."""
