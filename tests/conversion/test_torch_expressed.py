@@ -46,7 +46,7 @@ def executed(code: str, optimizer: Any) -> Any:
 
 
 def assert_near(theirs: Any, ours: Any, what: object) -> None:
-    allowed = 1e-9 * np.maximum(np.abs(ours), 1e-3 * np.abs(ours).max())
+    allowed = 1e-9 * np.maximum(np.abs(ours), 1e-3 * np.abs(ours).max()) + 1e-300
     off = np.flatnonzero(~(np.abs(theirs - ours) <= allowed))
     assert not off.size, f"{what}: at {off[:5]} torch {theirs[off[:5]]}, cadence {ours[off[:5]]}"
 

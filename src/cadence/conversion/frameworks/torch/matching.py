@@ -23,6 +23,9 @@ from cadence.curve.placed import (
 MOST_MILESTONES = 1000
 
 
+LEAST = 1e-12
+"""Smallest factor that torch can multiply with and take back again without losing its digits."""
+
 UNSAID = ("end_factor", "anneal_strategy", "threshold", "threshold_mode", "cooldown", "min_lr")
 """Arguments that nobody writes where they are torch's defaults."""
 
@@ -78,7 +81,7 @@ def _phase(node: PlacedPhase, view: View) -> Native | None:
         return _cosine(node, view, held=True)
     if start is None or to is None:
         return None
-    if node.shape.name == "linear" and 0 < start <= 1 and 0 <= to <= 1:
+    if node.shape.name == "linear" and LEAST <= start <= 1 and 0 <= to <= 1:
         return native("LinearLR", start_factor=start, end_factor=to, total_iters=n)
     if start != 1:
         return None
@@ -134,7 +137,7 @@ def _held(node: PlacedPiecewise, view: View) -> Native | None:
     if node.shape is not None or len(node.points) != 2 or not view.is_base(node.points[1]):
         return None
     factor, n = view.multiple(node.points[0]), node.positions[1] - view.begin
-    fits = factor is not None and 0 < factor <= 1 and n >= 1 and _lasts(node.end, view)
+    fits = factor is not None and LEAST <= factor <= 1 and n >= 1 and _lasts(node.end, view)
     return native("ConstantLR", factor=factor, total_iters=n) if fits else None
 
 
@@ -143,7 +146,7 @@ def held_first(parts: tuple[Placed, ...], view: View) -> Native | None:
     match parts:
         case (PlacedConstant(end=end, value=value), PlacedConstant(value=then)) if view.is_base(then):
             factor = view.multiple(value)
-            if factor is not None and 0 < factor <= 1 and end is not None:
+            if factor is not None and LEAST <= factor <= 1 and end is not None:
                 return native("ConstantLR", factor=factor, total_iters=end - view.begin)
         case _:
             pass
