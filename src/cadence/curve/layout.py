@@ -341,10 +341,10 @@ class Layout:
                     f"how long {taker} takes depends on the length of the run; give total=, e.g. total='90 epochs'"
                 )
             return None
-        if frame.limit is None and (used > where.room or lengths[-1] is None):
-            # Inside a cut nothing has to fit: what would begin after it is not reached. What begins just where it ends
-            # has its first value there.
-            return max(where.room - used, Fraction(lengths[-1] is None))
+        if frame.limit is None and lengths[-1] is None:
+            # Inside a cut nothing has to fit, however deep it stands: what takes the rest may begin behind it, and what
+            # begins just where it ends has its first value there.
+            return max(where.room - used, Fraction(1))
         if used > where.room:
             longest = max(
                 (p for p, x in zip(parts, lengths, strict=True) if x is not None),

@@ -120,7 +120,7 @@ def _part(on: Setting, schedule: Any, missed: int, n: int | None, *, alone: bool
             f"{shown(schedule)} begins {missed} steps before the run, so the rest of it is sampled, and the length of "
             f"the run is not known; give total=, e.g. total=1000"
         )
-    values = there.placed(read).values(missed, missed + n + 1)
+    values = there.placed(read.cut()).values(missed, missed + n + 1)
     unit = own(on, float(values.max()))
     return on.inside.table(unit.value(float(x)) for x in values)
 
