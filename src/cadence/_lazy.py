@@ -24,6 +24,12 @@ def load(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as missing:
+        if (missing.name or "").startswith("tensorflow"):
+            # What Keras looks for where nobody has named another backend; no extra brings it.
+            raise MissingExtraError(
+                "Keras finds no backend: tensorflow is not installed; name one that is before Keras is loaded, e.g. "
+                "KERAS_BACKEND=torch"
+            ) from None
         if missing.name not in EXTRAS:
             raise
         raise MissingExtraError(

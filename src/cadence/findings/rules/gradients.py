@@ -117,7 +117,7 @@ def model_on_cpu(view: View) -> Iterator[Found]:
 
 
 def _maker(view: View, name: str) -> ast.Call | None:
-    """The one call that makes a model of a name: of a class of the script that is an nn.Module, or of torchvision's."""
+    """The one call that makes a model of a name: of a class of the script that is an nn.Module, or of torchvision."""
     bound = view.assigned.get(name, [])
     if len(bound) != 1 or not isinstance(bound[0], ast.Call):
         return None
