@@ -5,6 +5,7 @@ Which framework has an equal is found by asking it, so all of them must be insta
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,9 @@ from cadence.conversion.doors import own_base, read, setting
 from cadence.conversion.framework import FRAMEWORKS, framework
 from cadence.conversion.native import Native
 from cadence.conversion.text import read_text
+
+# Keras looks for tensorflow where nothing is said.
+os.environ.setdefault("KERAS_BACKEND", "jax")
 
 PAGE = Path(__file__).parents[1] / "docs" / "conversion.md"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -69,6 +71,7 @@ def convert(
     from cadence.conversion.convert import read_source
     from cadence.conversion.framework import known
 
+    choose_keras_backend()
     for name in to:
         known(name)
     items: list[Item] = []
@@ -82,6 +85,13 @@ def convert(
             source = read_source(text, base or None, length(total), per, steps_per_epoch, whose)
             items.append(Item(text if len(scheduler) > 1 else "", source))
     raise typer.Exit(show(items, to, unread, as_json=as_json))
+
+
+def choose_keras_backend() -> None:
+    """Let Keras run on what is installed, where nobody has said on what: schedules are the same on every backend."""
+    installed = [name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name) is not None]
+    if installed:
+        os.environ.setdefault("KERAS_BACKEND", installed[0])
 
 
 def script_items(
