@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import warnings
 from collections.abc import Callable, Mapping
@@ -78,12 +79,18 @@ def _read_wrapper(scheduler: Any) -> Live:
     inner: Any = scheduler.lr_scheduler
     # Ignite puts one of torch's classes into a shell of its own.
     inner = getattr(inner, "_lr_scheduler", inner)
-    live = framework("torch").inspect(inner)
-    native = Native("ignite", "LRScheduler", {"lr_scheduler": live.native})
-    assert live.t is not None, "torch's schedulers count"
     shell = inner is not scheduler.lr_scheduler
-    # That shell counts twice for each event.
-    return Live(native, live.t // 2 if shell else live.t, live.bases, live.factor, live.momentum)
+    restarts = shell and type(inner).__name__ == "CosineAnnealingWarmRestarts"
+    if restarts:
+        # That shell moves the count of steps twice for each event, and the place in the cycle once.
+        inner = copy.copy(inner)
+        inner.last_epoch //= 2
+    live = framework("torch").inspect(inner)
+    assert live.t is not None, "torch's schedulers count"
+    events = live.t // 2 if shell and not restarts else live.t
+    return Live(
+        Native("ignite", "LRScheduler", {"lr_scheduler": live.native}), events, live.bases, live.factor, live.momentum
+    )
 
 
 def _native(scheduler: Any) -> tuple[Native, int]:
