@@ -77,7 +77,7 @@ WARM = {"warmup_t": 5, "warmup_lr_init": 1e-6}
     ],
 )  # fmt: skip
 def test_the_usual_ones_read_as_a_person_would_write_them(name: str, arguments: dict[str, Any], expected: str) -> None:
-    assert repr(cd.from_native("timm", name, arguments)) == expected
+    assert repr(cd.from_native("timm", name, arguments, total=10_000)) == expected
 
 
 def test_known_values_of_a_warmup_that_the_cosine_does_not_wait_for() -> None:

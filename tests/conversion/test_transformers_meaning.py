@@ -47,7 +47,7 @@ SPAN = {"num_warmup_steps": 10, "num_training_steps": 100}
     ],
 )  # fmt: skip
 def test_the_usual_ones_read_as_a_person_would_write_them(name: str, arguments: dict[str, Any], expected: str) -> None:
-    assert repr(cd.from_native("transformers", name, arguments)) == expected
+    assert repr(cd.from_native("transformers", name, arguments, total=10_000)) == expected
 
 
 def test_known_values_of_the_bert_schedule() -> None:
@@ -145,3 +145,10 @@ def test_what_transformers_refuses_or_no_schedule_can_be_is_refused_with_its_rea
 ) -> None:
     with pytest.raises(ValueError, match=reason):
         cd.from_native("transformers", name, arguments)
+
+
+def test_a_warmup_may_outlast_a_run_whose_length_is_told_later() -> None:
+    schedule = cd.from_native("transformers", "cosine", {"num_warmup_steps": 200, "num_training_steps": 1000})
+    assert repr(schedule) == "(linear(200, to=1, start=0) >> cosine(800).past_end('mirror')).cut()"
+    assert cd.place(schedule, total=100, base=0.1).at(50) == pytest.approx(0.025)
+    assert cd.place(schedule, base=0.1).at(600) == pytest.approx(0.05)

@@ -49,7 +49,8 @@ def reached(on: Setting, tick: float) -> bool:
 def joined(on: Setting, parts: Sequence[Part]) -> Schedule:
     """The parts in order; those that begin after the run are left out, which no sequence may hold.
 
-    Where the last one left out jumps, and the run ends just there, its first value is the run's end value.
+    Where the last one left out jumps, and the run ends just there, its first value is the run's end value. Where the
+    run's length is not known, the sequence may outlast it.
     """
     end, begin = room(on), 0
     kept: list[Schedule] = []
@@ -62,7 +63,8 @@ def joined(on: Setting, parts: Sequence[Part]) -> Schedule:
             break
         kept.append(part.schedule)
         begin += part.length or 0
-    return _chain(kept)
+    chain = _chain(kept)
+    return chain.cut() if end is None and len(kept) > 1 and not on.local else chain
 
 
 def _chain(parts: Sequence[Schedule]) -> Schedule:
