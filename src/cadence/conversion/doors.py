@@ -9,12 +9,13 @@ from typing import Any, cast
 
 from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions
+from cadence.conversion.epochs import per_epoch
 from cadence.conversion.framework import FRAMEWORKS, Live, framework, known
 from cadence.conversion.native import Native
 from cadence.conversion.setting import Setting
 from cadence.curve.horizon import horizon
 from cadence.spec.nodes import Schedule
-from cadence.spec.plan import Plan, plan
+from cadence.spec.plan import Plan
 from cadence.spec.shown import shown
 from cadence.spec.span import SpanLike
 from cadence.spec.value import number_of
@@ -113,11 +114,7 @@ def setting(bases: tuple[float, ...], per: str, total: SpanLike | None, steps_pe
 def reading(native: Native, on: Setting) -> Schedule | Plan:
     """What a native scheduler means on a run, its ticks turned into updates."""
     schedule = read(native, on)
-    if on.per == "step":
-        return schedule
-    if isinstance(schedule, Plan):
-        return plan({key: part.staircase("1 epoch") for key, part in schedule.entries})
-    return schedule.staircase("1 epoch")
+    return schedule if on.per == "step" else per_epoch(schedule)
 
 
 def read(native: Native, on: Setting) -> Schedule | Plan:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from cadence._errors import CadenceError, ScriptError
 from cadence.conversion.doors import read, setting
+from cadence.conversion.epochs import per_epoch
 from cadence.conversion.setting import Setting
 from cadence.curve.curve import Curve
 from cadence.curve.place import place
@@ -223,11 +224,7 @@ def _told(scheduler: MovingScheduler, on: Setting, *, past_end: bool) -> Schedul
     told = read(scheduler.native, on)
     if isinstance(told, PastEnd) and not past_end:
         told = told.inner
-    if on.per == "step":
-        return told
-    if isinstance(told, Plan):
-        return plan({key: part.staircase("1 epoch") for key, part in told.entries})
-    return told.staircase("1 epoch")
+    return told if on.per == "step" else per_epoch(told)
 
 
 def _in_turn(runs: Sequence[tuple[MovingScheduler, int, int]], on: Setting, *, cut: bool) -> Schedule:
@@ -245,7 +242,7 @@ def _in_turn(runs: Sequence[tuple[MovingScheduler, int, int]], on: Setting, *, c
         whole = part if whole is None else whole >> part
     if whole is None:
         raise ScriptError("nothing is stepped")
-    return whole if on.per == "step" else whole.staircase("1 epoch")
+    return whole if on.per == "step" else per_epoch(whole)
 
 
 def _rates_only(told: Schedule | Plan) -> Schedule | Plan:
