@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from operator import is_, itemgetter, truediv
 from typing import Any, TypeAlias, final
 
 import paddle
@@ -26,6 +27,8 @@ NUMBERS = ("momentum", "beta1", "beta2", "rho", "epsilon", "momentum_decay")
 
 REMEMBERED = "_initial_values"
 """Attribute of an optimizer that keeps what relative values are multiples of, as torch's groups keep `initial_lr`."""
+
+multiple_of = itemgetter("learning_rate")
 
 SAME = 1e-12
 """Ratios that differ by less are the same: the difference is rounding."""
@@ -140,10 +143,11 @@ class PaddleWriter(Writer):
 
     def stale(self) -> bool:
         """Whether groups were added or replaced since the writer was aimed."""
-        return any(
-            len(here := groups_of(optimizer)) != len(known) or any(a is not b for a, b in zip(here, known, strict=True))
-            for optimizer, known in zip(self._optimizers, self._members, strict=True)
-        )
+        for optimizer, known in zip(self._optimizers, self._members, strict=True):
+            here = groups_of(optimizer)
+            if len(here) != len(known) or not all(map(is_, here, known)):
+                return True
+        return False
 
     def _changed(self) -> None:
         """Tell who writes that the groups are others now."""
@@ -195,19 +199,25 @@ class Rate:
         first = [x if x > 0 else 1.0 for x in self._first]
         for group in groups:
             group.setdefault("learning_rate", 1.0)
-        rates = [self.read(index) or 0.0 for index in range(len(groups))]
+        known = [self.read(index) or 0.0 for index in range(len(groups))]
+
+        # All groups in their order, as mostly: their rates are a piece of the row.
+        begin = places[0][1]
+        whole = list(places) == [(index, begin + index) for index in range(len(groups))]
 
         def write(values: Row) -> None:
-            for index, position in places:
-                rates[index] = values[position]
-            shares = [rate / multiple for rate, multiple in zip(rates, first, strict=True)]
+            rates: Sequence[float] = values[begin : begin + len(first)] if whole else known
+            if not whole:
+                for index, position in places:
+                    known[index] = values[position]
+            shares = list(map(truediv, rates, first))
             top = max(shares)
             if min(shares) >= (1 - SAME) * top:
                 top, wanted = shares[0], first
             else:
                 wanted = [rate / top for rate in rates]
             self._set(top)
-            if [group["learning_rate"] for group in groups] != wanted:
+            if list(map(multiple_of, groups)) != wanted:
                 for group, multiple in zip(groups, wanted, strict=True):
                     # Paddle looks at the parameters only; the group is what people look at.
                     group["learning_rate"] = multiple
