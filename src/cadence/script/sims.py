@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, cast
@@ -90,7 +91,7 @@ class MovingOptimizer:
         return f"the {self.optimizer.name} of line {self.optimizer.line}"
 
 
-class MovingScheduler:
+class MovingScheduler(abc.ABC):
     """A scheduler that is stepped. One class for each way of moving is below.
 
     Attributes:
@@ -113,9 +114,9 @@ class MovingScheduler:
         assert self.optimizer is not None
         return float(self.optimizer.groups[group]["lr"])
 
+    @abc.abstractmethod
     def step(self, epoch: float | None = None) -> None:
         """What its `step()` does."""
-        raise NotImplementedError
 
 
 class Recursive(MovingScheduler):
