@@ -144,6 +144,8 @@ class Evaluator:
             return binary(op, a, b)
         except NoValue as none:
             return self.resolver.unknown(node, none.why)
+        except (ArithmeticError, ValueError, TypeError):
+            return self.resolver.unknown(node)
 
     def _compute(self, node: ast.expr, env: Env | None) -> Any:
         match node:

@@ -58,7 +58,7 @@ class Turns:
             return
         targets = {part.id for part in ast.walk(node.target) if isinstance(part, ast.Name)}
         alike = kind != "epoch" and not targets & self._run.slice.needed
-        logs: list[Effects | None] = []
+        logs: list[Effects] = []
         for i, item in enumerate(items):
             if kind == "epoch":
                 self._mark()
@@ -67,7 +67,7 @@ class Turns:
             log = self._logged_turn(node, target, env)
             if log is LEFT:
                 return
-            if i < 3 and alike and log and before.items() <= self._snapshot(env, targets).items():
+            if i < 3 and alike and log and None not in log and before.items() <= self._snapshot(env, targets).items():
                 logs.append(log)
                 if len(logs) > 1 and logs[-2] == log:
                     self._replay(log, len(items) - i - 1, node)
