@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import logging
 import operator
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, NamedTuple, overload
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, final, overload
 
 import torch
 from torch import Tensor
@@ -17,7 +17,8 @@ from cadence.optim.kernels.kernel import Addresses, Kernel, kernel
 from cadence.optim.kernels.source import Precision
 from cadence.optim.rules.rule import Rule, check, defaults
 from cadence.optim.stepping.torch_plain import update_whole
-from cadence.optim.stepping.torch_program import Registers, update_in_pieces
+from cadence.optim.stepping.torch_program import Pieces, Registers
+from cadence.optim.stepping.torch_together import AT_ONCE, SMALL, update_together
 
 Group = dict[str, Any]
 Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
@@ -90,7 +91,7 @@ class TorchMethod(Optimizer):
         check(self.rule, given)
         _check_modes(compiled, capturable)
         self._compiled = compiled
-        self._ratios: list[Any] = []
+        self._done: list[tuple[list[Item], Sequence[Any]]] = []
         self._slots: dict[int, _Slot] = {}
         super().__init__(_listed(params), {**given, "capturable": capturable, METHOD: self.rule.name})
         if compiled:
@@ -140,7 +141,7 @@ class TorchMethod(Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self.__dict__.setdefault("_compiled", None)
-        self._ratios, self._slots = [], {}
+        self._done, self._slots = [], {}
 
     def _started(self, x: Tensor, group: Group, rule: Rule) -> dict[str, Tensor]:
         """What is remembered of a parameter, made at its first update."""
@@ -185,29 +186,31 @@ class TorchMethod(Optimizer):
                 loss = closure()
         items = self._items()
         shrink = _shrink(items)
-        self._ratios = []
-        registers = Registers(sum(x.numel() for x, _, _ in items))
+        self._done = []
         if torch.compiler.is_compiling():
             for item in items:
-                self._by_torch(item, shrink, registers)
+                self._on_device(item, shrink)
             return loss
-        here: dict[Precision, list[Item]] = {}
+        by_kernel: dict[Precision, list[Item]] = {}
+        by_torch: list[Item] = []
         for item in items:
             precision = None if self._compiled is False else _precision(item)
-            if precision is None:
-                self._by_torch(item, shrink, registers)
-            else:
-                here.setdefault(precision, []).append(item)
-        for precision, those in here.items():
-            self._by_kernel(those, precision, shrink, registers)
+            (by_torch if precision is None else by_kernel.setdefault(precision, [])).append(item)
+        for precision, those in by_kernel.items():
+            by_torch += self._by_kernel(those, precision, shrink)
+        self._by_torch(by_torch, shrink)
         return loss
 
     def trust_ratios(self) -> list[float]:
-        """What the step of each tensor was multiplied by in the last update, in an order that does not change.
+        """What the step of each tensor that was updated last was multiplied by, in the order of the groups.
 
         Empty before the first update, and under `torch.compile`; 1 where the method knows no such ratio.
         """
-        return [float(ratio) for ratio in self._ratios]
+        ratio_of = {
+            id(item.x): ratio for items, ratios in self._done for item, ratio in zip(items, ratios, strict=True)
+        }
+        parameters = [x for group in self.param_groups for x in group["params"]]
+        return [float(ratio_of[id(x)]) for x in parameters if id(x) in ratio_of]
 
     def _items(self) -> list[Item]:
         items: list[Item] = []
@@ -220,52 +223,72 @@ class TorchMethod(Optimizer):
                     items.append(Item(x, g, group))
         return items
 
-    def _by_torch(self, item: Item, shrink: Tensor | None, registers: Registers) -> None:
+    def _on_device(self, item: Item, shrink: Tensor | None) -> Any:
+        """Update one tensor without reading anything back, and so without waiting for its device."""
         x, g, group = item
         rule = self.rule.of(group)
         state = self._started(x, group, rule)
         state["step"] += 1
-        own = {name: state[name] for name in rule.state}
-        anywhere = group["capturable"] or torch.compiler.is_compiling() or x.device.type != "cpu"
-        if anywhere and (group["capturable"] or torch.compiler.is_compiling()):
-            numbers = _numbers_on_device(rule, group, state["step"], shrink)
-        else:
-            numbers = _numbers(rule, group, shrink) | {"t": state["step"].item()}
-        if anywhere or not _alike(x, g, *own.values()):
-            ratio = update_whole(rule, x, g, own, numbers)
-        else:
-            ratio = update_in_pieces(rule, x, g, own, numbers, registers)
-        if not torch.compiler.is_compiling():
-            self._ratios.append(ratio)
+        numbers = _numbers_on_device(rule, group, state["step"], shrink)
+        return update_whole(rule, x, g, {name: state[name] for name in rule.state}, numbers)
 
-    def _by_kernel(self, items: list[Item], precision: Precision, shrink: Tensor | None, registers: Registers) -> None:
-        """Update tensors of one precision in as few calls as there are variants of the rule among the groups."""
-        by_group: dict[int, tuple[Rule, dict[str, float]]] = {}
+    def _by_torch(self, items: list[Item], shrink: Tensor | None) -> None:
+        """Update tensors by torch's own operations."""
+        registers = Registers(sum(item.x.numel() for item in items))
+        variants, pieces = _Variants(self.rule, shrink), dict[tuple[int, float], Pieces]()
+        small: dict[tuple[int, float, torch.dtype], list[Item]] = {}
+        for item in items:
+            x, g, group = item
+            if group["capturable"]:
+                self._done.append(([item], [self._on_device(item, shrink)]))
+                continue
+            rule, numbers = variants.of(group)
+            state = self._started(x, group, rule)
+            state["step"] += 1
+            t = state["step"].item()
+            own = {name: state[name] for name in rule.state}
+            if not x.is_cpu or not _alike(x, g, *own.values()):
+                self._done.append(([item], [update_whole(rule, x, g, own, {**numbers, "t": t})]))
+            elif x.numel() <= SMALL:
+                small.setdefault((id(group), t, x.dtype), []).append(item)
+            else:
+                key = (id(group), t)
+                if key not in pieces:
+                    pieces[key] = Pieces(rule, {**numbers, "t": t}, registers)
+                self._done.append(([item], [pieces[key].update(x, g, own)]))
+        for (_, t, _), those in small.items():
+            rule, numbers = variants.of(those[0].group)
+            for some in _portions(those, AT_ONCE):
+                tensors = [{"x": x, "g": g, **{name: self.state[x][name] for name in rule.state}} for x, g, _ in some]
+                self._done.append((some, update_together(rule, tensors, {**numbers, "t": t})))
+
+    def _by_kernel(self, items: list[Item], precision: Precision, shrink: Tensor | None) -> list[Item]:
+        """Update tensors of one precision in as few calls as there are variants of the rule among the groups.
+
+        Returns:
+            What could not be updated so, because there is no compiler.
+        """
+        variants, left = _Variants(self.rule, shrink), list[Item]()
         calls: dict[tuple[Rule, tuple[str, ...]], list[Item]] = {}
         for item in items:
-            key = id(item.group)
-            if key not in by_group:
-                by_group[key] = (self.rule.of(item.group), _numbers(self.rule.of(item.group), item.group, shrink))
-            rule, numbers = by_group[key]
+            rule, numbers = variants.of(item.group)
             calls.setdefault((rule, tuple(numbers)), []).append(item)
         for (rule, names), those in calls.items():
             try:
                 run = kernel(rule, names, precision)
             except CompilerError as fault:
                 self._go_without(fault)
-                for item in those:
-                    self._by_torch(item, shrink, registers)
-                continue
-            self._ratios += self._call(run, rule, those, by_group)
+                left += those
+            else:
+                self._done.append((those, self._call(run, rule, those, variants)))
+        return left
 
-    def _call(
-        self, run: Kernel, rule: Rule, items: list[Item], by_group: Mapping[int, tuple[Rule, dict[str, float]]]
-    ) -> list[float]:
+    def _call(self, run: Kernel, rule: Rule, items: list[Item], variants: _Variants) -> list[float]:
         at, rows, copies, names = Addresses(), dict[int, int](), list[Tensor](), rule.state
         for x, g, group in items:
             key = id(group)
             if key not in rows:
-                rows[key] = at.row(list(by_group[key][1].values()))
+                rows[key] = at.row(list(variants.of(group)[1].values()))
             slot = self._slot(x, group, rule, names)
             if g.numel() != slot.size:
                 raise _misfit("gradient", g, x)
@@ -310,6 +333,41 @@ class TorchMethod(Optimizer):
             raise fault
         self._compiled = False
         _LOG.warning("%s is updated by torch's own operations, which is slower: %s", self.rule.name, fault)
+
+
+@final
+class _Variants:
+    """Which variant of a rule each group has at this update, and with which numbers.
+
+    Args:
+        method: the rule.
+        shrink: norm of all gradients, where a group asks for it.
+    """
+
+    def __init__(self, method: type[Rule], shrink: Tensor | None) -> None:
+        self._method, self._shrink = method, shrink
+        self._known: dict[int, tuple[Rule, dict[str, float]]] = {}
+
+    def of(self, group: Group) -> tuple[Rule, dict[str, float]]:
+        """Variant and numbers of a group."""
+        known = self._known.get(id(group))
+        if known is None:
+            rule = self._method.of(group)
+            known = self._known[id(group)] = (rule, _numbers(rule, group, self._shrink))
+        return known
+
+
+def _portions(items: list[Item], most: int) -> Iterator[list[Item]]:
+    """The items in turn, together at most so many elements."""
+    portion, size = list[Item](), 0
+    for item in items:
+        if portion and size + item.x.numel() > most:
+            yield portion
+            portion, size = [], 0
+        portion.append(item)
+        size += item.x.numel()
+    if portion:
+        yield portion
 
 
 def _signature(rule: type[Rule]) -> inspect.Signature:
