@@ -42,18 +42,22 @@ class Item(NamedTuple):
 class _Slot:
     """Where one parameter and its state lie.
 
+    Attributes:
+        dense: whether the parameter fills a piece of the processor's memory, in whatever order.
+
     Args:
         x: the parameter.
         state: of the optimizer; tensors that lie in memory in another way than the parameter are laid out anew.
         names: of the states.
     """
 
-    __slots__ = ("address", "addresses", "counter", "names", "shape", "size", "states", "step", "stride")
+    __slots__ = ("address", "addresses", "counter", "dense", "names", "shape", "size", "states", "step", "stride")
 
     def __init__(self, x: Tensor, state: dict[str, Tensor], names: tuple[str, ...]) -> None:
+        self.dense = x.is_cpu and type(x) in (torch.nn.Parameter, Tensor) and (x.is_contiguous() or _dense(x))
         for name in names:
             there = state[name]
-            if there.stride() != x.stride() or there.dtype != x.dtype or not there.is_cpu:
+            if there.stride() != x.stride() or there.dtype != x.dtype or there.device != x.device:
                 state[name] = torch.empty_like(x, requires_grad=False).copy_(there)
         if not state["step"].is_cpu or state["step"].dtype != torch.float32:
             state["step"] = state["step"].to("cpu", torch.float32)
@@ -235,32 +239,33 @@ class TorchMethod(Optimizer):
     def _by_torch(self, items: list[Item], shrink: Tensor | None) -> None:
         """Update tensors by torch's own operations."""
         registers = Registers(sum(item.x.numel() for item in items))
-        variants, pieces = _Variants(self.rule, shrink), dict[tuple[int, float], Pieces]()
-        small: dict[tuple[int, float, torch.dtype], list[Item]] = {}
-        for item in items:
+        variants, pieces = _Variants(self.rule, shrink), dict[tuple[int, float, torch.dtype], Pieces]()
+        small: dict[tuple[int, float, torch.dtype], list[tuple[Item, _Slot]]] = {}
+        for item in [item for item in items if item.group["capturable"]]:
+            self._done.append(([item], [self._on_device(item, shrink)]))
+        items = [item for item in items if not item.group["capturable"]]
+        slots = [self._slot(x, group, variants.of(group)[0]) for x, _, group in items]
+        for item, slot, t in zip(items, slots, _counted(slots), strict=True):
             x, g, group = item
-            if group["capturable"]:
-                self._done.append(([item], [self._on_device(item, shrink)]))
+            key = (id(group), t, x.dtype)
+            if slot.dense and slot.size <= SMALL and g.stride() == slot.stride:
+                small.setdefault(key, []).append((item, slot))
                 continue
             rule, numbers = variants.of(group)
-            state = self._started(x, group, rule)
-            state["step"] += 1
-            t = state["step"].item()
-            own = {name: state[name] for name in rule.state}
-            if not x.is_cpu or not _alike(x, g, *own.values()):
+            own = dict(zip(rule.state, slot.states, strict=True))
+            if not slot.dense or g.stride() != slot.stride:
                 self._done.append(([item], [update_whole(rule, x, g, own, {**numbers, "t": t})]))
-            elif x.numel() <= SMALL:
-                small.setdefault((id(group), t, x.dtype), []).append(item)
-            else:
-                key = (id(group), t)
-                if key not in pieces:
-                    pieces[key] = Pieces(rule, {**numbers, "t": t}, registers)
-                self._done.append(([item], [pieces[key].update(x, g, own)]))
+                continue
+            if key not in pieces:
+                pieces[key] = Pieces(rule, {**numbers, "t": t}, registers)
+            self._done.append(([item], [pieces[key].update(x, g, own)]))
         for (_, t, _), those in small.items():
-            rule, numbers = variants.of(those[0].group)
+            rule, numbers = variants.of(those[0][0].group)
             for some in _portions(those, AT_ONCE):
-                tensors = [{"x": x, "g": g, **{name: self.state[x][name] for name in rule.state}} for x, g, _ in some]
-                self._done.append((some, update_together(rule, tensors, {**numbers, "t": t})))
+                columns = {"x": [item.x for item, _ in some], "g": [item.g for item, _ in some]}
+                columns |= {name: [slot.states[i] for _, slot in some] for i, name in enumerate(rule.state)}
+                scales = update_together(rule, columns, {**numbers, "t": t})
+                self._done.append(([item for item, _ in some], scales))
 
     def _by_kernel(self, items: list[Item], precision: Precision, shrink: Tensor | None) -> list[Item]:
         """Update tensors of one precision in as few calls as there are variants of the rule among the groups.
@@ -284,12 +289,12 @@ class TorchMethod(Optimizer):
         return left
 
     def _call(self, run: Kernel, rule: Rule, items: list[Item], variants: _Variants) -> list[float]:
-        at, rows, copies, names = Addresses(), dict[int, int](), list[Tensor](), rule.state
+        at, rows, copies = Addresses(), dict[int, int](), list[Tensor]()
         for x, g, group in items:
             key = id(group)
             if key not in rows:
                 rows[key] = at.row(list(variants.of(group)[1].values()))
-            slot = self._slot(x, group, rule, names)
+            slot = self._slot(x, group, rule)
             if g.numel() != slot.size:
                 raise _misfit("gradient", g, x)
             if g.stride() != slot.stride or g.dtype != x.dtype:
@@ -306,9 +311,9 @@ class TorchMethod(Optimizer):
         torch.autograd.graph.increment_version([x for x, _, _ in items])
         return ratios.tolist()
 
-    def _slot(self, x: Tensor, group: Group, rule: Rule, names: tuple[str, ...]) -> _Slot:
+    def _slot(self, x: Tensor, group: Group, rule: Rule) -> _Slot:
         """Where a parameter and its state lie; looked at anew where anything has been put in another place."""
-        slot, state = self._slots.get(id(x)), self.state[x]
+        slot, state, names = self._slots.get(id(x)), self.state[x], rule.state
         if (
             slot is None
             or x.data_ptr() != slot.address
@@ -357,17 +362,26 @@ class _Variants:
         return known
 
 
-def _portions(items: list[Item], most: int) -> Iterator[list[Item]]:
+def _portions(items: list[tuple[Item, _Slot]], most: int) -> Iterator[list[tuple[Item, _Slot]]]:
     """The items in turn, together at most so many elements."""
-    portion, size = list[Item](), 0
-    for item in items:
-        if portion and size + item.x.numel() > most:
+    portion, size = list[tuple[Item, _Slot]](), 0
+    for item, slot in items:
+        if portion and size + slot.size > most:
             yield portion
             portion, size = [], 0
-        portion.append(item)
-        size += item.x.numel()
+        portion.append((item, slot))
+        size += slot.size
     if portion:
         yield portion
+
+
+def _counted(slots: list[_Slot]) -> list[float]:
+    """Count this update of each tensor; returns its number."""
+    if not slots:
+        return []
+    steps = [slot.step for slot in slots]
+    torch._foreach_add_(steps, 1)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+    return torch.stack(steps).tolist()
 
 
 def _signature(rule: type[Rule]) -> inspect.Signature:
@@ -438,11 +452,6 @@ def _precision(item: Item) -> Precision | None:
     if not x.is_contiguous() and not _dense(x):
         return None
     return _PRECISIONS.get(x.dtype)
-
-
-def _alike(x: Tensor, *others: Tensor) -> bool:
-    """Whether tensors are dense, and lie in memory in the same order."""
-    return all(other.stride() == x.stride() for other in others) and (x.is_contiguous() or _dense(x))
 
 
 def _dense(x: Tensor) -> bool:
