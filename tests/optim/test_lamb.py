@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 from cadence._errors import CadenceError, OptimizerError  # noqa: E402
-from cadence.optim.lamb import Lamb  # noqa: E402
+from cadence.optim.torch.lamb import Lamb  # noqa: E402
 
 SHAPES = [(3, 4), (4,), (2, 3, 3, 3), (), (5, 1), (1, 40)]
 STEPS = 50
