@@ -244,11 +244,16 @@ class Driver:
 
         Raises:
             FeedbackError: a metric that a rule needs is missing at the first evaluation, or cannot be used.
+            DriverError: no mapping; or the optimizer is one that must be switched by `optimizer.eval()` before an
+                evaluation (schedule-free methods), and was not since its last update.
         """
         if not isinstance(metrics, Mapping):
             raise DriverError(
                 f"observe takes metrics by name, e.g. driver.observe({{'val_loss': 0.31}}), not {metrics!r:.60}"
             )
+        fault = self._writer.fault()
+        if fault is not None:
+            raise DriverError(fault)
         values: Mapping[str, float] = as_numbers(metrics)
         if self._reduce is not None:
             values = as_numbers(self._reduce(dict(values)))
