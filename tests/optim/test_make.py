@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 from cadence._errors import CadenceError, OptimizerError  # noqa: E402
+from cadence.optim.for_torch.lamb import Lamb  # noqa: E402
 from cadence.optim.make import check_optimizer, optimizer, optimizer_class  # noqa: E402
-from cadence.optim.torch.lamb import Lamb  # noqa: E402
 
 RATES = {
     "adadelta": 10.0, "adafactor": 0.1, "adagrad": 0.1, "adam": 0.02, "adamax": 0.02, "adamw": 0.02, "asgd": 0.05,
@@ -102,7 +102,7 @@ def test_a_tensor_as_rate_is_kept() -> None:
         ("adamww", {}, "no optimizer called 'adamww'; did you mean 'adamw'"),
         ("AdamW", {}, "did you mean 'adamw'"),
         ("SGD", {}, "did you mean 'sgd'"),
-        ("zzz", {}, "known are: adadelta"),
+        ("zzz", {}, "known are: adabound, adadelta"),
         (3, {}, "named by text"),
         ("sgd", {"momentun": 0.9}, "no argument 'momentun'; did you mean 'momentum'"),
         ("adamw", {"momentum": 0.9}, "'adamw' has no argument 'momentum'; known are: "),

@@ -18,8 +18,8 @@ from cadence._errors import MissingExtraError, OptimizerError  # noqa: E402
 from cadence.optim import find as finding  # noqa: E402
 from cadence.optim import habits, known  # noqa: E402
 from cadence.optim.find import find  # noqa: E402
+from cadence.optim.for_torch.lamb import Lamb  # noqa: E402
 from cadence.optim.make import optimizer, optimizer_class, optimizer_names  # noqa: E402
-from cadence.optim.torch.lamb import Lamb  # noqa: E402
 
 
 def model() -> torch.nn.Module:
@@ -112,9 +112,9 @@ class AdamW(torch.optim.AdamW):
 
 @pytest.fixture
 def own_adamw(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = types.ModuleType("cadence.optim.torch.adamw")
+    module = types.ModuleType("cadence.optim.for_torch.adamw")
     module.AdamW = AdamW
-    monkeypatch.setitem(sys.modules, "cadence.optim.torch.adamw", module)
+    monkeypatch.setitem(sys.modules, "cadence.optim.for_torch.adamw", module)
     monkeypatch.setattr(finding, "_own", lambda framework: {"adamw": "AdamW"} if framework == "torch" else {})
     finding.names_of.cache_clear()
     yield

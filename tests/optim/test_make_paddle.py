@@ -68,13 +68,17 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("rmsprop", {}),
     ("rmsprop", {"alpha": 0.9, "momentum": 0.9, "centered": True}),
     ("rprop", {}),
-    ("torch/paddle:lamb", {"weight_decay": 0.1}),
+    ("lamb/paddle:lamb", {}),
+    ("lamb/paddle:lamb", {"weight_decay": 0.1, "eps": 1e-4}),
+    ("lars/paddle:lars", {}),
+    ("lars/paddle:lars", {"trust": 0.01, "momentum": 0.5, "weight_decay": 0.1}),
 ]
 
 
 @pytest.mark.parametrize(("name", "arguments"), CASES)
 def test_one_spec_is_one_training(name: str, arguments: dict[str, Any]) -> None:
-    theirs, name = (name.partition("/")[2], "lamb") if "/" in name else (name, name)
+    name, _, theirs = name.partition("/")
+    theirs = theirs or name
     for ours, other in zip(
         in_torch(name, 0.01, None, **arguments), in_paddle(theirs, 0.01, None, **arguments), strict=True
     ):

@@ -166,7 +166,7 @@ def _all_sources() -> frozenset[str]:
 def _own(framework: Framework) -> Mapping[str, str]:
     """Methods of cadence: name of the file -> name of the class. Nothing is imported for it."""
     package = importlib.util.find_spec("cadence.optim")
-    folders = [Path(place) / framework for place in (package and package.submodule_search_locations) or []]
+    folders = [Path(place) / f"for_{framework}" for place in (package and package.submodule_search_locations) or []]
     found: dict[str, str] = {}
     for folder in folders:
         for module in pkgutil.iter_modules([str(folder)]):
@@ -203,7 +203,7 @@ def _later() -> frozenset[str]:
 def _class_of(source: str, plain: str, framework: Framework, keys: Collection[str]) -> Callable[..., Any]:
     match source:
         case "cadence":
-            return getattr(importlib.import_module(f"cadence.optim.{framework}.{plain}"), _own(framework)[plain])
+            return getattr(importlib.import_module(f"cadence.optim.for_{framework}.{plain}"), _own(framework)[plain])
         case "torch":
             return _of_torch()[plain]
         case "paddle":

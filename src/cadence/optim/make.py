@@ -87,12 +87,12 @@ def optimizer(name: str, params: Any, /, *, lr: Any, **arguments: Any) -> Any:
     what = trained(name, params)
     method = find(name, what.framework, arguments.keys() | what.keys)
     if what.framework == "paddle":
-        from cadence.optim import for_paddle
+        from cadence.optim import make_paddle
 
-        return for_paddle.make(method, what, lr, arguments)
-    from cadence.optim import for_torch
+        return make_paddle.make(method, what, lr, arguments)
+    from cadence.optim import make_torch
 
-    return for_torch.make(method, what, check_arguments(method, lr, arguments))
+    return make_torch.make(method, what, check_arguments(method, lr, arguments))
 
 
 def optimizer_names(framework: Framework = "torch") -> list[str]:

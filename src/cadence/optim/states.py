@@ -12,7 +12,7 @@ from cadence.optim.known import words
 TELLING = words(
     """
     alpha amsgrad beta2_decay betas centered dampening etas initial_accumulator_value lambd lr_decay momentum
-    momentum_decay nesterov ns_steps rho step_sizes t0 adapt trust_clip trust_coefficient final_lr weight_lr_power
+    momentum_decay nesterov ns_steps rho step_sizes t0 weight_lr_power
     """
 )
 """Settings that methods have had for so long that their presence or absence tells methods apart, not releases."""
@@ -51,6 +51,9 @@ optimizer of the method that it is of
     own = set(optimizer.defaults).union(*optimizer.param_groups) & TELLING
     for group in state.get("param_groups", []):
         there = set(group) & TELLING
+        # Cadence's own say whose they are.
+        if "method" in group:
+            there.add("method")
         signs = [f"with {key}" for key in sorted(there - own)] + [f"without {key}" for key in sorted(own - there)]
         key = "decoupled_weight_decay"
         if key in group and group[key] != optimizer.defaults.get(key, group[key]):
