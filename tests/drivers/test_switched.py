@@ -56,6 +56,15 @@ def test_metrics_of_the_weights_in_training_are_refused(optimizer: Any) -> None:
     driver.observe({"val_loss": 1.0})
 
 
+def test_metrics_of_the_training_itself_are_taken_in_training_mode(optimizer: Any) -> None:
+    driver = cd.drive(optimizer, "constant() * plateau('train_loss', patience=1, factor=0.5)")
+    for _ in range(4):
+        update(optimizer)
+        driver.step()
+        driver.observe({"train_loss": 1.0})
+    assert driver.values["lr"] == [0.05]
+
+
 def test_a_step_in_evaluation_mode_is_refused_before_it_changes_a_weight(optimizer: Any) -> None:
     cd.drive(optimizer, "constant()")
     update(optimizer)

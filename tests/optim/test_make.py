@@ -155,6 +155,7 @@ def test_a_rate_that_is_no_rate_is_refused(lr: Any) -> None:
         ([{"params": []}], "the group of the optimizer 'adamw' has no parameters"),
         ([{"params": [], "name": "head"}], "the group 'head' of the optimizer"),
         ([{"params": {torch.ones(2)}}], "as a set"),
+        ([torch.nn.Linear(2, 2)], r"was given Linear\(.* among its parameters"),
         ([3], "was given 3 among its parameters"),
         ([torch.ones(2, dtype=torch.int64)], "which has no gradient"),
     ],

@@ -238,6 +238,15 @@ def test_muon_takes_matrices_and_names_what_is_none() -> None:
     assert len(optimizer("pytorch_optimizer:muon", groups, lr=0.1).param_groups) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments"), [("schedule_free_sgd", {"momentum": 0.0}), ("schedule_free_adamw", {"betas": [0.0, 0.9]})]
+)
+def test_a_schedule_free_method_needs_a_share_for_its_average(name: str, arguments: dict[str, Any]) -> None:
+    pytest.importorskip("schedulefree")
+    with pytest.raises(OptimizerError, match="is 0, and its average cannot be told"):
+        optimizer(name, model(), lr=0.1, **arguments)
+
+
 # ---- parameters that a method cannot train ---------------------------------------------------------------------------
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.metadata
 import importlib.util
 import inspect
 import os
@@ -187,6 +186,8 @@ def _of_torch() -> Mapping[str, type[Any]]:
 @functools.cache
 def _later() -> frozenset[str]:
     """What another release of pytorch_optimizer than the one that is known has as well; loading it takes seconds."""
+    import importlib.metadata  # which itself takes a while to load
+
     try:
         installed = importlib.metadata.version("pytorch_optimizer")
     except importlib.metadata.PackageNotFoundError:

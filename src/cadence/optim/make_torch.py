@@ -31,6 +31,7 @@ def make(method: Method, what: Trained, given: Mapping[str, Any]) -> torch.optim
         own = {key: value for key, value in group.items() if key != "params"}
         check_group(method, own, list(method.parameters))
     _check_parameters(method, what)
+    _check_average(method, what, given)
     try:
         made = method.make(_first(method, what), **given)
     except OptimizerError:
@@ -63,6 +64,20 @@ def _first(method: Method, what: Trained) -> Any:
             f"the model"
         )
     return what.model
+
+
+def _check_average(method: Method, what: Trained, given: Mapping[str, Any]) -> None:
+    """Schedulefree divides by the share of the average, when it is switched for the first evaluation."""
+    if method.source != "schedulefree":
+        return
+    for options in [given, *what.groups]:
+        betas = options.get("betas", (0.9,))
+        if options.get("momentum", 0.9) == 0 or betas[0] == 0:
+            key = "momentum" if "momentum" in options else "betas[0]"
+            raise OptimizerError(
+                f"{key} of the optimizer {method.name!r} is 0, and its average cannot be told from the weights that it "
+                f"trains then; write a share above 0, e.g. 0.9"
+            )
 
 
 def _check_parameters(method: Method, what: Trained) -> None:

@@ -137,7 +137,7 @@ def _framework(name: str, entries: list[Any]) -> Framework:
     for member in _members(entries):
         tensor = plain(member)
         kind = kind_of(tensor)
-        if kind is None:
+        if kind is None or not hasattr(tensor, "shape"):
             raise OptimizerError(
                 f"the optimizer {name!r} was given {member!r:.60} among its parameters; give parameters of a model of "
                 f"torch or paddle"
