@@ -133,6 +133,28 @@ def test_our_adamw_is_taken_where_an_argument_asks_for_what_only_it_can_do() -> 
         optimizer("adamw", model(), lr=0.1, independent_decay=True, fused=True)
 
 
+class RMSprop(torch.optim.RMSprop):
+    """As cadence's own: with fewer arguments than torch's, and one more."""
+
+    def __init__(self, params: Any, lr: float = 0.01, alpha: float = 0.99, *, compiled: bool | None = None):
+        super().__init__(params, lr=lr, alpha=alpha)
+
+
+def test_where_ours_is_the_faster_one_it_is_taken_unless_only_the_other_has_an_argument(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = types.ModuleType("cadence.optim.for_torch.rmsprop")
+    module.RMSprop = RMSprop
+    monkeypatch.setitem(sys.modules, "cadence.optim.for_torch.rmsprop", module)
+    monkeypatch.setattr(finding, "_own", lambda framework: {"rmsprop": "RMSprop"})
+    finding.names_of.cache_clear()
+    assert type(optimizer("rmsprop", model(), lr=0.1, alpha=0.9)) is RMSprop
+    assert type(optimizer("rmsprop", model(), lr=0.1, compiled=False)) is RMSprop
+    assert type(optimizer("rmsprop", model(), lr=0.1, foreach=False)) is torch.optim.RMSprop
+    assert type(optimizer("torch:rmsprop", model(), lr=0.1)) is torch.optim.RMSprop
+    finding.names_of.cache_clear()
+
+
 def test_ours_are_files_with_a_class_of_their_name() -> None:
     assert finding._own("torch")["lamb"] == "Lamb"
     for name, cls in finding._own("torch").items():
@@ -261,7 +283,7 @@ def test_sparse_gradients_are_refused_when_the_model_tells() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Sparse invariant checks")
-@pytest.mark.parametrize("key", sorted(habits.SPARSE - {"cadence:adagrad"}))
+@pytest.mark.parametrize("key", sorted(habits.SPARSE))
 def test_those_that_take_sparse_gradients_do(key: str) -> None:
     pytest.importorskip(key.partition(":")[0])
     layer = torch.nn.Embedding(5, 3, sparse=True)

@@ -65,8 +65,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("adadelta", {}),
     ("adagrad", {}),
     ("adagrad", {"initial_accumulator_value": 0.1, "weight_decay": 0.1}),
-    ("rmsprop", {}),
-    ("rmsprop", {"alpha": 0.9, "momentum": 0.9, "centered": True}),
+    ("torch:rmsprop/paddle:rmsprop", {}),
+    ("torch:rmsprop/paddle:rmsprop", {"alpha": 0.9, "momentum": 0.9, "centered": True}),
     ("rprop", {}),
     ("lamb/paddle:lamb", {}),
     ("lamb/paddle:lamb", {"weight_decay": 0.1, "eps": 1e-4}),
@@ -126,7 +126,7 @@ def test_every_name_of_the_table_is_an_argument_of_the_class(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(set(METHODS) - {"lamb", "lars", "asgd"}))
 def test_what_is_left_out_is_the_default_of_torch(name: str) -> None:
     spelling = METHODS[name]
-    torchs = find(name, "torch").parameters
+    torchs = find(f"torch:{name}", "torch").parameters
     for key, theirs in spelling.names.items():
         if key not in torchs or key == "weight_decay":
             continue
@@ -182,6 +182,9 @@ def test_a_scheduler_of_ours_is_taken_as_the_rate_and_groups_are_multiples_of_it
     assert [g.get("learning_rate", 1.0) for g in made._param_groups] == [0.5, 1.0]
     scheduler.step()
     assert made.get_lr() == pytest.approx(0.15)
+    warm = paddle.optimizer.lr.LinearWarmup(0.2, warmup_steps=10, start_lr=0.0, end_lr=0.2)
+    made = optimizer("adamw", [{"params": [net.weight], "lr": 0.1}, {"params": [net.bias]}], lr=warm)
+    assert [g.get("learning_rate", 1.0) for g in made._param_groups] == [0.5, 1.0]
 
 
 def test_a_driver_sees_the_absolute_rates_of_groups() -> None:
@@ -207,7 +210,7 @@ def test_paddles_own_arguments_go_by_their_names() -> None:
     [
         ("adam", {"beta1": 0.9}, "no argument 'beta1' here; did you mean 'betas=(beta1, beta2)'?"),
         ("adam", {"epsilon": 1e-8}, "did you mean 'eps'"),
-        ("rmsprop", {"rho": 0.9}, "did you mean 'alpha'"),
+        ("paddle:rmsprop", {"rho": 0.9}, "did you mean 'alpha'"),
         ("sgd", {"momentum": 0.9, "use_nesterov": True}, "did you mean 'nesterov'"),
         ("paddle:lamb", {"lamb_weight_decay": 0.1}, "did you mean 'weight_decay'"),
         ("sgd", {"momentun": 0.9}, "did you mean 'momentum'"),

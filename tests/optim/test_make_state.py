@@ -10,7 +10,7 @@ from cadence._errors import StateError  # noqa: E402
 from cadence.optim.make import optimizer  # noqa: E402
 
 METHODS = (
-    "sgd", "adam", "adamw", "nadam", "adamax", "rmsprop", "adagrad", "adadelta", "rprop", "asgd", "adafactor",
+    "sgd", "adam", "adamw", "nadam", "adamax", "torch:rmsprop", "torch:adagrad", "adadelta", "rprop", "asgd", "adafactor",
 )  # fmt: skip
 
 

@@ -31,7 +31,8 @@ SOURCES: Mapping[Framework, tuple[str, ...]] = MappingProxyType(
 """Where the methods of a framework come from; the first that has a name gives it its meaning."""
 
 FOR_MORE = frozenset({"adagrad", "adamw"})
-"""Methods of cadence that stand back behind the framework's, unless an argument asks for what only they can do."""
+"""Methods of cadence that stand back behind the framework's, unless an argument asks for what only they can do: the
+framework has a faster form of its own, or takes sparse gradients."""
 
 MEANINGS_APART = {
     "paddle:asgd": "torch's averages the weights, and paddle's the gradients of the last batch_num batches",
@@ -223,14 +224,21 @@ def _class_of(source: str, plain: str, framework: Framework, keys: Collection[st
 
 
 def _wanted(own: Callable[..., Any], plain: str, framework: Framework, keys: Collection[str]) -> bool:
-    """Whether cadence's class is to be taken where the framework has one of the same name."""
-    if plain not in FOR_MORE or plain not in names_of(framework, framework):
+    """Whether cadence's class is to be taken where the framework may have one of the same name.
+
+    An argument that only one of them has decides; without such an argument cadence's own is the faster one, but for
+    those of `FOR_MORE`.
+    """
+    if plain not in names_of(framework, framework):
         return True
+    ours = set(keywords(own))
     if framework == "paddle":
         theirs = {*PADDLE_METHODS[plain].names, *PADDLE_METHODS[plain].own}
     else:
         theirs = set(keywords(_of_torch()[plain]))
-    return any(key in keywords(own) and key not in theirs for key in keys)
+    if any(key in ours - theirs for key in keys):
+        return True
+    return plain not in FOR_MORE and not any(key in theirs - ours for key in keys)
 
 
 def _imported(path: str) -> Callable[..., Any]:

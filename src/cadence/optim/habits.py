@@ -22,7 +22,6 @@ SPARSE = frozenset(
         "torch:adagrad",
         "torch:sgd",
         "torch:sparseadam",
-        "cadence:adagrad",
         "schedulefree:schedule_free_sgd",
         "schedulefree:schedule_free_sgd_reference",
         "pytorch_optimizer:dadaptadagrad",

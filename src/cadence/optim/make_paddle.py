@@ -66,7 +66,10 @@ def spelling_for(method: Method) -> Spelling:
 def _rate(method: Method, lr: Any) -> float:
     """The base that groups' own rates are multiples of in paddle."""
     what = f"lr of the optimizer {method.name!r}"
-    if kind_of(lr) == "paddle" and isinstance(lr, paddle.optimizer.lr.LRScheduler):
+    while isinstance(lr, paddle.optimizer.lr.LinearWarmup):
+        # Its own base is where the warmup begins.
+        lr = lr.learning_rate
+    if isinstance(lr, paddle.optimizer.lr.LRScheduler):
         return float(lr.base_lr)
     check_number(lr, what)
     return float(lr)
