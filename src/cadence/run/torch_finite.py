@@ -27,10 +27,9 @@ def overflowed(model: torch.nn.Module) -> tuple[str, ...]:
         ('weight',)
     """
     gradients = {name: _values(p.grad) for name, p in model.named_parameters() if p.grad is not None}
-    # The largest value, not the length: squares of finite numbers overflow too.
-    largest = torch.nn.utils.get_total_norm(list(gradients.values()), float("inf"))
-    if torch.isfinite(largest):
+    if torch.isfinite(torch.nn.utils.get_total_norm(list(gradients.values()))):
         return ()
+    # Squares of finite numbers overflow too, so a length that is not finite is a reason to look, and no more.
     return tuple(name for name, gradient in gradients.items() if not torch.isfinite(gradient).all())
 
 
