@@ -222,6 +222,9 @@ def test_paddles_own_arguments_go_by_their_names() -> None:
         ("adam", {"eps": "1e-8"}, "not the text '1e-8'"),
         ("adam", {"weight_decay": float("nan")}, "finite number, not nan"),
         ("adam", {"amsgrad": 1}, "true or false"),
+        ("adamw", {"weight_decay": -0.1}, "at least 0, not -0.1"),
+        ("adam", {"eps": -1e-8}, "eps of the optimizer 'adam' must be a finite number of at least 0"),
+        ("sgd", {"momentum": -0.9}, "momentum of the optimizer 'sgd' must be a finite number of at least 0"),
         ("lion", {}, "no optimizer called 'lion' for paddle, only for torch (from pytorch_optimizer); paddle has ada"),
         ("schedule_free_sgd", {}, "only for torch (from schedulefree)"),
         ("muon", {}, "no optimizer called 'muon' for paddle, only for torch; paddle has"),
@@ -252,6 +255,9 @@ def test_slips_in_groups_are_caught() -> None:
         ({"beta1": 0.8}, "did you mean 'betas"),
         ({"weightdecay": 0.8}, "did you mean 'weight_decay'"),
         ({"lr": float("inf")}, "finite number"),
+        ({"weight_decay": -1}, "weight_decay in a group of the optimizer 'adamw' must be a finite number of at least"),
+        ({"betas": (0.9, 1.0)}, "each must lie in"),
+        ({"eps": "small"}, "not the text 'small'"),
     ):
         with pytest.raises(OptimizerError, match=words):
             optimizer("adamw", [{"params": [net.weight], **options}, {"params": [net.bias]}], lr=0.1)

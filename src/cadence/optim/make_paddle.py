@@ -12,8 +12,11 @@ from cadence._errors import OptimizerError
 from cadence.optim.find import Method, holder
 from cadence.optim.known import TORCH
 from cadence.optim.paddle_names import METHODS, Spelling, spelling_of
-from cadence.optim.settings import check_finite, check_group, check_number, like, unknown_argument
+from cadence.optim.settings import check_group, check_number, like, unknown_argument
 from cadence.optim.trained import Trained, is_group, kind_of, plain
+
+AT_LEAST_0 = frozenset({"eps", "momentum", "alpha", "rho", "momentum_decay", "initial_accumulator_value", "trust"})
+"""Numbers that torch refuses below 0; paddle looks at few of them."""
 
 
 def make(method: Method, what: Trained, lr: Any, arguments: Mapping[str, Any]) -> paddle.optimizer.Optimizer:
@@ -31,7 +34,8 @@ def make(method: Method, what: Trained, lr: Any, arguments: Mapping[str, Any]) -
     spelling = spelling_for(method)
     base = _rate(method, lr)
     for key, value in arguments.items():
-        _check(method, spelling, key, value)
+        _check_known(method, spelling, key)
+        _check_value(method, spelling, key, value, f"{key} of the optimizer {method.name!r}")
     _check_together(method, what, arguments)
     entries = [_entry(method, spelling, base, entry) for entry in what.entries]
     known = inspect.signature(method.make).parameters
@@ -75,18 +79,22 @@ def _rate(method: Method, lr: Any) -> float:
     return float(lr)
 
 
-def _check(method: Method, spelling: Spelling, key: str, value: Any) -> None:
-    """Refuse an argument that is unknown, or out of its range."""
-    what = f"{key} of the optimizer {method.name!r}"
-    if key not in spelling.known:
-        meant = spelling.meant(key)
-        if meant is not None:
-            raise OptimizerError(f"the optimizer {method.name!r} has no argument {key!r} here; did you mean {meant!r}?")
-        if method.source == "paddle" and _torch_has(method.plain, key):
-            raise OptimizerError(
-                f"paddle's {method.plain!r} has no argument {key!r}, only torch's has; leave it out, or train in torch"
-            )
-        raise unknown_argument(method, key, spelling.known)
+def _check_known(method: Method, spelling: Spelling, key: str) -> None:
+    """Refuse an argument that there is not, or that has another name here."""
+    if key in spelling.known:
+        return
+    meant = spelling.meant(key)
+    if meant is not None:
+        raise OptimizerError(f"the optimizer {method.name!r} has no argument {key!r} here; did you mean {meant!r}?")
+    if method.source == "paddle" and _torch_has(method.plain, key):
+        raise OptimizerError(
+            f"paddle's {method.plain!r} has no argument {key!r}, only torch's has; leave it out, or train in torch"
+        )
+    raise unknown_argument(method, key, spelling.known)
+
+
+def _check_value(method: Method, spelling: Spelling, key: str, value: Any, what: str) -> None:
+    """Refuse a value out of its range, where paddle would take it in silence."""
     if key == "betas":
         if not isinstance(value, (list, tuple)) or len(value) != 2:  # pyright: ignore[reportUnknownArgumentType]
             raise OptimizerError(f"{what} must be 2 numbers, as (0.9, 0.999), not {value!r}")
@@ -95,10 +103,12 @@ def _check(method: Method, spelling: Spelling, key: str, value: Any) -> None:
     if key == "weight_decay":
         # A regularizer of paddle's, as L1Decay, is taken as it is.
         if kind_of(value) != "paddle":
-            check_finite(value, what)
+            check_number(value, what)
         return
     parameter = method.parameters.get(spelling.names.get(key, key))
     like(None if parameter is None else parameter.default, value, key, what)
+    if key in AT_LEAST_0:
+        check_number(value, what)
 
 
 def _torch_has(plain: str, key: str) -> bool:
@@ -138,6 +148,8 @@ def _entry(method: Method, spelling: Spelling, base: float, entry: Any) -> Any:
             raise OptimizerError(
                 f"a group of the optimizer {method.name!r} has the key {key!r}; did you mean {spelling.meant(key)!r}?"
             )
+        if key in spelling.known:
+            _check_value(method, spelling, key, group[key], f"{key} in a group of the optimizer {method.name!r}")
     check_group(method, group, spelling.known)
     own = group.pop("lr", None)
     multiple = {} if own is None else {"learning_rate": _multiple(method, float(own), base)}
