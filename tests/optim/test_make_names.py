@@ -15,8 +15,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from cadence._errors import MissingExtraError, OptimizerError  # noqa: E402
-from cadence.optim import find as finding  # noqa: E402
-from cadence.optim import habits, known  # noqa: E402
+from cadence.optim import habits, known, sources  # noqa: E402
 from cadence.optim.find import find  # noqa: E402
 from cadence.optim.for_torch.lamb import Lamb  # noqa: E402
 from cadence.optim.make import optimizer, optimizer_class, optimizer_names  # noqa: E402
@@ -94,11 +93,11 @@ def test_a_name_is_of_the_first_source_that_has_it(name: str, source: str) -> No
 
 
 def test_a_class_of_torch_does_not_take_the_name_of_one_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finding, "_of_torch", lambda: {"lamb": torch.optim.SGD})
-    finding.names_of.cache_clear()
+    monkeypatch.setattr(sources, "of_torch", lambda: {"lamb": torch.optim.SGD})
+    sources.names_of.cache_clear()
     assert optimizer_class("lamb") is Lamb
     assert optimizer_class("torch:lamb") is torch.optim.SGD
-    finding.names_of.cache_clear()
+    sources.names_of.cache_clear()
 
 
 class AdamW(torch.optim.AdamW):
@@ -115,10 +114,10 @@ def own_adamw(monkeypatch: pytest.MonkeyPatch) -> None:
     module = types.ModuleType("cadence.optim.for_torch.adamw")
     module.AdamW = AdamW
     monkeypatch.setitem(sys.modules, "cadence.optim.for_torch.adamw", module)
-    monkeypatch.setattr(finding, "_own", lambda framework: {"adamw": "AdamW"} if framework == "torch" else {})
-    finding.names_of.cache_clear()
+    monkeypatch.setattr(sources, "own", lambda framework: {"adamw": "AdamW"} if framework == "torch" else {})
+    sources.names_of.cache_clear()
     yield
-    finding.names_of.cache_clear()
+    sources.names_of.cache_clear()
 
 
 @pytest.mark.usefixtures("own_adamw")
@@ -146,18 +145,18 @@ def test_where_ours_is_the_faster_one_it_is_taken_unless_only_the_other_has_an_a
     module = types.ModuleType("cadence.optim.for_torch.rmsprop")
     module.RMSprop = RMSprop
     monkeypatch.setitem(sys.modules, "cadence.optim.for_torch.rmsprop", module)
-    monkeypatch.setattr(finding, "_own", lambda framework: {"rmsprop": "RMSprop"})
-    finding.names_of.cache_clear()
+    monkeypatch.setattr(sources, "own", lambda framework: {"rmsprop": "RMSprop"})
+    sources.names_of.cache_clear()
     assert type(optimizer("rmsprop", model(), lr=0.1, alpha=0.9)) is RMSprop
     assert type(optimizer("rmsprop", model(), lr=0.1, compiled=False)) is RMSprop
     assert type(optimizer("rmsprop", model(), lr=0.1, foreach=False)) is torch.optim.RMSprop
     assert type(optimizer("torch:rmsprop", model(), lr=0.1)) is torch.optim.RMSprop
-    finding.names_of.cache_clear()
+    sources.names_of.cache_clear()
 
 
 def test_ours_are_files_with_a_class_of_their_name() -> None:
-    assert finding._own("torch")["lamb"] == "Lamb"
-    for name, cls in finding._own("torch").items():
+    assert sources.own("torch")["lamb"] == "Lamb"
+    for name, cls in sources.own("torch").items():
         assert cls.lower() == name
 
 
@@ -238,6 +237,8 @@ def test_an_argument_that_a_library_would_swallow_is_refused() -> None:
     library.Lion(model().parameters(), lr=0.1, weight_decai=0.1)
     with pytest.raises(OptimizerError, match="no argument 'weight_decai'; did you mean 'weight_decay'"):
         optimizer("lion", model(), lr=0.1, weight_decai=0.1)
+    with pytest.raises(OptimizerError, match="no argument 'weight_decai'"):
+        optimizer("pytorch_optimizer:Lion", model(), lr=0.1, weight_decai=0.1)
     with pytest.raises(OptimizerError, match="'ranger21' needs num_iterations"):
         optimizer("ranger21", model(), lr=0.1)
 

@@ -9,10 +9,11 @@ from typing import Any
 import paddle
 
 from cadence._errors import OptimizerError
-from cadence.optim.find import Method, holder
+from cadence.optim.find import Method
 from cadence.optim.known import TORCH
 from cadence.optim.paddle_names import METHODS, Spelling, spelling_of
 from cadence.optim.settings import check_group, check_number, like, unknown_argument
+from cadence.optim.signatures import holder
 from cadence.optim.trained import Trained, is_group, kind_of, plain
 
 AT_LEAST_0 = frozenset({"eps", "momentum", "alpha", "rho", "momentum_decay", "initial_accumulator_value", "trust"})
