@@ -70,6 +70,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("rprop", {}),
     ("lamb/paddle:lamb", {}),
     ("lamb/paddle:lamb", {"weight_decay": 0.1, "eps": 1e-4}),
+    ("lamb", {"betas": (0.8, 0.95)}),
+    ("lars", {"weight_decay": 0.1}),
     ("lars/paddle:lars", {}),
     ("lars/paddle:lars", {"trust": 0.01, "momentum": 0.5, "weight_decay": 0.1}),
 ]
@@ -86,7 +88,7 @@ def test_one_spec_is_one_training(name: str, arguments: dict[str, Any]) -> None:
         np.testing.assert_allclose(other, ours, rtol=1e-5, atol=1e-6)
 
 
-GROUPED = ("sgd", "adam", "adamw", "adamax", "nadam", "adagrad", "adadelta", "rmsprop", "radam")
+GROUPED = ("sgd", "adam", "adamw", "adamax", "nadam", "adagrad", "adadelta", "rmsprop", "radam", "lamb")
 
 
 @pytest.mark.parametrize("name", [*GROUPED, "momentum"])

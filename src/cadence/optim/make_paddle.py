@@ -40,7 +40,7 @@ def make(method: Method, what: Trained, lr: Any, arguments: Mapping[str, Any]) -
     _check_together(method, what, arguments)
     entries = [_entry(method, spelling, base, entry) for entry in what.entries]
     known = inspect.signature(method.make).parameters
-    defaults = {key: value for key, value in spelling.defaults.items() if spelling.names[key] in known}
+    defaults = {key: value for key, value in spelling.defaults.items() if spelling.names.get(key, key) in known}
     given = spelling.spell({**defaults, **arguments})
     rate = "learning_rate" if "learning_rate" in known else "lr"
     try:

@@ -133,7 +133,8 @@ METHODS: Mapping[str, Spelling] = MappingProxyType(
         "lamb": Spelling(
             {"betas": "", "eps": "epsilon", "weight_decay": "lamb_weight_decay"},
             CLIP | {"exclude_from_weight_decay_fn", "always_adapt"},
-            {},
+            # Without it a group that has no weight decay would have no trust ratio either.
+            {"always_adapt": True},
             _one("Lamb"),
         ),
         "lars": Spelling(
