@@ -236,11 +236,15 @@ def _of_torch() -> Mapping[str, type[Optimizer]]:
     return MappingProxyType({c.__name__.lower(): c for c in classes if c is not optim.Optimizer})
 
 
+_TORCHS = frozenset({"adagrad", "adamw"})
+"""Methods of ours whose name torch's own class keeps: its users give it arguments (``fused``) that ours does not need."""
+
+
 @functools.cache
 def _of_cadence() -> frozenset[str]:
     """Names of the files that hold an optimizer of ours."""
     package = importlib.import_module("cadence.optim.for_torch")
-    return frozenset(module.name for module in pkgutil.iter_modules(package.__path__))
+    return frozenset(module.name for module in pkgutil.iter_modules(package.__path__)) - _TORCHS
 
 
 def _keywords(make: Callable[..., Any]) -> dict[str, inspect.Parameter]:
