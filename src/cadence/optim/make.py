@@ -237,7 +237,7 @@ def _of_torch() -> Mapping[str, type[Optimizer]]:
 
 
 _TORCHS = frozenset({"adagrad", "adamw"})
-"""Methods of ours whose name torch's own class keeps: its users give it arguments (``fused``) that ours does not need."""
+"""Methods of ours whose name torch's own class keeps: its users give it ``fused=True`` and the like."""
 
 
 @functools.cache
