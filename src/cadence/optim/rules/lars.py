@@ -100,7 +100,8 @@ class LarsRule(Rule):
     def step(self, p: Point, vectors: tuple[Value, ...], scale: Value, k: Any, xp: Numbers) -> dict[str, Value]:
         push = vectors[1] if self.joint_norm else self._push(p, k)
         now = (k.lr * scale if self.rate_in_momentum else scale) * push
-        share = 1 - k.dampening * (k.t > 1) if self.dampening else None
+        # The first update is not damped: t > 1 as a number, in the precision of t.
+        share = 1 - k.dampening * ((k.t > 1) * k.t / k.t) if self.dampening else None
         b = k.momentum * p.momentum_buffer + (now if share is None else share * now)
         move = now + k.momentum * b if self.nesterov else b
         return {"x": p.x - (move if self.rate_in_momentum else k.lr * move), "momentum_buffer": b}
