@@ -293,6 +293,9 @@ class TorchMethod(Optimizer):
             or state.get("step") is not slot.step
             or names != slot.names
             or not all(map(operator.is_, map(state.get, names), slot.states))
+            # The same tensors may have got other memory: by `share_memory_`, or through `data`.
+            or slot.step.data_ptr() != slot.counter
+            or list(map(Tensor.data_ptr, slot.states)) != slot.addresses
         ):
             slot = self._slots[id(x)] = _Slot(x, self._started(x, group, rule), names)
         return slot
