@@ -132,10 +132,14 @@ class TorchMethod(Optimizer):
                     f"this is {whose}, and the optimizer is {self.rule.name!r}; load a state that was saved by "
                     f"{self.rule.name!r}, or begin without one"
                 )
+        _check_shapes(state_dict, self.param_groups)
         try:
             super().load_state_dict(dict(state_dict))
         except (ValueError, KeyError) as refused:
             raise StateError(f"this state does not fit the optimizer's parameters: {refused}") from refused
+        for group in self.param_groups:
+            for key, default in self.defaults.items():  # settings that the method did not have when it was saved
+                group.setdefault(key, default)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -149,13 +153,21 @@ class TorchMethod(Optimizer):
             # As torch's own: a tensor, so that it is saved with the rest, and on the CPU, where it is read.
             device = x.device if group["capturable"] else None
             state["step"] = torch.zeros((), dtype=torch.float32, device=device)
+        elif not isinstance(state["step"], Tensor) or state["step"].numel() != 1:
+            raise OptimizerError(
+                f"the state 'step' of a parameter of shape {tuple(x.shape)} is {state['step']!r}; it must be a "
+                f"tensor of one element"
+            )
         for name in rule.state:
-            if name not in state:
+            there = state.get(name)
+            if there is None:
                 state[name] = torch.full_like(
                     x, rule.start(group).get(name, 0.0), memory_format=torch.preserve_format, requires_grad=False
                 )
-            elif state[name].shape != x.shape:
-                raise _misfit(f"state {name!r}", state[name], x)
+            elif not isinstance(there, Tensor) or there.shape != x.shape or there.layout is not torch.strided:
+                raise _misfit(f"state {name!r}", there, x)
+            elif there.dtype != x.dtype or there.device != x.device:
+                state[name] = there.to(x)  # the model was moved, or made of another precision
         return state
 
     # ---- the step ------------------------------------------------------------------------------------------------
@@ -409,11 +421,24 @@ def _sparse(x: Tensor, method: str) -> OptimizerError:
     )
 
 
-def _misfit(what: str, there: Tensor, x: Tensor) -> OptimizerError:
+def _misfit(what: str, there: object, x: Tensor) -> OptimizerError:
+    told = f"has shape {tuple(there.shape)}" if isinstance(there, Tensor) else f"is a {type(there).__name__}"
     return OptimizerError(
-        f"the {what} of a parameter of shape {tuple(x.shape)} has shape {tuple(there.shape)}; make the optimizer anew "
-        f"where a parameter was given another shape"
+        f"the {what} of a parameter of shape {tuple(x.shape)} {told}; make the optimizer anew where a parameter was "
+        f"given another shape"
     )
+
+
+def _check_shapes(state_dict: Mapping[str, Any], groups: list[Group]) -> None:
+    """Raise StateError where what was saved of a parameter has another shape. (torch takes it, and fails later.)"""
+    for saved, own in zip(state_dict.get("param_groups", []), groups, strict=False):
+        for key, x in zip(saved.get("params", []), own["params"], strict=False):
+            for name, value in state_dict.get("state", {}).get(key, {}).items():
+                if name != "step" and isinstance(value, Tensor) and value.shape != x.shape:
+                    raise StateError(
+                        f"the state {name!r} of a parameter has shape {tuple(value.shape)}, and the parameter "
+                        f"{tuple(x.shape)}; load the state into an optimizer of the model that it was saved with"
+                    )
 
 
 def _listed(params: object) -> list[Any]:
@@ -437,3 +462,13 @@ def _check_parameter(x: object, method: str) -> None:
             f"a parameter of shape {tuple(x.shape)} is {x.dtype}, and {method} works with real numbers; "
             f"pass complex parameters as torch.view_as_real(parameter), and leave whole numbers out"
         )
+    if isinstance(x, Tensor) and any(size > 1 and x.stride(i) == 0 for i, size in enumerate(_sizes(x))):
+        raise OptimizerError(
+            f"several elements of a parameter of shape {tuple(x.shape)} lie in one place (it was expanded), and cannot "
+            f"be updated apart; pass what was expanded, or a clone()"
+        )
+
+
+def _sizes(x: Tensor) -> tuple[int, ...]:
+    """Shape of a tensor; of one that has no strides, nothing."""
+    return tuple(x.shape) if x.layout is torch.strided else ()
