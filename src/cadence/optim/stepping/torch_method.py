@@ -322,5 +322,6 @@ class TorchMethod(Optimizer):
     def _go_without(self, fault: CompilerError) -> None:
         if self._compiled:
             raise fault
+        if self._compiled is None:
+            _LOG.warning("%s is updated by torch's own operations, which is slower: %s", self.rule.name, fault)
         self._compiled = False
-        _LOG.warning("%s is updated by torch's own operations, which is slower: %s", self.rule.name, fault)
