@@ -243,7 +243,11 @@ def _check_names(recipes: list[Recipe], task: str) -> None:
 
 def _content(group: Group) -> list[Any]:
     recipes = [
-        {key: value for key, value in e.recipe.model_dump().items() if key not in ("seed", "tags", "notes", "tune")}
+        {
+            key: value
+            for key, value in e.recipe.model_dump().items()
+            if key not in ("seed", "loggers", "tags", "notes", "tune")
+        }
         for e in group.entries
     ]
     return [group.name, recipes, [list(e.rates) for e in group.entries], list(group.seeds), group.tuning_seed]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ def drive(
     scaler: Any = None,
     reduce: Reduce | None = None,
     record: str | Path | Recorder | None = None,
+    loggers: Sequence[str] = (),
 ) -> Driver:
     """Make an optimizer obey a schedule; its first values are written at once.
 
@@ -52,6 +53,8 @@ def drive(
         reduce: makes metrics the same on every rank; where it is left out and `torch.distributed` (or paddle's) is
             initialised, they are averaged over all ranks, each of which must then call `observe`.
         record: folder of a record to write (on rank 0), or what writes one; see `docs/formats.md`.
+        loggers: programs in whose format the record is written too, in folders of their names beside it:
+            ``"tensorboard"``, ``"visualdl"``, ``"mlflow"``.
 
     Returns:
         The driver.
@@ -79,13 +82,20 @@ def drive(
     writer = _writer(optimizer, plan.values())
     names = named_groups(writer.groups())
     curve = lay_out(plan, run, names, bases_of(writer, plan, names, base))
-    return Driver(curve, writer, reduce=reduce or same_on_every_rank, record=_recorder(record), strict=_scales(scaler))
+    return Driver(
+        curve, writer, reduce=reduce or same_on_every_rank, record=_recorder(record, loggers), strict=_scales(scaler)
+    )
 
 
-def _recorder(record: str | Path | Recorder | None) -> Recorder | None:
+def _recorder(record: str | Path | Recorder | None, loggers: Sequence[str]) -> Recorder | None:
     if not isinstance(record, (str, Path)):
+        if loggers:
+            raise DriverError(
+                f"loggers={list(loggers)} write beside the record of a folder, and there is none; write "
+                f"record='runs/mine' too"
+            )
         return record
-    return FolderRecorder(Path(record)) if _rank() == 0 else NoRecorder()
+    return FolderRecorder(Path(record), loggers) if _rank() == 0 else NoRecorder()
 
 
 def _scales(scaler: Any) -> bool:

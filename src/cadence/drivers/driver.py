@@ -25,6 +25,9 @@ SMALLEST_BLOCK, LARGEST_BLOCK = 64, 4096
 MOST_AHEAD = 2**18
 """Numbers computed ahead at most, over all groups: about 8 MB."""
 
+SAME = 1e-6
+"""Numbers that differ by a smaller share are the same: an optimizer may keep them in float32."""
+
 MOST_QUIET = 20
 """Calls of `step` without an update that are nothing to wonder about: so many a loss scaler may skip."""
 
@@ -135,7 +138,7 @@ class Driver:
         for (g, value), column, there in zip(self.curve.pairs, self._columns_ahead, self._writer.read(), strict=True):
             meant = column[self.t - self._first]
             # A tensor may hold the number in half the digits.
-            if there is None or abs(there - meant) > 1e-6 * abs(meant):
+            if there is None or abs(there - meant) > SAME * abs(meant):
                 told = "gone" if there is None else f"{there:g}"
                 found.append(
                     f"{value} of group {self.curve.groups[g]!r} is {told}, and the schedule says {meant:g} at update "
@@ -409,6 +412,7 @@ class Driver:
                     "groups": list(curve.groups),
                     "values": curve.plan.values(),
                     "bases": {value: list(bases) for value, bases in curve.bases.items()},
+                    "optimizer": self._writer.settings(),
                 }
             )
 
@@ -513,5 +517,15 @@ class Driver:
         return {} if per_epoch is None else {"epoch": done / per_epoch}
 
     def _write_row(self, record: Recorder) -> None:
-        record.update({"t": self.t, **self._columns, **self.values})
+        record.update({"t": self.t, **self._columns, **self._held()})
         self._columns = {}
+
+    def _held(self) -> dict[str, list[float | None]]:
+        """What the optimizer has for each value: what was written, unless somebody else has written since."""
+        table = self.values
+        for (g, value), column, there in zip(self.curve.pairs, self._columns_ahead, self._writer.read(), strict=True):
+            meant = column[self.t - self._first]
+            # A tensor may hold the number in half the digits.
+            if there is not None and there != meant and not abs(there - meant) <= SAME * abs(meant):
+                table[value][g] = there
+        return table

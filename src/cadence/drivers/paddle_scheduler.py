@@ -276,6 +276,9 @@ class Holder(Writer):
     def read(self) -> list[float | None]:
         return [self._scheduler.last_lr]
 
+    def settings(self) -> dict[str, list[float | None]]:
+        return {"lr": self.read()}
+
     def training(self) -> bool:
         return False
 

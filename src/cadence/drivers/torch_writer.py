@@ -91,6 +91,10 @@ class TorchWriter(Writer):
         groups = self._all()
         return [_read(groups[g], value) if g < len(groups) else None for g, value in self._pairs]
 
+    def settings(self) -> dict[str, list[float | None]]:
+        values = dict.fromkeys(value for optimizer in self._optimizers for value in values_of(optimizer))
+        return {value: [_read(group, value) for group in self._all()] for value in values}
+
     def training(self) -> bool:
         return self._clock.graded or any(p.grad is not None for group in self._all() for p in group["params"])
 

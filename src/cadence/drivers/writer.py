@@ -77,6 +77,12 @@ class Writer(abc.ABC):
         """What is in the groups now, for each pair; None where there is no such group or value any more."""
 
     @abc.abstractmethod
+    def settings(self) -> dict[str, list[float | None]]:
+        """All numbers that the optimizer works with now, governed or not: value -> one for each group, None where the
+        group does not have it.
+        """
+
+    @abc.abstractmethod
     def training(self) -> bool:
         """Whether anyone computes gradients: tells a skipped update from a loop that only steps the driver."""
 

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cadence.record.names import CLOCKS
+from cadence.record.time_spent import time_spent
+
 if TYPE_CHECKING:
     from cadence.record.reader import Record
     from cadence.record.table import Floats, Ints
@@ -18,7 +21,7 @@ _ENDS = {
     "failed": "failed after {}",
     "running or killed": "is running or was killed, and has come to {}",
 }
-_CLOCKS = frozenset({"t", "epoch", "seconds"})
+_NO_METRICS = CLOCKS | {"t", "epoch"}
 _MOST_EVENTS = 3
 
 
@@ -42,9 +45,11 @@ def _sentences(record: Record) -> Iterator[str]:
         yield _training(record.series("loss")[1])
     table = record.evaluations
     for metric in table.columns:
-        if metric not in _CLOCKS and table[metric].ndim == 1:
+        if metric not in _NO_METRICS and table[metric].ndim == 1:
             present = table.present(metric)
             yield _metric(metric, table["t"][present], table[metric][present])
+    if (spent := time_spent(record)) is not None:
+        yield spent.sentence
     if record.journal:
         yield _events(record.journal)
     if record.environment:

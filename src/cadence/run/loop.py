@@ -14,7 +14,8 @@ from cadence.run.checkpoint import Checkpoints
 from cadence.run.course import Course, marks
 from cadence.run.engine import Engine, Update
 from cadence.run.feed import groups
-from cadence.run.recording import Recording, Stopwatch
+from cadence.run.recording import Recording
+from cadence.run.timing import Stopwatch
 from cadence.tasks import Batch, Data
 
 PROGRESS_SECONDS = 0.1
@@ -104,7 +105,7 @@ class Loop:
         return {
             "position": self._position,
             "seconds": watch.seconds,
-            "beside": watch.beside,
+            "spent": dict(watch.spent),
             "final": self._final,
             "best": self._best,
         }
@@ -118,7 +119,7 @@ class Loop:
         try:
             self._position = int(state["position"])
             self._final, self._best = dict(state["final"]), dict(state["best"])
-            self._parts.watch.go_on(float(state["seconds"]), float(state["beside"]))
+            self._parts.watch.go_on(float(state["seconds"]), dict(state["spent"]))
         except (KeyError, TypeError, ValueError) as fault:
             raise StateError(
                 f"the checkpoint's loop state cannot be used ({fault}); train anew with fresh=True"
@@ -136,7 +137,7 @@ class Loop:
         feed = groups(parts.data, parts.course, parts.seed, self._position)
         while driver.t < total and not driver.should_stop:
             before = driver.t
-            fault = self._update(next(feed))
+            fault = self._update(parts.watch.timed("data", next, feed))
             if fault is not None:
                 return self._result("diverged", fault)
             t = driver.t
@@ -158,7 +159,7 @@ class Loop:
     def _update(self, batches: list[Batch]) -> str | None:
         """One update; returns what is wrong, if it is the last one for that reason."""
         driver, t = self._parts.driver, self._parts.driver.t
-        update = self._parts.engine.update(batches)
+        update = self._parts.watch.timed("update", self._parts.engine.update, batches)
         self._position += 1
         if update.overflowed:
             self._overflowed.append(update.overflowed)
@@ -204,9 +205,8 @@ class Loop:
 
     def _evaluate(self, t: int) -> str | None:
         """One evaluation, and what the rules make of it; returns what is wrong, if the run ends for that reason."""
-        parts, begin = self._parts, time.perf_counter()
-        found = parts.engine.reduce(parts.engine.evaluate(parts.data.held_out(parts.course.split)))
-        parts.watch.beside += time.perf_counter() - begin
+        parts = self._parts
+        found = parts.watch.timed("evaluation", self._judge)
         metrics = {f"val_{name}": value for name, value in found.items()}
         loss = metrics["val_loss"]
         if not math.isfinite(loss):
@@ -220,13 +220,17 @@ class Loop:
         self._tell(evaluated=True)
         return None
 
+    def _judge(self) -> dict[str, float]:
+        parts = self._parts
+        return parts.engine.reduce(parts.engine.evaluate(parts.data.held_out(parts.course.split)))
+
     def _save(self, t: int, *, evaluated: bool) -> None:
-        parts, begin = self._parts, time.perf_counter()
+        parts = self._parts
         # The record first: it must never be behind a checkpoint that a resumed run goes on from.
         parts.recording.flush(sync=True)
         state = {"driver": parts.driver.state_dict(), "loop": self.state(), "data": parts.fingerprint}
-        parts.checkpoints.save(t, parts.engine, state, self._final if evaluated else {})
-        parts.watch.beside += time.perf_counter() - begin
+        metrics = self._final if evaluated else {}
+        parts.watch.timed("checkpoint", parts.checkpoints.save, t, parts.engine, state, metrics)
 
     def _tell(self, *, evaluated: bool) -> None:
         parts = self._parts
@@ -256,6 +260,7 @@ class Loop:
             "updates": self._parts.driver.t,
             "seconds": seconds,
             "train_seconds": seconds - watch.beside,
+            "spent": dict(watch.spent),
             "final": {} if status == "diverged" else self._final,
             "best": self._best,
             "sentence": sentence,

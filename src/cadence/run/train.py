@@ -19,7 +19,9 @@ from cadence.run.checkpoint import Checkpoints
 from cadence.run.course import Course, settle
 from cadence.run.engine import Engine, find_engine
 from cadence.run.loop import Loop, Parts, Tell
-from cadence.run.recording import Recording, Stopwatch
+from cadence.run.machine import Gauge
+from cadence.run.recording import Recording
+from cadence.run.timing import Stopwatch
 from cadence.tasks import Split, Task, resolve_task
 
 RUNS = Path("runs")
@@ -162,7 +164,8 @@ def _assemble(
     tell: Tell | None,
 ) -> Parts:
     """Driver and record around an engine. From here on the folder is held."""
-    fingerprint, watch = task.data.fingerprint(), Stopwatch()
+    fingerprint = task.data.fingerprint()
+    watch = Stopwatch(Gauge(engine.device), task.data.tokens_per_example)
     if saved is not None and saved[1]["state"]["data"] != fingerprint:
         raise StateError(
             f"the data of the task {task.name!r} are not those that the run in {folder} began with; put them back, or "
@@ -177,6 +180,7 @@ def _assemble(
         environment={**here, "device": {**here["device"], **engine.device}},
         fresh=fresh,
         t=0 if saved is None else saved[0],
+        loggers=wanted.loggers,
     )
     horizon = course.horizon
     driver = drive(
@@ -216,6 +220,7 @@ def _run(loop: Loop, parts: Parts) -> None:
                 "updates": t,
                 "seconds": seconds,
                 "train_seconds": seconds - parts.watch.beside,
+                "spent": dict(parts.watch.spent),
                 "final": {},
                 "best": {},
                 "sentence": sentence,
