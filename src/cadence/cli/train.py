@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cadence._errors import CadenceError
-from cadence.cli.exits import RUN_FAILED, Interrupted
+from cadence.cli.exits import FINDINGS, RUN_FAILED, Interrupted
 from cadence.cli.options import AsJson, Lang, Language
 
 if TYPE_CHECKING:
+    from cadence.findings.finding import Finding
     from cadence.record.reader import Record
     from cadence.run.loop import Progress
 
@@ -63,9 +64,18 @@ def train(
     except Exception as fault:
         _foreign(fault, t)
         raise typer.Exit(RUN_FAILED) from None
-    _show(record, lang.value, as_json, trained=told)
+    found = _check(record)
+    _show(record, found, lang.value, as_json, trained=told)
     if record.status in ("diverged", "failed"):
         raise typer.Exit(RUN_FAILED)
+    if any(finding.severity == "error" for finding in found):
+        raise typer.Exit(FINDINGS)
+
+
+def _check(record: Record) -> list[Finding]:
+    from cadence.findings.of_record import check_record
+
+    return check_record(record)
 
 
 def _foreign(fault: Exception, t: int) -> None:
@@ -77,13 +87,13 @@ def _foreign(fault: Exception, t: int) -> None:
     print(f"failed after {t} updates: {type(fault).__name__}: {fault}{where}", file=sys.stderr)
 
 
-def _show(record: Record, lang: str, as_json: bool, *, trained: bool) -> None:
+def _show(record: Record, found: list[Finding], lang: str, as_json: bool, *, trained: bool) -> None:
     from cadence.cli.show import print_json
     from cadence.cli.words import say
 
     result: dict[str, Any] = dict(record.result or {})
     if as_json:
-        print_json({"folder": str(record.folder), "result": result})
+        print_json({"folder": str(record.folder), "result": result, "findings": [f.to_json() for f in found]})
         return
     final: dict[str, float] = result.get("final") or {}
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in final.items()) or result.get("sentence", "")
@@ -92,3 +102,8 @@ def _show(record: Record, lang: str, as_json: bool, *, trained: bool) -> None:
     status = say(lang, record.status)
     print(say(lang, "ended", status=status, t=result.get("updates"), seconds=took, metrics=metrics))
     print(say(lang, "record", folder=record.folder) + ("" if trained else f" {say(lang, 'already')}"))
+    if found:
+        from cadence.findings.text import shown
+
+        for finding in found:
+            print(shown(finding, (), lang))

@@ -106,7 +106,7 @@ def _read(state: Mapping[str, Any], now: Curve) -> tuple[Control, int]:
     run = replace(horizon(**units), total=state["horizon"]["total"])
     bases = _bases(state, plan.values(), now)
     journal = tuple(cast("Sequence[Entry]", deepcopy(state["journal"])))
-    curve = lay_out(plan, run, now.groups, bases, _moving(journal))
+    curve = lay_out(plan, run, now.groups, bases, moving(journal))
     if len(state["rules"]) != len(curve.rules):
         raise StateError(
             f"the state remembers {len(state['rules'])} rules, and its schedule {curve.spec} has {len(curve.rules)}; "
@@ -196,7 +196,7 @@ def regrouped(
         for value, numbers in curve.bases.items()
     }
     journal = tuple(_moved(entry, was) for entry in control.journal)
-    return replace(control, curve=lay_out(curve.plan, curve.horizon, names, bases, _moving(journal)), journal=journal)
+    return replace(control, curve=lay_out(curve.plan, curve.horizon, names, bases, moving(journal)), journal=journal)
 
 
 def _moved(entry: Entry, was: Sequence[int | None]) -> Entry:
@@ -212,7 +212,7 @@ def _moved(entry: Entry, was: Sequence[int | None]) -> Entry:
     return {**entry, **tables} if tables else entry
 
 
-def _moving(journal: Sequence[Entry]) -> tuple[Entry, ...]:
+def moving(journal: Sequence[Entry]) -> tuple[Entry, ...]:
     """What a curve must know of a journal."""
     return tuple(e for e in journal if e["kind"] != "keep")
 
@@ -240,7 +240,7 @@ def _changed(then: Control, here: Control, t: int, change: str) -> Control:
     bases = {v: tuple(old.bases.get(v, here.curve.bases[v])) for v in here.curve.plan.values()}
     outdated = OF_OLD_LENGTH if change == "extend" else OF_OLD_SCHEDULE
     journal = tuple({**e, "kind": f"earlier {e['kind']}"} if e["kind"] in outdated else e for e in then.journal)
-    new = lay_out(here.curve.plan, here.curve.horizon, here.curve.groups, bases, _moving(journal))
+    new = lay_out(here.curve.plan, here.curve.horizon, here.curve.groups, bases, moving(journal))
     factors: dict[str, list[float | None]] = {v: [None] * len(new.groups) for v in new.plan.values()}
     for g, value in new.pairs:
         if (g, value) in old.pairs:

@@ -11,8 +11,11 @@ if TYPE_CHECKING:
     from cadence.record.reader import Record
     from cadence.record.table import Table
 
-WAITS = 0.2
-"""A share of the training time from which on waiting for data is worth a word."""
+WAITS, WAITS_SECONDS = 0.2, 1.0
+"""Share of the training time, and seconds, from which on waiting for data is worth a word."""
+
+SPENT = ("data", "update", "evaluation", "checkpoint")
+"""What time is spent on: waiting for the next batch; forward, backward and the optimizer; evaluations; checkpoints."""
 
 _COLUMNS = {"data": "data_seconds", "update": "update_seconds", "checkpoint": "checkpoint_seconds"}
 _WORDS = {
@@ -50,6 +53,11 @@ class TimeSpent:
         return self.seconds["data"] / trained if trained > 0 else 0.0
 
     @property
+    def waits(self) -> bool:
+        """Whether so much of it was waiting for data that something should be done about it."""
+        return self.waited >= WAITS and self.seconds["data"] >= WAITS_SECONDS
+
+    @property
     def sentence(self) -> str:
         """Where the time went, largest first, and whether the data hold the training up."""
         rest = max(0.0, self.whole - sum(self.seconds.values()))
@@ -58,7 +66,7 @@ class TimeSpent:
         speed = "" if self.speed is None else f"; {self.speed:.4g} {self.unit} per second of training"
         use = "" if self.use is None else f", the GPU in use for {self.use:.0%} of it"
         remedy = ""
-        if self.waited >= WAITS:
+        if self.waits:
             remedy = (
                 f" {self.waited:.0%} of the training time was waiting for data: a faster device would not help, faster "
                 f"reading and augmentation would."

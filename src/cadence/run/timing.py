@@ -6,13 +6,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar, final
 
+from cadence.record.time_spent import SPENT
 from cadence.run.machine import Gauge
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-SPENT = ("data", "update", "evaluation", "checkpoint")
-"""What time is spent on. Data: waiting for the next batch; update: forward, backward, and the optimizer."""
 
 BESIDE = ("evaluation", "checkpoint")
 """What is no training."""
