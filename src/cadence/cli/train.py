@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,7 @@ from cadence.cli.options import AsJson, Lang, Language
 if TYPE_CHECKING:
     from cadence.findings.finding import Finding
     from cadence.record.reader import Record
+    from cadence.run.course import Course
     from cadence.run.loop import Progress
 
 
@@ -56,7 +58,10 @@ def train(
                 t, told = now.t, True
                 show(now)
 
-            record = run.train(recipe, out=out, seed=seed, updates=updates, fresh=fresh, progress=tell)
+            def start(course: Course) -> None:
+                print("\n".join(_course(course, lang.value)), file=sys.stderr, flush=True)
+
+            record = run.train(recipe, out=out, seed=seed, updates=updates, fresh=fresh, progress=tell, start=start)
     except KeyboardInterrupt:
         raise Interrupted(say(lang.value, "train_interrupted", t=t)) from None
     except CadenceError:
@@ -72,6 +77,23 @@ def train(
         raise typer.Exit(FINDINGS)
 
 
+def _course(course: Course, lang: str) -> list[str]:
+    """The run in numbers, before anything is trained."""
+    from cadence.cli.words import say
+
+    epoch, rest = course.epoch, ""
+    if epoch.left_out:
+        rest = say(lang, "course_left_out", left=epoch.left_out)
+    elif epoch.last != epoch.samples:
+        rest = say(lang, "course_last", last=epoch.last)
+    sizes = say(lang, "course_sizes", batch=epoch.batch_size, accumulate=epoch.accumulate, world=epoch.world)
+    told = {"total": course.total, "per_epoch": epoch.updates, "rows": epoch.rows, "samples": epoch.samples}
+    lines = [say(lang, "course", **told, sizes=sizes, rest=rest)]
+    if course.resized is not None:
+        lines.append(say(lang, "course_resized", resized=course.resized))
+    return lines
+
+
 def _check(record: Record) -> list[Finding]:
     from cadence.findings.of_record import check_record
 
@@ -80,8 +102,6 @@ def _check(record: Record) -> list[Finding]:
 
 def _foreign(fault: Exception, t: int) -> None:
     """A fault in the code that the recipe names: where it is, for whoever wrote it."""
-    import sys
-
     frames = traceback.extract_tb(fault.__traceback__)
     where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
     print(f"failed after {t} updates: {type(fault).__name__}: {fault}{where}", file=sys.stderr)

@@ -37,6 +37,7 @@ def planned(run: Mapping[str, Any], journal: Sequence[Entry]) -> list[Part]:
     Raises:
         CadenceError: the schedule cannot be read or placed.
     """
+    journal = _once(journal)
     changes = [i for i, entry in enumerate(journal) if entry["kind"] == "change"]
     parts: list[Part] = []
     spec, horizon, entries = run["spec"], run["horizon"], list(journal)
@@ -49,6 +50,14 @@ def planned(run: Mapping[str, Any], journal: Sequence[Entry]) -> list[Part]:
         spec, horizon, entries = was["spec"], was["horizon"], entries[:i]
     parts.append(Part(0, _curve(spec, horizon, run, entries)))
     return parts[::-1]
+
+
+def _once(journal: Sequence[Entry]) -> list[Entry]:
+    """The journal without changes of size that were made again: a run that was killed before its next checkpoint knows
+    nothing of them, and begins at the same update, with the same length.
+    """
+    last = {(e["t"], e["was"]): i for i, e in enumerate(journal) if e["kind"] == "resize"}
+    return [e for i, e in enumerate(journal) if e["kind"] != "resize" or last[e["t"], e["was"]] == i]
 
 
 def _curve(spec: str, horizon: Mapping[str, Any], run: Mapping[str, Any], entries: Sequence[Entry]) -> Curve | None:

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from cadence._errors import StateError, UnknownNameError, neighbours
 from cadence.curve.curve import Curve
-from cadence.curve.edits import MOVING, Entry
-from cadence.curve.horizon import horizon
+from cadence.curve.edits import MOVING, SLOWING, Entry
+from cadence.curve.horizon import UNITS, horizon
 from cadence.curve.place import as_plan, lay_out
 from cadence.feedback.control import Control
 from cadence.spec.parse import parse
@@ -19,10 +19,9 @@ from cadence.spec.value import number_of
 
 VERSION = 1
 KEYS = ("version", "t", "spec", "horizon", "groups", "bases", "rules", "begun", "journal")
-UNITS = ("steps_per_epoch", "batch_size", "tokens_per_step")
 CHANGES = ("extend", "stretch", "new")
 
-OF_OLD_LENGTH = ("stretch",)
+OF_OLD_LENGTH = ("stretch", "resize")
 """Entries that mean nothing on another length."""
 
 OF_OLD_SCHEDULE = (*MOVING, "cut", "stop", "release")
@@ -159,23 +158,28 @@ def checked_same(then: Curve, now: Curve, change: str | None) -> None:
         )
     if change is not None:
         return
-    if then.total != now.total:
+    if now.total not in (then.total, then.horizon.total if _resized(then) else then.total):
         raise StateError(
             f"the state belongs to a run of {_run(then)}, and this driver was made for {_run(now)}; make it for the "
             f"same length, or say change='extend' or change='stretch' to go on over the new one without a jump"
         )
     for unit in UNITS:
-        was, wanted = getattr(then.horizon, unit), getattr(now.horizon, unit)
-        if wanted is not None and was != wanted:
+        was, wanted = getattr(then.units, unit), getattr(now.horizon, unit)
+        if wanted is not None and wanted not in (was, getattr(then.horizon, unit)):
             raise StateError(
                 f"the state belongs to a run with {unit}={was}, and this driver was made with {unit}={wanted}; make it "
-                f"with the same, or say change='extend' to go on with the new one without a jump"
+                f"with the same, and say driver.resize({unit}={wanted}, ...) once the state is loaded, or say "
+                f"change='extend' to go on with the new one without a jump"
             )
+
+
+def _resized(curve: Curve) -> bool:
+    return any(entry["kind"] == "resize" for entry in curve.journal)
 
 
 def since_change(journal: Sequence[Entry]) -> list[Entry]:
     """What has happened since the schedule or its length was last changed."""
-    last = max((i for i, e in enumerate(journal) if e["kind"] in ("change", "stretch")), default=-1)
+    last = max((i for i, e in enumerate(journal) if e["kind"] in ("change", *SLOWING)), default=-1)
     return list(journal[last + 1 :])
 
 

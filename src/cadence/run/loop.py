@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from cadence._errors import StateError
+from cadence.curve.horizon import Horizon
 from cadence.drivers.driver import Driver
 from cadence.run.checkpoint import Checkpoints
 from cadence.run.course import Course, marks
@@ -16,6 +17,7 @@ from cadence.run.engine import Engine, Update
 from cadence.run.feed import groups
 from cadence.run.recording import Recording
 from cadence.run.timing import Stopwatch
+from cadence.run.units import moved
 from cadence.tasks import Batch, Data
 
 PROGRESS_SECONDS = 0.1
@@ -110,14 +112,18 @@ class Loop:
             "best": self._best,
         }
 
-    def resume(self, state: Mapping[str, Any]) -> None:
+    def resume(self, state: Mapping[str, Any], was: Horizon) -> None:
         """Go on from what `state` gave.
+
+        Args:
+            state: of the loop.
+            was: what an update was then.
 
         Raises:
             StateError: it is no such state.
         """
         try:
-            self._position = int(state["position"])
+            self._position = moved(int(state["position"]), was, self._parts.course.horizon)
             self._final, self._best = dict(state["final"]), dict(state["best"])
             self._parts.watch.go_on(float(state["seconds"]), dict(state["spent"]))
         except (KeyError, TypeError, ValueError) as fault:
@@ -210,8 +216,7 @@ class Loop:
         metrics = {f"val_{name}": value for name, value in found.items()}
         loss = metrics["val_loss"]
         if not math.isfinite(loss):
-            per_epoch = parts.course.horizon.steps_per_epoch or 1
-            parts.recording.evaluation({"t": t, "epoch": t / per_epoch, **metrics})
+            parts.recording.evaluation({"t": t, "epoch": parts.driver.curve.epochs(t), **metrics})
             return f"val_loss after {t} updates is {loss}: the training diverged; lower the learning rate or clip."
         parts.driver.observe(metrics)
         self._final = metrics
@@ -269,8 +274,9 @@ class Loop:
     def _marks(self) -> tuple[Iterator[int], Iterator[int]]:
         course, t = self._parts.course, self._parts.driver.t
         # With checkpoints at evaluations there are no marks of their own before the end.
-        save = iter([course.total]) if course.checkpoint is None else marks(course.checkpoint, t)
-        return marks(course.evaluate, t), save
+        if course.checkpoint is None:
+            return marks(course.evaluate, t, course.evaluate_from), iter([course.total])
+        return marks(course.evaluate, t, course.evaluate_from), marks(course.checkpoint, t, course.checkpoint_from)
 
 
 def _named(names: tuple[str, ...]) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from cadence._errors import CadenceError, RecordError, StateError
+from cadence.curve.horizon import UNITS, Horizon
 from cadence.drivers.doors import drive
 from cadence.recipe.load import load_recipe
 from cadence.recipe.recipe import NOT_CONTENT, Recipe, make_recipe
@@ -16,7 +17,7 @@ from cadence.record.files import read_json
 from cadence.record.names import ENDED, RECIPE, RESULT, RUN, UPDATES
 from cadence.record.reader import Record, load_record
 from cadence.run.checkpoint import Checkpoints
-from cadence.run.course import Course, settle
+from cadence.run.course import Course, going_on, resizes, settle
 from cadence.run.engine import Engine, find_engine
 from cadence.run.loop import Loop, Parts, Tell
 from cadence.run.machine import Gauge
@@ -26,6 +27,9 @@ from cadence.tasks import Split, Task, resolve_task
 
 RUNS = Path("runs")
 """Where runs go that are not told where to go."""
+
+SIZES = ("batch_size", "accumulate", "drop_last")
+"""Keys that say how much data an update is: a run may go on with others."""
 
 Saved = tuple[int, dict[str, Any]]
 
@@ -40,6 +44,7 @@ def train(
     split: Split = "val",
     updates: int | None = None,
     progress: Tell | None = None,
+    start: Callable[[Course], object] | None = None,
 ) -> Record:
     """Train a recipe.
 
@@ -54,6 +59,7 @@ def train(
         split: the held-out part that judges: ``"val"``, or ``"tune"`` for runs that choose settings.
         updates: length of the run in updates, instead of the recipe's `total`.
         progress: called with a `cadence.run.loop.Progress` about ten times a second and after every evaluation.
+        start: called with the `cadence.run.course.Course` before the first update: the run in numbers.
 
     Returns:
         The record of the run. ``record.result["status"]`` is ``"finished"``, ``"stopped"`` (by a rule) or
@@ -82,6 +88,10 @@ def train(
     with find_engine(wanted.engine)(wanted, task) as engine:
         checkpoints = Checkpoints(folder, keep=wanted.checkpoint.keep, best=course.best)
         saved = None if fresh else checkpoints.newest()
+        if saved is not None:
+            course = going_on(course, wanted, saved[1]["state"]["driver"])
+        if start is not None:
+            start(course)
         parts = _assemble(wanted, task, course, engine, checkpoints, folder, saved, fresh=fresh, tell=progress)
         try:
             loop = Loop(parts)
@@ -126,9 +136,11 @@ def _belongs(folder: Path, wanted: Recipe, split: str) -> bool:
             raise RecordError(f"{folder} holds the record of a loop without a recipe; {other}")
         return False
     there = load_recipe(folder / RECIPE)
-    if there.content_hash != wanted.content_hash:
-        a, b = there.model_dump(), wanted.model_dump()
-        key = next(k for k in a if k not in NOT_CONTENT and a[k] != b[k])
+    a, b = there.model_dump(), wanted.model_dump()
+    # The rest of a run that has not ended may be counted in updates of another size.
+    free = NOT_CONTENT if _ended(folder) else (*NOT_CONTENT, *SIZES)
+    key = next((k for k in a if k not in free and a[k] != b[k]), None)
+    if key is not None:
         raise RecordError(
             f"{folder} holds a run with {key} {a[key]!r:.80}, and this recipe has {b[key]!r:.80}; {other}"
         )
@@ -182,7 +194,8 @@ def _assemble(
         t=0 if saved is None else saved[0],
         loggers=wanted.loggers,
     )
-    horizon = course.horizon
+    # A run that goes on keeps the horizon it began with; what has changed since stands in its journal.
+    horizon = course.horizon if saved is None else Horizon(**saved[1]["state"]["driver"]["horizon"])
     driver = drive(
         engine.optimizer,
         course.plan,
@@ -201,7 +214,10 @@ def _take_up(saved: Saved, loop: Loop, parts: Parts) -> None:
     t, content = saved
     parts.checkpoints.load(t, content, parts.engine)
     parts.driver.load_state_dict(content["state"]["driver"])
-    loop.resume(content["state"]["loop"])
+    was, now = parts.driver.curve.units, parts.course.horizon
+    loop.resume(content["state"]["loop"], was)
+    if resizes(was, now) and t < (was.total or 0):
+        parts.driver.resize(**{unit: getattr(now, unit) for unit in UNITS})
 
 
 def _run(loop: Loop, parts: Parts) -> None:
