@@ -32,8 +32,7 @@ def describe(record: Record) -> str:
 
 def _sentences(record: Record) -> Iterator[str]:
     run, result = record.run, record.result or {}
-    horizon: Mapping[str, Any] = run.get("horizon") or {}
-    planned = horizon.get("total")
+    planned = record.total
     done = _count(record.t, "update") + (f" of {planned}" if planned is not None else "")
     seconds = result.get("seconds")
     time = f" in {seconds:.4g} s" if isinstance(seconds, int | float) else ""

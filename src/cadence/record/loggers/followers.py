@@ -25,15 +25,16 @@ class Followers:
     Args:
         folder: of the run.
         names: of the loggers.
+        out: where their folders are; None: in the run folder.
 
     Raises:
         UnknownNameError: there is no such logger.
         MissingExtraError: what it needs is not installed.
     """
 
-    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+    def __init__(self, folder: Path, names: Sequence[str], *, out: Path | None = None) -> None:
         self._folder = folder
-        self._loggers: list[Logger] = [open_logger(name, folder) for name in dict.fromkeys(names)]
+        self._loggers: list[Logger] = [open_logger(name, out or folder) for name in dict.fromkeys(names)]
         self._open = False
         self._run: Row = {}
         self._names: dict[tuple[str, int], list[str]] = {}
@@ -50,7 +51,7 @@ class Followers:
 
     def open(self, t: int) -> None:
         """Open all loggers after `t` updates, and tell each what it lacks of what the record's files hold."""
-        self._open = True
+        self._open, self._last = True, t
         for logger in self._loggers:
             first = logger.go_on(t)
             if first == 0:
@@ -87,10 +88,10 @@ class Followers:
                 logger.flush()
 
     def close(self, status: str | None) -> None:
-        """Write what waits, what the optimizer ended with, and how the run ended."""
+        """Write what waits, and where the run has ended also with what its optimizer did."""
         for logger in self._loggers:
             if self._open:
-                if self._last:
+                if status is not None:
                     logger.numbers(self._last, self._flat(self._settings()))
                 logger.close(status)
         self._loggers = []

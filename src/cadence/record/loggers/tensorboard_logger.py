@@ -50,11 +50,11 @@ class TensorBoardLogger(Logger):
         if self._file is None:
             self._file = self._begun()
             self._write(self._events.Event(wall_time=time.time(), file_version="brain.Event:2"))
-        if not earlier:
-            return 0
+        first = t if earlier else 0
+        # The first mark of all means nothing to TensorBoard; a later one takes back what lies at its step or beyond.
         start = self._events.SessionLog(status=self._events.SessionLog.START)
-        self._write(self._events.Event(wall_time=time.time(), step=t, session_log=start))
-        return t
+        self._write(self._events.Event(wall_time=time.time(), step=first, session_log=start))
+        return first
 
     def describe(self, run: Mapping[str, Any]) -> None:
         horizon = run.get("horizon") or {}
