@@ -315,7 +315,9 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_train_shows_progress_result_and_folder(tiny: Path, command) -> None:
     done = command("train", "good.yaml")
     assert done.status == 0
-    assert [line.partition(":")[0] for line in done.err.splitlines()] == ["update 4 of 8", "update 8 of 8"]
+    assert [line.partition(":")[0] for line in done.err.splitlines()] == [
+        "8 updates, 4 in an epoch of 32 examples; an update takes 8", "update 4 of 8", "update 8 of 8",
+    ]  # fmt: skip
     first, second = done.out.splitlines()
     assert first.startswith("finished after 8 updates in ")
     assert "val_loss" in first
@@ -325,13 +327,14 @@ def test_train_shows_progress_result_and_folder(tiny: Path, command) -> None:
     assert (again.status, again.err) == (0, "")
     assert "(this run was finished before)" in again.out
     data = json.loads(command("train", "good.yaml", "--json").out)
-    assert data == {"folder": str(folder), "result": json.loads((folder / "result.json").read_text())}
+    result = json.loads((folder / "result.json").read_text())
+    assert data == {"folder": str(folder), "result": result, "findings": []}
 
 
 def test_train_speaks_chinese(tiny: Path, command) -> None:
     done = command("train", "good.yaml", "--lang", "zh", "--updates", "4", "--seed", "3", "--out", "zh")
     assert done.out.startswith("完成：4 次更新")
-    assert done.err.startswith("第 4 次更新，共 4 次：")
+    assert done.err.startswith("共 4 次更新，每轮 32 个样本为 4 次；每次更新 8 个样本\n第 4 次更新，共 4 次：")
 
 
 def test_a_training_that_diverges_or_fails_has_status_3(tiny: Path, command) -> None:
@@ -339,7 +342,7 @@ def test_a_training_that_diverges_or_fails_has_status_3(tiny: Path, command) -> 
     assert (done.status, done.out.startswith("diverged after ")) == (3, True)
     done = command("train", "broken.yaml")
     assert done.status == 3
-    assert re.fullmatch(r"failed after 0 updates: IndexError: row 7 of 7 \(.*tiny_\d+\.py, line \d+\)\n", done.err)
+    assert re.search(r"\nfailed after 0 updates: IndexError: row 7 of 7 \(.*tiny_\d+\.py, line \d+\)\n", done.err)
 
 
 def test_compare_prints_tables_and_says_where_everything_is(tiny: Path, command) -> None:

@@ -182,7 +182,7 @@ def test_tokens_decide_where_nothing_else_is_known_and_nothing_in_common_is_an_e
         (9, (7, 8), (4, 16), 5),  # 16 rows of the third: one update of 16
         (10, (7, 8), (4, 16), 5),  # 24 rows: half of the second is seen again
         (5, (4, 16), (7, 8), 9),
-        (13, (7, 8), (1, 32), 1),  # 48 rows, an epoch keeps 32 with drop_last: it is over
+        (13, (7, 8), (1, 32), 2),  # 48 rows, an epoch keeps 32 with drop_last: it is over
         (0, (7, 8), (4, 16), 0),
     ],
 )

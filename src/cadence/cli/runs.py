@@ -57,7 +57,7 @@ def runs(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List run folders and how they ended; find some of them, and export them."""
+    """List runs and how they ended; find some, and export them."""
     from cadence.cli.show import print_json
     from cadence.record.reader import records
 

@@ -86,7 +86,9 @@ def _course(course: Course, lang: str) -> list[str]:
         rest = say(lang, "course_left_out", left=epoch.left_out)
     elif epoch.last != epoch.samples:
         rest = say(lang, "course_last", last=epoch.last)
-    sizes = say(lang, "course_sizes", batch=epoch.batch_size, accumulate=epoch.accumulate, world=epoch.world)
+    parts = {"course_accumulate": epoch.accumulate, "course_world": epoch.world}
+    factors = "".join(say(lang, key, n=n) for key, n in parts.items() if n > 1)
+    sizes = say(lang, "course_sizes", sizes=say(lang, "course_batch", n=epoch.batch_size) + factors) if factors else ""
     told = {"total": course.total, "per_epoch": epoch.updates, "rows": epoch.rows, "samples": epoch.samples}
     lines = [say(lang, "course", **told, sizes=sizes, rest=rest)]
     if course.resized is not None:

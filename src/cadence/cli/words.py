@@ -38,15 +38,15 @@ WORDS: dict[str, dict[str, str]] = {
         "zh": "{of} 次运行中有 {n} 次发散或失败；原因见各自的 result.json，同一命令会重试失败的运行",
     },
     "course": {
-        "en": "{total} updates, {per_epoch} in an epoch of {rows} examples; an update takes {samples} ({sizes}){rest}",
-        "zh": "共 {total} 次更新，每轮 {rows} 个样本为 {per_epoch} 次；每次更新 {samples} 个样本（{sizes}）{rest}",
+        "en": "{total} updates, {per_epoch} in an epoch of {rows} examples; an update takes {samples}{sizes}{rest}",
+        "zh": "共 {total} 次更新，每轮 {rows} 个样本为 {per_epoch} 次；每次更新 {samples} 个样本{sizes}{rest}",
     },
     "course_last": {"en": ", the last of an epoch {last}", "zh": "，每轮最后一次为 {last} 个"},
     "course_left_out": {"en": ", {left} of an epoch are left out", "zh": "，每轮舍去 {left} 个"},
-    "course_sizes": {
-        "en": "batch {batch} x {accumulate} accumulated x {world} processes",
-        "zh": "批大小 {batch} x 累积 {accumulate} x 进程 {world}",
-    },
+    "course_sizes": {"en": " ({sizes})", "zh": "（{sizes}）"},
+    "course_batch": {"en": "batches of {n}", "zh": "批大小 {n}"},
+    "course_accumulate": {"en": " x {n} accumulated", "zh": " x 累积 {n}"},
+    "course_world": {"en": " x {n} processes", "zh": " x 进程 {n}"},
     "course_resized": {
         "en": "the run goes on with updates of another size, {resized}: the curve goes on in examples seen",
         "zh": "此后每次更新的样本数改变，{resized}：曲线按已见样本继续",
