@@ -20,7 +20,7 @@ from cadence.record.table import Table
 FORMATS = ("csv", "parquet", *LOGGERS)
 """What a record can be exported to."""
 
-EVENT = ("t", "made", "kind", "sentence")
+EVENT: tuple[str, ...] = ("t", "made", "kind", "sentence")
 """Columns of an exported journal; all else that an event holds stands in one more, as JSON."""
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 WAITS, WAITS_SECONDS = 0.2, 1.0
 """Share of the training time, and seconds, from which on waiting for data is worth a word."""
 
-SPENT = ("data", "update", "evaluation", "checkpoint")
+SPENT: tuple[str, ...] = ("data", "update", "evaluation", "checkpoint")
 """What time is spent on: waiting for the next batch; forward, backward and the optimizer; evaluations; checkpoints."""
 
 _COLUMNS = {"data": "data_seconds", "update": "update_seconds", "checkpoint": "checkpoint_seconds"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 from cadence._errors import HorizonError, RecipeError, neighbours
 from cadence.curve.horizon import UNITS, Horizon, as_much_data, epochs_done, horizon, round_half_up, units_of
@@ -157,7 +157,7 @@ def _check_units(recipe: Recipe, plan: Plan, task: Task) -> None:
 
 def _spans(node: Schedule) -> Iterator[Span]:
     """The lengths and positions of one part of a schedule."""
-    for field in fields(node):
+    for field in fields(cast("Any", node)):
         value = getattr(node, field.name)
         for x in value if isinstance(value, tuple) else (value,):
             if isinstance(x, Span):

@@ -19,6 +19,10 @@ SAMPLE_SECONDS = 10.0
 """Memory and the use of a GPU are looked at no more often than this, and with every evaluation."""
 
 
+def _none() -> dict[str, float]:
+    return dict.fromkeys(SPENT, 0.0)
+
+
 @final
 class Stopwatch:
     """Seconds of a run, those of earlier parts of a resumed run included.
@@ -32,12 +36,12 @@ class Stopwatch:
     """
 
     def __init__(self, gauge: Gauge | None = None, tokens_per_example: int | None = None) -> None:
-        self.spent = dict.fromkeys(SPENT, 0.0)
+        self.spent = _none()
         self._gauge = gauge
         self._tokens = tokens_per_example
         self._begin = time.perf_counter()
         # Since the last row, and since the last evaluation.
-        self._row = dict.fromkeys(SPENT, 0.0)
+        self._row = _none()
         self._trained, self._examples = 0.0, 0
         self._look = 0.0
 
@@ -80,7 +84,7 @@ class Stopwatch:
             row["checkpoint_seconds"] = self._row["checkpoint"]
         self._trained += self._row["data"] + self._row["update"]
         self._examples += row.get("samples", 0)
-        self._row = dict.fromkeys(SPENT, 0.0)
+        self._row = _none()
         if row["seconds"] >= self._look:
             self._look = row["seconds"] + SAMPLE_SECONDS
             row.update(self._machine())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import Any, cast, final
 
 from cadence.record.lines import blocks
 from cadence.record.loggers.logger import Logger, open_logger
@@ -142,7 +142,7 @@ class Followers:
             if type(value) is float:
                 flat[name] = value
             elif isinstance(value, list | tuple):
-                numbers: Sequence[Any] = value  # pyright: ignore[reportUnknownVariableType]
+                numbers = cast("Sequence[Any]", value)
                 for one, number in zip(self._of_groups(name, len(numbers)), numbers, strict=True):
                     if number is not None:
                         flat[one] = float(number)

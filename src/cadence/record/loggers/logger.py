@@ -48,6 +48,13 @@ class Logger(abc.ABC):
         """Write what waits and how the run ended; None: it was interrupted, and may go on."""
 
 
+def told(run: Mapping[str, Any]) -> str:
+    """What a run is, in a line."""
+    horizon: Mapping[str, Any] = run.get("horizon") or {}
+    total = horizon.get("total")
+    return f"{run.get('spec')}{'' if total is None else f', over {total} updates'}."
+
+
 def open_logger(name: str, folder: Path) -> Logger:
     """A logger of a run; nothing is written before `Logger.go_on`.
 

@@ -17,7 +17,7 @@ from typing import Any, final
 from cadence._lazy import need
 from cadence.record.files import make_folder
 from cadence.record.loggers.appended import Appended
-from cadence.record.loggers.logger import Logger
+from cadence.record.loggers.logger import Logger, told
 
 
 def open_here(folder: Path) -> Logger:
@@ -57,9 +57,7 @@ class TensorBoardLogger(Logger):
         return first
 
     def describe(self, run: Mapping[str, Any]) -> None:
-        horizon = run.get("horizon") or {}
-        total = f", over {horizon['total']} updates" if horizon.get("total") else ""
-        self.text(0, "run", f"{run.get('spec')}{total}.")
+        self.text(0, "run", told(run))
 
     def numbers(self, t: int, numbers: Mapping[str, float]) -> None:
         value = self._summaries.Summary.Value

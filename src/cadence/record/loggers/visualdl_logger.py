@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, final
 from cadence._lazy import need
 from cadence.record.files import make_folder, replacing, trouble
 from cadence.record.loggers.appended import Appended
-from cadence.record.loggers.logger import Logger
+from cadence.record.loggers.logger import Logger, told
 
 META = "meta_data_tag"
 """Tag of what a file says of itself; VisualDL looks for it in the first record."""
@@ -55,9 +55,7 @@ class VisualDLLogger(Logger):
         return 0
 
     def describe(self, run: Mapping[str, Any]) -> None:
-        horizon = run.get("horizon") or {}
-        total = f", over {horizon['total']} updates" if horizon.get("total") else ""
-        self.text(0, "run", f"{run.get('spec')}{total}.")
+        self.text(0, "run", told(run))
 
     def numbers(self, t: int, numbers: Mapping[str, float]) -> None:
         for name, number in numbers.items():
