@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cadence._errors import RecipeError, ScriptError
+from cadence._errors import RecipeError, ScriptError, neighbours
 
 if TYPE_CHECKING:
     from cadence.curve.curve import Curve
@@ -118,23 +118,38 @@ def _units(recipe: Recipe) -> Units:
 
 
 def _bases(recipe: Recipe, groups: list[str]) -> dict[str, list[Any]]:
-    """What the recipe itself says of each value that its plan governs."""
+    """What the recipe itself says of each value that its plan governs; a decay by depth takes a model to know."""
     from cadence.curve.place import as_plan
+    from cadence.spec.groups import Multiple, Wanted
 
-    own: dict[str, Any] = recipe.optimizer.arguments | {"lr": recipe.optimizer.lr}
+    wanted = {**dict(recipe.division.groups), "rest": Wanted()}
+    bases: dict[str, list[Any]] = {}
+    for value in as_plan(recipe.spec).values():
+        bases[value] = []
+        for group in groups:
+            own = _own(recipe, wanted[group].optimizer)
+            base = dict(wanted[group].values).get(value, own.get(value))
+            if isinstance(base, Multiple):
+                base = None if own.get(value) is None else own[value] * base.factor
+            if base is None:
+                raise RecipeError(
+                    f"{recipe.name}: the schedule governs {value!r}, and the optimizer names no {value} that it could "
+                    f"be a multiple of; write {value}: under optimizer"
+                )
+            bases[value].append(base)
+    return bases
+
+
+def _own(recipe: Recipe, optimizer: str | None) -> dict[str, Any]:
+    """What an optimizer of the recipe says of its values."""
+    one = recipe.main if optimizer is None else recipe.optimizers.get(optimizer)
+    if one is None:
+        raise RecipeError(
+            f"{recipe.name}: a group chooses the optimizer {optimizer!r}; "
+            f"{neighbours(str(optimizer), recipe.optimizers)}"
+        )
+    own: dict[str, Any] = one.arguments | {"lr": one.lr}
     for name, index in (("beta1", 0), ("beta2", 1)):
         if "betas" in own:
             own[name] = own["betas"][index]
-    bases: dict[str, list[Any]] = {}
-    for value in as_plan(recipe.spec).values():
-        numbers = [
-            recipe.groups[group].values.get(value, own.get(value)) if group in recipe.groups else own.get(value)
-            for group in groups
-        ]
-        if None in numbers:
-            raise RecipeError(
-                f"{recipe.name}: the schedule governs {value!r}, and the optimizer names no {value} that it could be a "
-                f"multiple of; write {value}: under optimizer"
-            )
-        bases[value] = numbers
-    return bases
+    return own

@@ -178,9 +178,7 @@ def _recipe(path: Path, text: str, told: _Told) -> Iterator[Finding]:
     length = told.total if told.total is not None else recipe.total
     if span(length).unit in ("samples", "tokens"):
         return
-    curve = place(
-        recipe.spec, total=length, steps_per_epoch=each, base=told.base or recipe.optimizer.lr, groups=["rest"]
-    )
+    curve = place(recipe.spec, total=length, steps_per_epoch=each, base=told.base or recipe.main.lr, groups=["rest"])
     course = replace(course_of(curve), expected=told.expected, at=view.spot("schedule"))
     yield from _placed(findings_of("course", course), str(path), view.lines)
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     Parameters: TypeAlias = nn.Module | Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Iterable[dict[str, Any]]
 
-_NOT_OPTIMIZERS = frozenset({"make"})
-"""Files of this package that hold no optimizer."""
+_NOT_OPTIMIZERS = frozenset({"make", "groups"})
+"""What of this package holds no optimizer."""
 
 
 def optimizer(name: str, params: Parameters, /, *, lr: float | Tensor, **arguments: Any) -> Optimizer:

@@ -180,7 +180,7 @@ def _assemble(
     )
     horizon = course.horizon
     driver = drive(
-        engine.optimizer,
+        engine.optimizers,
         course.plan,
         total=horizon.total,
         steps_per_epoch=horizon.steps_per_epoch,
