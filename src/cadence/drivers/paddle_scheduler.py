@@ -299,6 +299,13 @@ class Holder(Writer):
     def read(self) -> list[float | None]:
         return [self._scheduler.last_lr]
 
+    def frozen(self) -> list[Any]:
+        # A scheduler is made before the optimizer whose groups could say something.
+        return [None]
+
+    def freeze(self, groups: Sequence[bool]) -> None:
+        pass
+
     def training(self) -> bool:
         return False
 

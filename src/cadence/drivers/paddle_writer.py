@@ -118,6 +118,18 @@ class PaddleWriter(Writer):
         groups = self._all()
         return [self._read(groups[g], value) if g < len(groups) else None for g, value in self._pairs]
 
+    def frozen(self) -> list[Any]:
+        return [None if group.options is None else group.options.get("frozen") for group in self._all()]
+
+    def freeze(self, groups: Sequence[bool]) -> None:
+        for group, frozen in zip(self._all(), groups, strict=True):
+            if group.options is None or group.options.get("frozen") is None:
+                continue
+            for parameter in group.options["params"]:
+                parameter.stop_gradient = frozen
+                if frozen:
+                    parameter.clear_gradient(set_to_zero=False)
+
     def training(self) -> bool:
         return self._clock.graded or any(p.grad is not None for o in self._optimizers for p in parameters_of(o))
 

@@ -88,6 +88,7 @@ def torch_scheduler(
             raise DriverError(
                 f"reduce= makes metrics the same on every rank, and {schedule} follows none; leave it out"
             )
+        _check_unfrozen(optimizer)
         return CadenceLR(optimizer, plan, run, base=base, last_epoch=last_epoch, steps_per_update=steps_per_update)
     if last_epoch != -1:
         raise DriverError(
@@ -100,6 +101,16 @@ def torch_scheduler(
         tokens_per_step=tokens_per_step, base=base, reduce=reduce,
     )  # fmt: skip
     return CadenceOnPlateau(optimizer, driver, calls)
+
+
+def _check_unfrozen(optimizer: Optimizer) -> None:
+    """Refuse groups that ask not to be trained for a while: a scheduler writes rates, and touches no parameter."""
+    for group in optimizer.param_groups:
+        if group.get("frozen"):
+            raise DriverError(
+                f"the group {group.get('name', '?')!r} says frozen: {group['frozen']!r}, which a torch scheduler does "
+                f"not keep; use cadence.drive, or make the groups without frozen"
+            )
 
 
 class CadenceLR(LRScheduler):

@@ -88,6 +88,18 @@ class TorchWriter(Writer):
         groups = self._all()
         return [_read(groups[g], value) if g < len(groups) else None for g, value in self._pairs]
 
+    def frozen(self) -> list[Any]:
+        return [group.get("frozen") for group in self._all()]
+
+    def freeze(self, groups: Sequence[bool]) -> None:
+        for group, frozen in zip(self._all(), groups, strict=True):
+            if group.get("frozen") is None:
+                continue
+            for parameter in group["params"]:
+                parameter.requires_grad_(not frozen)
+                if frozen:
+                    parameter.grad = None
+
     def training(self) -> bool:
         return self._clock.graded or any(p.grad is not None for group in self._all() for p in group["params"])
 
@@ -237,7 +249,7 @@ def values_of(optimizer: Optimizer) -> list[str]:
     for group in optimizer.param_groups:
         for name, x in group.items():
             numeric = isinstance(x, (int, float)) and not isinstance(x, bool)
-            if (numeric or isinstance(x, torch.Tensor)) and not name.startswith("initial_"):
+            if (numeric or isinstance(x, torch.Tensor)) and name != "frozen" and not name.startswith("initial_"):
                 names.append(name)
         if group.get("betas") is not None:
             names += list(BETAS)

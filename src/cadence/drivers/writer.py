@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from cadence._errors import DriverError
 
@@ -75,6 +75,17 @@ class Writer(abc.ABC):
     @abc.abstractmethod
     def read(self) -> list[float | None]:
         """What is in the groups now, for each pair; None where there is no such group or value any more."""
+
+    @abc.abstractmethod
+    def frozen(self) -> list[Any]:
+        """For how long each group says that it is not trained; None where it says nothing."""
+
+    @abc.abstractmethod
+    def freeze(self, groups: Sequence[bool]) -> None:
+        """Take groups out of training, or put them back: one answer for each, used only where it says something.
+
+        A parameter that is not trained gets no gradient, and has none: optimizers leave it and its state alone.
+        """
 
     @abc.abstractmethod
     def training(self) -> bool:

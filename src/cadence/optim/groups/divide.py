@@ -8,7 +8,7 @@ from typing import Any
 from cadence._errors import OptimizerError, neighbours
 from cadence.optim.groups.claims import owners
 from cadence.optim.groups.depth import Depths, depths
-from cadence.optim.groups.groups import Groups, Part
+from cadence.optim.groups.groups import Groups, Part, as_torch
 from cadence.optim.groups.roles import without_decay
 from cadence.optim.groups.tree import Parameter, Tree
 from cadence.spec.groups import REST, Division, Multiple, Wanted, plain_length
@@ -48,7 +48,14 @@ def divide(tree: Tree, wanted: Division, own: Mapping[str, Mapping[str, Any]]) -
                 f"it out"
             )
     order = list(own)
-    return Groups(tuple(sorted(parts, key=lambda part: order.index(part.optimizer))), own)
+    ordered = tuple(sorted(parts, key=lambda part: order.index(part.optimizer)))
+    return Groups(ordered, own, _as_paddle if tree.framework == "paddle" else as_torch)
+
+
+def _as_paddle(entries: list[dict[str, Any]], own: Mapping[str, Any]) -> list[dict[str, Any]]:
+    from cadence.optim.groups.paddle_tree import paddle_entries
+
+    return paddle_entries(entries, own.get("lr"))
 
 
 def _parts(

@@ -39,7 +39,7 @@ def parameter_groups(
         own: the optimizer's values (`lr`, `weight_decay`, ...), which every group gets that has none of its own.
 
     Returns:
-        The groups; give them to a torch optimizer in place of parameters. `table()` shows them.
+        The groups; give them to an optimizer in place of parameters. `table()` shows them.
 
     Raises:
         SpecError: a key, a pattern or a value that cannot be meant.

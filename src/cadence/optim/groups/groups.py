@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -38,44 +38,56 @@ class Part:
         return {"name": self.name, "params": [p.tensor for p in self.parameters], **self.values, **lasting}
 
 
+Spell = Callable[[list[dict[str, Any]], Mapping[str, Any]], list[dict[str, Any]]]
+
+
+def as_torch(entries: list[dict[str, Any]], own: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Groups in torch's words, which are the ones they are described in."""
+    del own
+    return entries
+
+
 @final
 class Groups:
-    """Parameter groups. Iterating gives what torch's optimizers take: one dictionary for each.
+    """Parameter groups. Iterating gives what optimizers take: one dictionary for each.
 
     Attributes:
         parts: the groups, those of the first optimizer first.
     """
 
-    def __init__(self, parts: tuple[Part, ...], own: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, parts: tuple[Part, ...], own: Mapping[str, Mapping[str, Any]], spell: Spell = as_torch) -> None:
         """Hold groups.
 
         Args:
             parts: of all optimizers.
             own: name of each optimizer -> its own values, as far as they are known.
+            spell: puts the groups of one optimizer, with its own values, into its framework's words.
         """
         self.parts = parts
         self._own = own
+        self._spell = spell
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        return iter([part.entry() for part in self.parts])
+        return iter([entry for optimizer in self._own for entry in self.of(optimizer)])
 
     def __len__(self) -> int:
         return len(self.parts)
 
     def of(self, optimizer: str) -> list[dict[str, Any]]:
-        """The groups of one of several optimizers, as torch's optimizers take them.
+        """The groups of one of several optimizers, as it takes them.
 
         Raises:
             OptimizerError: there is no such optimizer.
         """
         if optimizer not in self._own:
             raise OptimizerError(f"there is no optimizer called {optimizer!r}; {neighbours(optimizer, self._own)}")
-        return [part.entry() for part in self.parts if part.optimizer == optimizer]
+        entries = [part.entry() for part in self.parts if part.optimizer == optimizer]
+        return self._spell(entries, self._own[optimizer])
 
     def filled(self) -> Groups:
         """The same groups, each with all the values of its optimizer that are known, so that it needs no others."""
         parts = [replace(part, values={**self._own[part.optimizer], **part.values}) for part in self.parts]
-        return Groups(tuple(parts), self._own)
+        return Groups(tuple(parts), self._own, self._spell)
 
     def rows(self) -> list[dict[str, Any]]:
         """The table as plain data: one row per group.

@@ -7,6 +7,7 @@ from typing import Any
 
 from paddle import nn
 
+from cadence._errors import OptimizerError
 from cadence.optim.groups.tree import Module, Parameter, Tree
 
 SERIES = (nn.Sequential, nn.LayerList)
@@ -40,20 +41,29 @@ def paddle_tree(model: nn.Layer) -> Tree:
     parameters = tuple(
         Parameter(tuple(names[key]), tuple(p.shape), owner, not p.stop_gradient, p) for key, (owner, p) in found.items()
     )
-    return Tree(type(model).__name__, tuple(modules.values()), parameters)
+    return Tree(type(model).__name__, "paddle", tuple(modules.values()), parameters)
 
 
-def paddle_entries(entries: Iterable[Mapping[str, Any]], lr: float) -> list[dict[str, Any]]:
+def paddle_entries(entries: Iterable[Mapping[str, Any]], lr: float | None) -> list[dict[str, Any]]:
     """Groups as paddle takes them: their rate is a multiple of the optimizer's, and their decay a float.
 
     Args:
         entries: as torch takes them.
-        lr: the optimizer's own rate, above 0.
+        lr: the optimizer's own rate, above 0; None where no group has one of its own.
+
+    Raises:
+        OptimizerError: a group has a rate, and the optimizer's is not known or 0.
     """
     spelled: list[dict[str, Any]] = []
     for entry in entries:
         group = {key: value for key, value in entry.items() if key != "lr"}
-        group["learning_rate"] = float(entry.get("lr", lr)) / lr
+        if "lr" in entry:
+            if not lr:
+                raise OptimizerError(
+                    f"the group {entry.get('name')!r} has the rate {entry['lr']:g}, which paddle takes as a multiple "
+                    f"of the optimizer's; give that one too, e.g. lr=0.001"
+                )
+            group["learning_rate"] = float(entry["lr"]) / lr
         if isinstance(group.get("weight_decay"), int):
             # Paddle takes a whole number for a regularizer of somebody's own.
             group["weight_decay"] = float(group["weight_decay"])

@@ -34,7 +34,7 @@ def torch_tree(model: nn.Module) -> Tree:
         Parameter(tuple(names[key]), _shape(names[key][0], p), owner, p.requires_grad, p)
         for key, (owner, p) in found.items()
     )
-    return Tree(type(model).__name__, tuple(modules.values()), parameters)
+    return Tree(type(model).__name__, "torch", tuple(modules.values()), parameters)
 
 
 def _module(path: str, module: nn.Module) -> Module:

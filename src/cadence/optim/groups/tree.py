@@ -61,11 +61,13 @@ class Tree:
 
     Attributes:
         kind: class name of the model.
+        framework: ``"torch"`` or ``"paddle"``.
         modules: each after the one that holds it, in the order of registration.
         parameters: likewise.
     """
 
     kind: str
+    framework: str
     modules: tuple[Module, ...]
     parameters: tuple[Parameter, ...]
 
