@@ -84,9 +84,10 @@ class Driver:
         self._remember()
         self._refresh()
         self._describe()
-        beginning = self._freezing.beginning()
-        if beginning is not None:
-            self._note(beginning)
+        # The record is told with its first row: until then a state may be loaded that has another beginning.
+        self._untold = self._freezing.beginning()
+        if self._untold is not None:
+            self._control = self._control.noted(self._untold)
 
     # ---- what is read --------------------------------------------------------------------------------------------
 
@@ -380,7 +381,7 @@ class Driver:
         self._clock.done = self.t
         self._idle, self._columns = 0, {}
         self._remember()
-        self._freezing = self._lasting()
+        self._freezing, self._untold = self._lasting(), None
         if self._record is not None:
             self._record.event({"t": self.t, "kind": "resume", "sentence": f"Resumed at update {self.t}."})
             if change is not None:
@@ -539,5 +540,8 @@ class Driver:
         return {} if per_epoch is None else {"epoch": done / per_epoch}
 
     def _write_row(self, record: Recorder) -> None:
+        if self._untold is not None:
+            record.event(dict(self._untold))
+            self._untold = None
         record.update({"t": self.t, **self._columns, **self.values})
         self._columns = {}

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from cadence.optim.groups.roles import all_vectors, is_norm
+from cadence.optim.groups.roles import all_vectors, is_norm, without_decay
 from cadence.optim.groups.tree import Module, Parameter, Tree
 
 
@@ -143,7 +143,7 @@ def _own(tree: Tree, module: Module) -> list[_Piece]:
 
 def _members(tree: Tree, path: str) -> list[_Piece]:
     """What a module holds directly, each a block."""
-    own = [_Piece(path, block=True, parameters=[p]) for p in tree.own(path)]
+    own = [_Piece(None, block=not all(map(without_decay, held)), parameters=held)] if (held := tree.own(path)) else []
     return own + [_block(tree, child) for child in tree.children(path) if tree.below(child.path)]
 
 

@@ -94,8 +94,8 @@ class Groups:
 
         Returns:
             Mappings with `group`, `optimizer`, `depth` (None where it does not matter), `parameters` (how many),
-            `numbers` (how many they hold), `values` (value -> number, the optimizer's own included), `frozen` and
-            `names` of the parameters.
+            `numbers` (how many they hold), `values` (value -> number, the optimizer's own included), `own` (which of the
+            values are the group's own), `frozen` and `names` of the parameters.
         """
         return [
             {
@@ -105,6 +105,7 @@ class Groups:
                 "parameters": len(part.parameters),
                 "numbers": sum(p.size for p in part.parameters),
                 "values": {**self._own[part.optimizer], **part.values},
+                "own": list(part.values),
                 "frozen": part.frozen,
                 "names": [p.name for p in part.parameters],
             }
@@ -131,16 +132,12 @@ def table_cells(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]
 
     Example:
         >>> row = {"group": "head", "optimizer": "a", "depth": None, "parameters": 1, "numbers": 8, "frozen": None}
-        >>> table_cells([row | {"values": {"lr": 0.1}, "names": ["head.weight"]}])
+        >>> table_cells([row | {"values": {"lr": 0.1}, "own": ["lr"], "names": ["head.weight"]}])
         (['group', 'numbers', 'lr', 'parameters'], [['head', '8', '0.1', 'head.weight']])
     """
     several = len({row["optimizer"] for row in rows}) > 1
-    others = dict.fromkeys(
-        key for row in rows for key in row["values"] if len({_cell(r["values"].get(key)) for r in rows}) > 1
-    )
-    values = [
-        key for key in dict.fromkeys([*SHOWN, *others]) if any(row["values"].get(key) is not None for row in rows)
-    ]
+    shown = dict.fromkeys([*SHOWN, *(key for row in rows for key in row["own"])])
+    values = [key for key in shown if any(row["values"].get(key) is not None for row in rows)]
     columns: dict[str, list[str]] = {"group": [row["group"] for row in rows]}
     if several:
         columns["optimizer"] = [row["optimizer"] for row in rows]
