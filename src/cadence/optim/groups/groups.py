@@ -74,15 +74,25 @@ class Groups:
         return len(self.parts)
 
     def of(self, optimizer: str) -> list[dict[str, Any]]:
-        """The groups of one of several optimizers, as it takes them.
+        """The groups of one of several optimizers, as its framework takes them.
 
         Raises:
             OptimizerError: there is no such optimizer.
         """
-        if optimizer not in self._own:
+        return self._spell(self.entries(optimizer), self._own[optimizer])
+
+    def entries(self, optimizer: str | None = None) -> list[dict[str, Any]]:
+        """The groups in the words of `cadence.optimizer`: as torch takes them, in paddle too, with rates of their own.
+
+        Args:
+            optimizer: of which; None: of all.
+
+        Raises:
+            OptimizerError: there is no such optimizer.
+        """
+        if optimizer is not None and optimizer not in self._own:
             raise OptimizerError(f"there is no optimizer called {optimizer!r}; {neighbours(optimizer, self._own)}")
-        entries = [part.entry() for part in self.parts if part.optimizer == optimizer]
-        return self._spell(entries, self._own[optimizer])
+        return [part.entry() for part in self.parts if optimizer in (None, part.optimizer)]
 
     def filled(self) -> Groups:
         """The same groups, each with all the values of its optimizer that are known, so that it needs no others."""
@@ -94,8 +104,8 @@ class Groups:
 
         Returns:
             Mappings with `group`, `optimizer`, `depth` (None where it does not matter), `parameters` (how many),
-            `numbers` (how many they hold), `values` (value -> number, the optimizer's own included), `own` (which of the
-            values are the group's own), `frozen` and `names` of the parameters.
+            `numbers` (how many they hold), `values` (value -> number, the optimizer's own included), `own` (which of
+            the values are the group's own), `frozen` and `names` of the parameters.
         """
         return [
             {
