@@ -320,8 +320,8 @@ def test_a_group_that_is_added_is_scheduled_from_its_very_first_update() -> None
     late.sum().backward()
     late.set_value(np.zeros(3, np.float32))
     optimizer.step()
-    # Its base is what it had when it came: a fifth of the rate at that time.
-    assert driver.curve.bases["lr"] == (0.1, pytest.approx(0.2 * 0.06))
+    # It is a fifth of the optimizer's rate, now and at any time.
+    assert driver.curve.bases["lr"] == (0.1, pytest.approx(0.2 * 0.1))
     np.testing.assert_allclose(-late.numpy(), driver.curve.at(4, group=1), rtol=1e-6)
     driver.step()
     assert driver.values["lr"] == [driver.curve.at(5, group=0), driver.curve.at(5, group=1)]

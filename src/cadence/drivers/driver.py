@@ -306,7 +306,8 @@ class Driver:
             factors[value] = self._factors(value, number, group, now)
         told = ", ".join(f"{value} = {number:g}" for value, number in numbers.items())
         where = "" if group is None else f" of group {group!r}"
-        self._edit({"t": now, "kind": "set", "factors": factors, "sentence": f"Set by hand: {told}{where}."})
+        sentence = f"Set by hand: {told}{where}."
+        self._edit({"t": now, "kind": "set", "group": group, "factors": factors, "sentence": sentence})
 
     def hold(self, length: SpanLike | None = None) -> None:
         """Keep all values as they are from the next update on; afterwards the curve goes on from there without a jump.

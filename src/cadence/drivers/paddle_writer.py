@@ -56,6 +56,8 @@ class PaddleWriter(Writer):
         self._members: list[list[Any]] = []
         self._rates = [Rate(optimizer) for optimizer in self._optimizers]
         self._listener: weakref.WeakMethod[Regroup] | None = None
+        # Whether parameters are trained from the next update on that were not before.
+        self._thawed = False
 
     @property
     def clock(self) -> Clock:
@@ -68,8 +70,14 @@ class PaddleWriter(Writer):
 
         def look() -> None:
             writer = here()
-            if writer is not None and writer.stale():
+            if writer is None:
+                return
+            if writer.stale():
                 writer._changed()
+            if writer._thawed:
+                writer._thawed = False
+                for optimizer in writer._optimizers:
+                    begin_state(optimizer)
 
         watch(self._given[0], self._clock, look)
 
@@ -79,8 +87,14 @@ class PaddleWriter(Writer):
 
     def base(self, group: int, value: str) -> float | None:
         here = self._all()[group]
-        remembered = getattr(here.optimizer, REMEMBERED, {}).get((here.index, value))
-        return self._read(here, value) if remembered is None else remembered
+        remembered: dict[tuple[int, str], float] = getattr(here.optimizer, REMEMBERED, {})
+        if (here.index, value) in remembered:
+            return remembered[here.index, value]
+        if value == "lr":
+            # A group that was added is a multiple of the optimizer's rate, and stays so whatever the schedule does.
+            bases = {index: base for (index, name), base in remembered.items() if name == "lr"}
+            return self._rates[here.number].base(here.index, bases)
+        return self._read(here, value)
 
     def remember(self, group: int, value: str, base: float) -> None:
         here = self._all()[group]
@@ -125,6 +139,7 @@ class PaddleWriter(Writer):
         for group, frozen in zip(self._all(), groups, strict=True):
             if group.options is None or group.options.get("frozen") is None:
                 continue
+            self._thawed = self._thawed or not frozen
             for parameter in group.options["params"]:
                 parameter.stop_gradient = frozen
                 if frozen:
@@ -174,6 +189,19 @@ class PaddleWriter(Writer):
             listener(was)
 
 
+def begin_state(optimizer: Any) -> None:
+    """Let an optimizer that a state was loaded into begin one for parameters that the state does not know.
+
+    As long as anything of a loaded state is left over, paddle takes it for a fault when a parameter's state begins that
+    is not in it: but one that was frozen when the state was saved has none. What is known is taken over first.
+    """
+    left: dict[str, Any] = getattr(optimizer, "_accumulators_holder", {})
+    known = [p for p in parameters_of(optimizer) if any(key.startswith(f"{p.name}_") for key in left)]
+    if left and len(known) < len(parameters_of(optimizer)):
+        optimizer._create_accumulators(paddle.static.default_main_program().global_block(), known)
+        left.clear()
+
+
 # ---- the learning rate -----------------------------------------------------------------------------------------------
 
 
@@ -197,6 +225,21 @@ class Rate:
         if not groups:
             return now
         return now * _multiple(groups[index]) if index < len(groups) else None
+
+    def base(self, index: int, bases: Mapping[int, float]) -> float | None:
+        """What the rate of a group would be at the beginning, where others say what theirs was.
+
+        Args:
+            index: of the group.
+            bases: index of a group -> its rate at the beginning; where there is none, it begins now.
+        """
+        groups = groups_of(self._optimizer)
+        shares = {i: base / self._first[i] for i, base in bases.items() if i < len(self._first) and self._first[i] > 0}
+        if not groups or not shares:
+            return self.read(index)
+        # The rate is now that of the group that stands highest.
+        rates = {i: (self.read(i) or 0.0) / self._first[i] for i in shares}
+        return _multiple(groups[index]) * shares[max(shares, key=lambda i: rates[i])]
 
     def aim(self, places: Sequence[tuple[int, int]]) -> Write:
         """A function that writes the rates of all groups.
