@@ -280,7 +280,7 @@ REFUSED: dict[str, tuple[Any, Keys, str]] = {
     "no factor": (None, {"layer_decay": True}, "layer_decay is True; it is the factor"),
     "no answer": (None, {"no_decay": "yes"}, "no_decay is true or false, not 'yes'"),
     "another optimizer": ({"a": {"parameters": "*", "optimizer": "muon"}}, {}, "chooses the optimizer 'muon', which there is not; there is only one"),
-    "frozen for nothing": ({"a": {"parameters": "*", "frozen": "soon"}}, {}, "frozen of a group cannot be read from 'soon'"),
+    "frozen for nothing": ({"a": {"parameters": "*", "frozen": "soon"}}, {}, "a frozen length cannot be read from 'soon'"),
 }  # fmt: skip
 
 

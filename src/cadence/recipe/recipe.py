@@ -178,8 +178,6 @@ class Recipe(BaseModel):
         plain(self.model_args, "model_args")
         if self.model_args and self.model is None:
             raise RecipeError("model_args is given without model; write model: package.module:function too, or neither")
-        if isinstance(self.optimizer, dict) and not self.optimizer:
-            raise RecipeError("optimizer is empty; write e.g. optimizer: {name: adamw, lr: 0.001}")
         for name in self.groups:
             group_name(name)
         for name in self.optimizers:
@@ -231,6 +229,11 @@ class Recipe(BaseModel):
         """64 hexadecimal digits over everything that shapes the training. Name, tune, tags and notes do not."""
         # Without defaults, so that a key that a later version adds changes no hash, and runs are found again.
         content = self.model_dump(exclude=set(NOT_CONTENT), exclude_defaults=True)
+        # What depends on the order that it is written in: of a plan the last key counts, of optimizers the first.
+        mappings = (self.groups, self.optimizers, self.schedule)
+        orders = [list(x) for x in mappings if isinstance(x, dict) and len(x) > 1]
+        if orders:
+            content["order"] = orders
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property

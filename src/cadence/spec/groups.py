@@ -198,7 +198,7 @@ def frozen(value: object) -> Span | Literal[True] | None:
         return value
     if value is False:
         return None
-    read = span(cast("Any", value), "frozen of a group")
+    read = span(cast("Any", value), "a frozen length")
     return read if read.amount else None
 
 
