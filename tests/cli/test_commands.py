@@ -406,3 +406,16 @@ def test_a_training_that_divides_its_parameters_shows_how_before_it_begins(tiny:
     lines = done.err.splitlines()
     assert [line.split()[0] for line in lines[:3]] == ["参数组", "offset", "rest"]
     assert lines[3].startswith("第 4 次更新")
+
+
+def test_a_recipe_with_groups_is_drawn_and_linted_without_its_model(tmp_path: Path, command) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "task: bytes\noptimizer: {main: {name: adamw, lr: 0.002}, other: {name: muon, lr: 0.02}}\n"
+        "groups: {body: {parameters: 'role:matrix', optimizer: other, lr: x0.5}}\nno_decay: true\nlayer_decay: 0.8\n"
+        "schedule: {lr: cosine(), 'body:no_decay/lr': linear()}\ntotal: 100\n"
+    )
+    assert command("lint", "a.yaml").out == "no findings\n"
+    (found,) = json.loads(command("plot", "a.yaml", "--json").out)["curves"]
+    assert {name: values[0] for name, values in found["values"].items()} == {
+        "body/lr": 0.01, "rest/lr": 0.002, "body:no_decay/lr": 0.01,
+    }  # fmt: skip

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from cadence._errors import RecipeError
+from cadence.recipe.bases import base_of, group_names
 from cadence.recipe.load import recipe_from_text
 from cadence.recipe.recipe import Recipe
 from cadence.spec.groups import Multiple
@@ -94,3 +96,15 @@ def test_the_order_counts_where_it_shapes_the_training() -> None:
         assert there.content_hash != back.content_hash, key
     one = {"name": "adamw", "lr": 0.003, "weight_decay": 0.1}
     assert make(optimizer=one).content_hash == make(optimizer=dict(reversed(one.items()))).content_hash
+
+
+def test_what_a_recipe_says_of_its_groups_without_its_model() -> None:
+    groups = {"body": {**BODY, "lr": "x0.5"}, "head": {"parameters": "head.*", "lr": 0.1, "weight_decay": "x2"}}
+    plan = {"lr": "cosine()", "head:3/lr": "linear()", "*:no_decay/weight_decay": "constant()"}
+    recipe = make(optimizer=TWO, groups=groups, schedule=plan)
+    assert group_names(recipe) == ["body", "head", "rest", "head:3", "*:no_decay"]
+    assert [base_of(recipe, g, "lr") for g in group_names(recipe)] == [0.01, 0.1, 0.003, 0.1, 0.003]
+    assert [base_of(recipe, g, "weight_decay") for g in ("body", "head", "rest")] == [None, 0.2, 0.1]
+    astray = make(optimizer=TWO, groups={"body": {**BODY, "optimizer": "matrixes"}})
+    with pytest.raises(RecipeError, match="chooses the optimizer 'matrixes'; did you mean 'matrices'"):
+        base_of(astray, "body", "lr")

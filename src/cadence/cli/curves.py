@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cadence._errors import RecipeError, ScriptError, neighbours
+from cadence._errors import RecipeError, ScriptError
 
 if TYPE_CHECKING:
     from cadence.curve.curve import Curve
@@ -36,6 +36,7 @@ def curve_of(text: str, *, total: int | str | None, base: float | None, units: U
 
     if not text.endswith((".yaml", ".yml")):
         return place(text, total=total, base=1.0 if base is None else base, **units._asdict())
+    from cadence.recipe.bases import group_names
     from cadence.recipe.load import load_recipe
 
     recipe = load_recipe(Path(text))
@@ -44,7 +45,7 @@ def curve_of(text: str, *, total: int | str | None, base: float | None, units: U
     if base is not None:
         recipe = recipe.at_rate(base)
     known = {key: value for key, value in units._asdict().items() if value is not None}
-    groups = [*recipe.groups, "rest"]
+    groups = group_names(recipe)
     run = (_units(recipe) if units.steps_per_epoch is None else units)._replace(**known)
     return place(recipe.spec, total=recipe.total, base=_bases(recipe, groups), groups=groups, **run._asdict())
 
@@ -117,20 +118,18 @@ def _units(recipe: Recipe) -> Units:
     return Units(run.steps_per_epoch, run.batch_size, run.tokens_per_step)
 
 
-def _bases(recipe: Recipe, groups: list[str]) -> dict[str, list[Any]]:
-    """What the recipe itself says of each value that its plan governs; a decay by depth takes a model to know."""
+def _bases(recipe: Recipe, groups: list[str]) -> dict[str, list[float]]:
+    """What the recipe itself says of each value that its plan governs."""
     from cadence.curve.place import as_plan
-    from cadence.spec.groups import Multiple, Wanted
+    from cadence.recipe.bases import base_of
 
-    wanted = {**dict(recipe.division.groups), "rest": Wanted()}
-    bases: dict[str, list[Any]] = {}
-    for value in as_plan(recipe.spec).values():
+    plan = as_plan(recipe.spec)
+    bases: dict[str, list[float]] = {}
+    for value in plan.values():
         bases[value] = []
         for group in groups:
-            own = _own(recipe, wanted[group].optimizer)
-            base = dict(wanted[group].values).get(value, own.get(value))
-            if isinstance(base, Multiple):
-                base = None if own.get(value) is None else own[value] * base.factor
+            # A group that the plan does not govern needs none.
+            base = 1.0 if plan.governing(group, value) is None else base_of(recipe, group, value)
             if base is None:
                 raise RecipeError(
                     f"{recipe.name}: the schedule governs {value!r}, and the optimizer names no {value} that it could "
@@ -138,18 +137,3 @@ def _bases(recipe: Recipe, groups: list[str]) -> dict[str, list[Any]]:
                 )
             bases[value].append(base)
     return bases
-
-
-def _own(recipe: Recipe, optimizer: str | None) -> dict[str, Any]:
-    """What an optimizer of the recipe says of its values."""
-    one = recipe.main if optimizer is None else recipe.optimizers.get(optimizer)
-    if one is None:
-        raise RecipeError(
-            f"{recipe.name}: a group chooses the optimizer {optimizer!r}; "
-            f"{neighbours(str(optimizer), recipe.optimizers)}"
-        )
-    own: dict[str, Any] = one.arguments | {"lr": one.lr}
-    for name, index in (("beta1", 0), ("beta2", 1)):
-        if "betas" in own:
-            own[name] = own["betas"][index]
-    return own
