@@ -308,3 +308,57 @@ def test_what_is_no_model_to_train_is_refused(model: Any, said: str) -> None:
     with pytest.raises(OptimizerError) as caught:
         cd.parameter_groups(model, lr=0.1)
     assert said in str(caught.value)
+
+
+# ---- several optimizers ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="this torch has no Muon")
+def test_two_optimizers_share_a_model_under_one_plan() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 1))
+    groups = cd.parameter_groups(
+        model,
+        {"body": {"parameters": "role:matrix", "optimizer": "muon", "lr": "x0.5"}},
+        optimizers={"adamw": {"lr": 0.001, "weight_decay": 0.1}, "muon": {"lr": 0.02}},
+        no_decay=True,
+    )
+    assert {row["group"]: (row["optimizer"], row["names"]) for row in groups.rows()} == {
+        "rest": ("adamw", ["4.weight"]),
+        "rest:no_decay": ("adamw", ["0.bias", "2.bias", "4.bias"]),
+        "body": ("muon", ["0.weight", "2.weight"]),
+    }
+    both = [torch.optim.AdamW(groups.of("adamw")), torch.optim.Muon(groups.of("muon"))]
+    driver = cd.drive(both, {"lr": "warmup(2) >> linear()", "body/lr": "linear()"}, total=10)
+    assert driver.curve.groups == ("rest", "rest:no_decay", "body")
+    before = [p.detach().clone() for p in model.parameters()]
+    for t in range(10):
+        assert [g["lr"] for o in both for g in o.param_groups] == driver.values["lr"]
+        assert both[1].param_groups[0]["lr"] == pytest.approx(0.01 * (1 - t / 10))
+        model(torch.randn(6, 3)).square().mean().backward()
+        for optimizer in both:
+            optimizer.step()
+            optimizer.zero_grad()
+        driver.step()
+    assert all(not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"optimizers": {"a": {"lr": 0.1}, "b": {"lr": 0.1}}}, "the optimizer 'b' gets no parameters"),
+        ({"optimizers": {"a": {"lr": 0.1}}, "lr": 0.1}, "lr and optimizers are both given"),
+        ({"optimizers": {}}, "optimizers maps names to values"),
+        ({"optimizers": ["adamw"]}, "optimizers maps names to values"),
+        ({"optimizers": {"a": 0.1}}, "optimizers has 'a': 0.1; write e.g."),
+    ],
+)
+def test_optimizers_that_cannot_be_meant_are_one_sentence(keys: Keys, said: str) -> None:
+    with pytest.raises(OptimizerError) as caught:
+        cd.parameter_groups(Model(), **keys)
+    assert said in str(caught.value)
+
+
+def test_groups_of_an_optimizer_that_there_is_not_are_refused() -> None:
+    with pytest.raises(OptimizerError, match="there is no optimizer called 'adam'; known are: optimizer"):
+        cd.parameter_groups(Model(), lr=0.1).of("adam")

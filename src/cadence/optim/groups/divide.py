@@ -100,8 +100,8 @@ def _optimizer(name: str, group: Wanted, own: Mapping[str, Mapping[str, Any]]) -
         return next(iter(own))
     if group.optimizer not in own:
         remedy = (
-            "there is only one, which takes all groups; give several by name, e.g. optimizer: "
-            "{main: {name: adamw, lr: 0.001}, matrices: {name: muon, lr: 0.02}}"
+            "there is only one, which takes all groups; name several, in a recipe e.g. optimizer: "
+            "{main: {name: adamw, lr: 0.001}, matrices: {name: muon, lr: 0.02}}, else with optimizers="
             if list(own) == [ONE]
             else neighbours(group.optimizer, own)
         )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from cadence._errors import OptimizerError
 from cadence.optim.groups.divide import ONE, divide
 from cadence.optim.groups.groups import Groups
 from cadence.optim.groups.tree import Tree
 from cadence.spec.groups import division
+from cadence.spec.shown import shown
 
 
 def parameter_groups(
@@ -18,6 +19,7 @@ def parameter_groups(
     *,
     no_decay: bool = False,
     layer_decay: float | None = None,
+    optimizers: Mapping[str, Mapping[str, Any]] | None = None,
     **own: Any,
 ) -> Groups:
     """Divide the trainable parameters of a model into groups, as an optimizer takes them.
@@ -33,13 +35,16 @@ def parameter_groups(
             module that owns the parameter; ``"role:bias"``, or norm, vector, embedding, matrix, stem, head;
             ``"depth:0-3"``); `without`, patterns that are left out; `frozen`, for how long `drive` keeps it from being
             trained (``"3 epochs"``, or true for always); `layer_decay` and `no_decay`, where they differ from those of
-            the whole; all else is a value of its own, as a number or as a multiple of the optimizer's: ``lr="x0.1"``.
+            the whole; `optimizer`, which of several trains it, else the first; all else is a value of its own, as a
+            number or as a multiple of the optimizer's: ``lr="x0.1"``.
         no_decay: no weight decay for biases, normalisation, and other vectors and single numbers (gains).
         layer_decay: factor of the rate from one depth to the one before, in (0, 1]: the last depth has the whole rate.
+        optimizers: where there are several: name of each -> its values, as in `own`.
         own: the optimizer's values (`lr`, `weight_decay`, ...), which every group gets that has none of its own.
 
     Returns:
-        The groups; give them to an optimizer in place of parameters. `table()` shows them.
+        The groups; give them to an optimizer in place of parameters, to one of several those `of` its name. `table()`
+        shows them.
 
     Raises:
         SpecError: a key, a pattern or a value that cannot be meant.
@@ -62,10 +67,37 @@ def parameter_groups(
         rest:1           1      8        0.1   0.01          2.weight
         rest:1:no_decay  1      1        0.1   0             2.bias
         >>> optimizer = torch.optim.AdamW(groups)
+        >>> groups = parameter_groups(
+        ...     model,
+        ...     {"body": {"parameters": "role:matrix", "optimizer": "sgd"}},
+        ...     optimizers={"adamw": {"lr": 1e-3}, "sgd": {"lr": 0.02}},
+        ... )
+        >>> both = [torch.optim.AdamW(groups.of("adamw")), torch.optim.SGD(groups.of("sgd"))]
+        >>> [group["name"] for optimizer in both for group in optimizer.param_groups]
+        ['rest', 'body']
     """
     wanted = division(groups, no_decay=no_decay, layer_decay=layer_decay)
-    divided = divide(tree_of(model), wanted, {ONE: own})
-    return divided.filled()
+    return divide(tree_of(model), wanted, _several(optimizers, own)).filled()
+
+
+def _several(optimizers: object, own: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """The values of each optimizer by its name."""
+    if optimizers is None:
+        return {ONE: own}
+    if own:
+        raise OptimizerError(
+            f"{', '.join(own)} and optimizers are both given; with several optimizers each has its own values, e.g. "
+            f"optimizers={{'adamw': {{'lr': 0.001}}, 'muon': {{'lr': 0.02}}}}"
+        )
+    if not isinstance(optimizers, Mapping) or not optimizers:
+        raise OptimizerError(
+            f"optimizers maps names to values, e.g. {{'adamw': {{'lr': 0.001}}}}, not {shown(optimizers)}"
+        )
+    named = cast("Mapping[object, object]", optimizers)
+    for name, values in named.items():
+        if not isinstance(name, str) or not isinstance(values, Mapping):
+            raise OptimizerError(f"optimizers has {shown(name)}: {shown(values)}; write e.g. 'adamw': {{'lr': 0.001}}")
+    return cast("Mapping[str, Mapping[str, Any]]", optimizers)
 
 
 def tree_of(model: Any) -> Tree:
