@@ -157,3 +157,12 @@ def test_a_rate_of_its_own_needs_the_optimizers() -> None:
     with pytest.raises(OptimizerError, match=r"'head' has the rate 0[.]5, which paddle takes as a multiple"):
         list(groups)
     assert groups.entries()[0]["lr"] == 0.5
+
+
+def test_an_optimizer_by_name_takes_the_groups_too() -> None:
+    _, groups = made({"head": {"parameters": "head.*", "lr": "x10"}}, no_decay=True)
+    optimizer = cd.optimizer("adamw", groups, lr=0.1)
+    assert cd.drive(optimizer, {"lr": "linear()", "weight_decay": 1}, total=10).values == {
+        "lr": pytest.approx([1.0, 1.0, 0.1, 0.1]),
+        "weight_decay": [0.01, 0.0, 0.01, 0.0],
+    }

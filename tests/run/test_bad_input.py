@@ -104,6 +104,9 @@ Keys = dict[str, Any]
             },
             "'a' chooses the optimizer 'tow', which there is not; did you mean 'two'?",
         ),
+        ({"optimizer": {"name": "lyon", "lr": 0.1}}, "there is no optimizer called 'lyon'; did you mean 'lion'"),
+        ({"optimizer": {"name": "lomo", "lr": 0.1}}, "updates within the backward pass"),
+        ({"optimizer": {"name": "muon", "lr": 0.1}}, "takes only matrices, and '"),
     ],
     ids=lambda x: None if isinstance(x, dict) else x[:40],
 )

@@ -21,6 +21,14 @@ def group_names(recipe: Recipe) -> list[str]:
     return list(dict.fromkeys([*recipe.groups, REST, *parts]))
 
 
+def groups_of(recipe: Recipe, optimizer: str) -> list[str]:
+    """Those of these groups that an optimizer trains."""
+    wanted = dict(recipe.division.groups)
+    main = next(iter(recipe.optimizers))
+    chosen = {name: wanted.get(name.partition(":")[0], Wanted()).optimizer or main for name in group_names(recipe)}
+    return [name for name, one in chosen.items() if one == optimizer]
+
+
 def base_of(recipe: Recipe, group: str, value: str) -> float | None:
     """The base of a value of a group, as far as the recipe names it; a decay by depth is not in it.
 

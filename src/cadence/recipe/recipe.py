@@ -129,6 +129,14 @@ class Recipe(BaseModel):
         Field(description="arithmetic of forward and backward: fp32, bf16, fp16"),
         Wanted("fp32, bf16 or fp16", "bf16"),
     ] = "fp32"
+    nonfinite: Annotated[
+        Literal["skip", "error"] | None,
+        Field(
+            description="what becomes of an update with a gradient that is not finite: skip: it is skipped, and the "
+            "schedule waits; error: the run ends before a weight is changed; null: it is done"
+        ),
+        Wanted("skip, error or null", "skip"),
+    ] = None
     seed: Annotated[
         int,
         Field(description="of initial weights, data order, augmentation, dropout", ge=0, lt=2**32),
@@ -183,6 +191,11 @@ class Recipe(BaseModel):
         for name in self.optimizers:
             if not name.strip():
                 raise RecipeError("one of the optimizers has an empty name; call it by a word")
+        if self.nonfinite == "error" and self.precision == "fp16":
+            raise RecipeError(
+                "precision fp16 overflows now and then as a matter of course, and its loss scaler skips such updates; "
+                "write nonfinite: skip, or leave it out"
+            )
         if not self.name.strip():
             raise RecipeError("name is empty; write a name, or leave the key out")
         return self

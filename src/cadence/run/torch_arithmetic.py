@@ -48,6 +48,10 @@ class Arithmetic(abc.ABC):
         """Clip the gradients to a global norm; returns the norm before, in the loss's own scale."""
 
     @abc.abstractmethod
+    def skip(self, optimizer: Stepped) -> None:
+        """In the place of `step`, where gradients are known not to be finite: no weight is changed."""
+
+    @abc.abstractmethod
     def step(self, optimizer: Stepped) -> None:
         """Change the weights; an update with gradients that are not finite may be skipped where a scaler is at work."""
 
@@ -67,6 +71,9 @@ class Plain(Arithmetic):
 
     def clip(self, optimizer: Stepped, weights: Sequence[torch.Tensor], norm: float) -> torch.Tensor:
         return torch.nn.utils.clip_grad_norm_(weights, norm)
+
+    def skip(self, optimizer: Stepped) -> None:
+        pass
 
     def step(self, optimizer: Stepped) -> None:
         optimizer.step()
@@ -91,6 +98,9 @@ class Mixed(Arithmetic):
 
     def clip(self, optimizer: Stepped, weights: Sequence[torch.Tensor], norm: float) -> torch.Tensor:
         return torch.nn.utils.clip_grad_norm_(weights, norm)
+
+    def skip(self, optimizer: Stepped) -> None:
+        pass
 
     def step(self, optimizer: Stepped) -> None:
         optimizer.step()
@@ -117,6 +127,10 @@ class Scaled(Arithmetic):
         # Unscaled first: a limit on the norm of scaled gradients would mean something else at every scale.
         self._scaler.unscale_(cast("torch.optim.Optimizer", optimizer))
         return torch.nn.utils.clip_grad_norm_(weights, norm)
+
+    def skip(self, optimizer: Stepped) -> None:
+        # The scaler sees it as well, skips, and lowers its scale.
+        self.step(optimizer)
 
     def step(self, optimizer: Stepped) -> None:
         self._scaler.step(cast("torch.optim.Optimizer", optimizer))

@@ -20,6 +20,7 @@ from cadence.run.division import divided
 from cadence.run.engine import Engine, Update
 from cadence.run.imports import called
 from cadence.run.torch_arithmetic import Arithmetic, arithmetic
+from cadence.run.torch_finite import Guard, finite, overflowed
 from cadence.run.torch_optimizers import Together, torch_optimizers
 from cadence.run.torch_state import (
     Parts,
@@ -53,8 +54,9 @@ def open_engine(recipe: Recipe, task: Task) -> Generator[Engine, None, None]:
         model.train()
         groups = divided(torch_tree(model), recipe)
         optimizers = Together(torch_optimizers(recipe, groups))
+        guard = finite if recipe.nonfinite is None else overflowed
         metrics = {task.metric_name: metric}
-        yield TorchEngine(model, optimizers, groups, loss, metrics, means, device, recipe.clip_norm)
+        yield TorchEngine(model, optimizers, groups, loss, metrics, means, device, recipe.clip_norm, guard)
 
 
 @final
@@ -70,6 +72,7 @@ class TorchEngine(Engine):
         means: how forward and backward are computed.
         device: where.
         clip_norm: largest global norm of the gradients; None: they are left as they are.
+        guard: names the parameters of the model whose gradients must not reach the weights.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class TorchEngine(Engine):
         means: Arithmetic,
         device: torch.device,
         clip_norm: float | None,
+        guard: Guard,
     ) -> None:
         self._model = model
         self._optimizers = optimizers
@@ -91,6 +95,7 @@ class TorchEngine(Engine):
         self._means = means
         self._device = device
         self._clip_norm = clip_norm
+        self._guard = guard
         self._weights = [p for group in optimizers.param_groups for p in group["params"]]
 
     @property
@@ -124,6 +129,10 @@ class TorchEngine(Engine):
             means.backward(loss)
         else:
             examples, loss = self._accumulate(batches)
+        bad = self._guard(self._model)
+        if bad:
+            means.skip(self._optimizers)
+            return Update(loss.item(), examples, None, bad)
         norm = None
         if self._clip_norm is not None:
             norm = means.clip(self._optimizers, self._weights, self._clip_norm)
@@ -181,16 +190,17 @@ class TorchEngine(Engine):
             set_random_state(before)
 
     def save(self, tensors: Path) -> dict[str, Any]:
-        scaler = self._means.scaler
-        state = {
-            "model": self._model.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers.members],
-            "scaler": {} if scaler is None else scaler.state_dict(),
-            "random": random_state(),
-        }
-        parts = Parts()
-        rest = take_apart(state, "", parts)
-        write_tensors(tensors, parts.tensors)
+        scaler, parts = self._means.scaler, Parts()
+        # Of an optimizer that averages, the model's file has the weights that it is judged by.
+        with self._judging():
+            state = {
+                "model": self._model.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in self._optimizers.members],
+                "scaler": {} if scaler is None else scaler.state_dict(),
+                "random": random_state(),
+            }
+            rest = take_apart(state, "", parts)
+            write_tensors(tensors, parts.tensors)
         return rest
 
     def load(self, tensors: Path, rest: dict[str, Any]) -> None:
@@ -206,6 +216,9 @@ class TorchEngine(Engine):
                 f"the checkpoint {tensors} does not fit this recipe's model or optimizer "
                 f"({str(fault).splitlines()[0]}); train anew into another folder, or with fresh=True"
             ) from fault
+        for optimizer in self._optimizers.members:
+            if callable(begin := getattr(optimizer, "train", None)):
+                begin()
         set_random_state(state["random"])
 
     def reduce(self, metrics: dict[str, float]) -> dict[str, float]:

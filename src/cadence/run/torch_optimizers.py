@@ -10,6 +10,7 @@ import torch
 
 from cadence._errors import OptimizerError, RecipeError, neighbours
 from cadence.optim.groups.groups import Groups
+from cadence.optim.habits import OWN_LOOP
 from cadence.optim.make import optimizer as make_optimizer
 from cadence.recipe.recipe import Recipe
 
@@ -64,7 +65,10 @@ class Together:
 
 
 def _check_steps_alone(optimizer: torch.optim.Optimizer, name: str) -> None:
-    """Refuse methods that compute the loss again and again within one update."""
+    """Refuse methods that need more for an update than one gradient of the loss."""
+    reason = OWN_LOOP.get(type(optimizer).__name__)
+    if reason is not None:
+        raise RecipeError(f"the optimizer {name!r} {reason}, which a recipe cannot give; choose another method")
     closure = inspect.signature(type(optimizer).step).parameters.get("closure")
     if closure is not None and closure.default is inspect.Parameter.empty:
         raise RecipeError(f"the optimizer {name!r} needs a closure, which a recipe cannot give; choose another method")

@@ -9,6 +9,7 @@ from cadence._errors import OptimizerError
 from cadence.optim.groups.divide import ONE, divide
 from cadence.optim.groups.groups import Groups
 from cadence.optim.groups.tree import Tree
+from cadence.optim.trained import kind_of
 from cadence.spec.groups import division
 from cadence.spec.shown import shown
 
@@ -106,12 +107,12 @@ def tree_of(model: Any) -> Tree:
     Raises:
         OptimizerError: it is no model.
     """
-    modules = {cls.__module__.partition(".")[0] for cls in type(model).__mro__}
-    if "torch" in modules and hasattr(model, "named_modules"):
+    kind = kind_of(model)
+    if kind == "torch" and hasattr(model, "named_modules"):
         from cadence.optim.groups.torch_tree import torch_tree
 
         return torch_tree(model)
-    if "paddle" in modules and hasattr(model, "named_sublayers"):
+    if kind == "paddle" and hasattr(model, "named_sublayers"):
         from cadence.optim.groups.paddle_tree import paddle_tree
 
         return paddle_tree(model)

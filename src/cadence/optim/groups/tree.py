@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cadence.optim.trained import Framework
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Tree:
     """
 
     kind: str
-    framework: str
+    framework: Framework
     modules: tuple[Module, ...]
     parameters: tuple[Parameter, ...]
 
