@@ -85,8 +85,8 @@ nothing back, so that a step can be captured into a CUDA graph; a rate that chan
 
 PEERS_INTRODUCTION = (
     "In other libraries. With the settings of the third column the numbers are theirs, to 1e-12 over fifty updates in "
-    "double precision (where a library keeps settings in single precision: for numbers that it can hold); the rows below "
-    "a library are arguments that have another name or value here."
+    "double precision (where a library keeps settings in single precision: for numbers that it can hold); the rows "
+    "below a library are arguments that have another name or value here."
 )
 
 
