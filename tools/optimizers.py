@@ -54,9 +54,9 @@ others = [p for p in model.parameters() if p.ndim < 2]  # biases, scales and shi
 optimizer = Lamb([{"params": matrices}, {"params": others, "adapt": False, "weight_decay": 0.0}], lr=1e-3)
 ```
 
-**By name**: `cd.optimizer("lamb", model, lr=1e-3)`, and in a recipe `optimizer: {name: lamb, lr: 1e-3}`. The names
-`adagrad` and `adamw` stand for the framework's own classes; those here are imported, as
-`cadence.optim.for_torch.adamw.AdamW`, or asked for by a setting that only they have.
+**By name**: `cd.optimizer("lamb", model, lr=1e-3)`, and in a recipe `optimizer: {name: lamb, lr: 1e-3}`. `adagrad` and
+`adamw` alone mean the framework's own classes; an argument that only those here have (`independent_decay=True`) or the
+source (`"cadence:adamw"`) means these.
 
 **Half precision**: computed in single precision and rounded once; the states are stored as the parameter is. In float16
 the square of a gradient below 2e-4 is 0; keep parameters in float32 under autocast there.
