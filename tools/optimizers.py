@@ -71,7 +71,7 @@ the square of a gradient below 2e-4 is 0; keep parameters in float32 under autoc
 
 The compiler is that of the variable `CC`, else `cc`, `gcc` or `clang`. A kernel is kept in
 `$XDG_CACHE_HOME/cadence/kernels` (`~/.cache/...`) if nobody else may write there, else in a folder of the process.
-All ways give the same numbers to rounding, and one thread the same bits as many.
+All ways give the same numbers to rounding; a kernel gives the same bits with one thread as with many.
 
 A kernel moves every parameter, gradient and state through memory once; LAMB and LARS read large tensors twice,
 because the size of a layer's step is known only when all of it has been seen. Where nothing else is done the speed of
