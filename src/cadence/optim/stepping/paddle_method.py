@@ -11,7 +11,7 @@ import paddle
 from paddle.optimizer import Optimizer
 
 from cadence._errors import CompilerError, OptimizerError
-from cadence.optim.kernels.kernel import kernel
+from cadence.optim.kernels.kernel import Kernel, kernel
 from cadence.optim.kernels.source import Precision
 from cadence.optim.rules.rule import Rule, check
 from cadence.optim.stepping import paddle_state as saving
@@ -33,7 +33,7 @@ from cadence.optim.stepping.paddle_groups import (
     signature,
     stored,
 )
-from cadence.optim.stepping.paddle_memory import Piece, precision_of, threads, update_in_memory
+from cadence.optim.stepping.paddle_memory import Laid, Piece, lay_out, precision_of, threads, update_in_memory
 from cadence.optim.stepping.paddle_plain import put
 from cadence.optim.stepping.paddle_update import append_update, norm_of, shrunk, update_here
 
@@ -52,11 +52,19 @@ class Item(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """What some parameters have in common: the variant of the rule, its numbers, and the settings they come from."""
+    """What some parameters have in common.
+
+    Attributes:
+        rule: with its choice of variants.
+        numbers: the rule's.
+        settings: that both come from.
+        stores: where their states are, by the parameter's name; the last holds the counters.
+    """
 
     rule: Rule
     numbers: dict[str, float]
     settings: dict[str, Any]
+    stores: list[dict[str, Tensor]]
 
 
 class PaddleMethod(Optimizer):
@@ -167,7 +175,8 @@ class PaddleMethod(Optimizer):
         numbers = rule.numbers(settings)
         if shrink is not None:
             numbers["shrink"] = shrunk(settings, shrink)
-        return Variant(rule, numbers, settings)
+        stores = [self._accumulators[self._accumulator(state)] for state in (*rule.state, STEP)]
+        return Variant(rule, numbers, settings, stores)
 
     # ---- state -----------------------------------------------------------------------------------------------------
 
@@ -200,23 +209,26 @@ class PaddleMethod(Optimizer):
     load_state_dict = set_state_dict
     set_dict = set_state_dict
 
-    def _started(self, x: Tensor, variant: Variant) -> tuple[list[Tensor], Tensor]:
+    def _started(self, x: Tensor, variant: Variant) -> list[Tensor]:
         """The states of a parameter, and its counter; made at its first update."""
-        first = variant.rule.start(variant.settings)
-        states = [self._state(x, name, first.get(name, 0.0)) for name in variant.rule.state]
-        return states, self._state(x, STEP, 0.0)
+        name = x.name
+        try:
+            return [store[name] for store in variant.stores]
+        except KeyError:
+            first = variant.rule.start(variant.settings)
+            states = (*variant.rule.state, STEP)
+            return [self._state(x, state, first.get(state, 0.0)) for state in states]
 
     def _state(self, x: Tensor, state: str, first: float) -> Tensor:
         name = self._accumulator(state)
-        there = self._accumulators[name].get(x.name)
-        if there is not None:
-            return there
-        if state == STEP:
-            made = paddle.to_tensor([first], dtype="float32", place=paddle.CPUPlace())
-        else:
-            made = paddle.full_like(x, first, dtype="float32" if x.dtype in HALVES else x.dtype)
-        self._accumulators[name][x.name] = saving.named(made, saving.tensor_name(x.name, name))
-        return made
+        store = self._accumulators[name]
+        if x.name not in store:
+            if state == STEP:
+                made = paddle.to_tensor([first], dtype="float32", place=paddle.CPUPlace())
+            else:
+                made = paddle.full_like(x, first, dtype="float32" if x.dtype in HALVES else x.dtype)
+            store[x.name] = saving.named(made, saving.tensor_name(x.name, name))
+        return store[x.name]
 
     def _accumulator(self, state: str) -> str:
         return state if self._name is None else f"{self._name}_{state}"
@@ -268,6 +280,12 @@ class PaddleMethod(Optimizer):
         """
         return [float(ratio) for ratio in self._ratios]
 
+    def append_regularization_ops(self, parameters_and_grads: Any, regularization: Any = None) -> Any:
+        """As paddle's, which takes its time also where nothing is regularized."""
+        if regularization is None and all(getattr(x, "regularizer", None) is None for x, _ in parameters_and_grads):
+            return parameters_and_grads
+        return super().append_regularization_ops(parameters_and_grads, regularization)
+
     @contextmanager
     def _together(self) -> Generator[None]:
         """Gather what paddle hands over group by group, and update all of it at the end."""
@@ -318,7 +336,7 @@ class PaddleMethod(Optimizer):
         bases, shrink = self._bases(), self._shrink(items)
         variants: dict[tuple[int, float], Variant] = {}
         here: dict[tuple[Precision, Rule, tuple[str, ...]], list[Piece]] = {}
-        elsewhere: list[tuple[Piece, Variant]] = []
+        elsewhere: list[tuple[Piece, Rule]] = []
         halves: list[tuple[Tensor, Tensor]] = []
         for x, g, group in items:
             key = (group, multiple_of(x))
@@ -329,22 +347,21 @@ class PaddleMethod(Optimizer):
             if self._multi_precision and x.dtype in HALVES:
                 target = self._master(x)
                 halves.append((x, target))
-            piece = Piece(target, g, *self._started(x, variant), variant.numbers)
+            piece = Piece(target, g, self._started(x, variant), variant.numbers)
             precision = None if self._compiled is False else precision_of(target)
             if precision is None:
-                elsewhere.append((piece, variant))
+                elsewhere.append((piece, variant.rule))
             else:
                 here.setdefault((precision, variant.rule, tuple(variant.numbers)), []).append(piece)
-        self._ratios = []
+        calls: list[tuple[Kernel, Laid]] = []
         for (precision, rule, names), pieces in here.items():
             try:
-                run = kernel(rule, names, precision)
+                calls.append((kernel(rule, names, precision), lay_out(pieces)))
             except CompilerError as fault:
                 self._go_without(fault)
-                self._ratios += [update_here(piece, rule) for piece in pieces]
-            else:
-                self._ratios += update_in_memory(run, pieces, threads())
-        self._ratios += [update_here(piece, variant.rule) for piece, variant in elsewhere]
+                elsewhere = [*((piece, rule) for piece in pieces), *elsewhere]
+        self._ratios = [ratio for run, laid in calls for ratio in update_in_memory(run, laid, threads())]
+        self._ratios += [update_here(piece, rule) for piece, rule in elsewhere]
         for x, master in halves:
             put(master, x)
 

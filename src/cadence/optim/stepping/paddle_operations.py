@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,14 @@ import paddle
 def exactly(number: float, dtype: Any) -> Any:
     """A number as an operand with all its digits: in static programs plain numbers are kept in single precision."""
     return number if paddle.in_dynamic_mode() else paddle.full([], number, dtype)
+
+
+def _divide(a: Any, b: Any) -> Any:
+    """As the processor divides: by 0 without an exception."""
+    try:
+        return a / b
+    except ZeroDivisionError:
+        return math.nan if a == 0 or math.isnan(a) else math.copysign(math.inf, a) * math.copysign(1.0, b)
 
 
 def _root(a: Any) -> Any:
@@ -42,7 +51,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "add": operator.add,
     "subtract": operator.sub,
     "multiply": operator.mul,
-    "divide": operator.truediv,
+    "divide": _divide,
     "power": operator.pow,
     "negate": operator.neg,
     "less": operator.lt,

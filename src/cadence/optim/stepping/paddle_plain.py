@@ -23,7 +23,7 @@ Tensor: TypeAlias = Any
 Number: TypeAlias = Any
 """A float, or a tensor of one float64 where no float is known yet."""
 
-PIECE = 32768
+PIECE = 65536
 """Elements that are gone through together on a processor: what is computed in between stays in its cache."""
 
 
@@ -82,28 +82,48 @@ def update_in_pieces(rule: Rule, tensors: Mapping[str, Tensor], numbers: Mapping
     Returns:
         What the step was multiplied by.
     """
-    passes = _passes(rule, tuple(name for name in numbers if name != "t"))
-    rows = {name: tensor.reshape([-1]) for name, tensor in tensors.items()}
+    passes, known = _passes(rule, tuple(name for name in numbers if name != "t")), Numbers(numbers)
+    pieces = _cut({name: tensor.reshape([-1]) for name, tensor in tensors.items()})
     if not rule.measures:
-        passes.together.go_through(rows, Numbers(numbers))
+        given = passes.together.read(known, tensors)
+        for piece in pieces:
+            _put_all(passes.together.run(piece, given)[0], piece)
         return 1.0
-    squares = [0.0] * 2
-
-    def measure(vectors: list[Tensor]) -> None:
+    given, squares = passes.first.read(known, tensors), [0.0] * 2
+    for piece in pieces:
+        made, vectors = passes.first.run(piece, given)
         for i, vector in enumerate(vectors):
             squares[i] += float(_squares(vector).item())
-
-    passes.first.go_through(rows, Numbers(numbers), measure)
-    known = Numbers({**numbers, **{f"norm{i}": square**0.5 for i, square in enumerate(squares)}})
+            piece[f"vector{i}"] = vector
+        _put_all(made, piece)
+    for i, square in enumerate(squares):
+        known.give(f"norm{i}", square**0.5)
     scale: float = known[passes.scale]
     known.give(SCALE, scale)
-    passes.second.go_through(rows, known)
+    given = passes.finish.read(known, tensors)
+    for piece in pieces:
+        _put_all(passes.finish.run(piece, given)[0], piece)
     return scale
+
+
+def _cut(rows: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
+    """Rows as pieces, which are views."""
+    size = rows["x"].shape[0]
+    return [{name: row[begin : begin + PIECE] for name, row in rows.items()} for begin in range(0, size, PIECE)]
+
+
+def _put_all(made: Mapping[str, Tensor], piece: Mapping[str, Tensor]) -> None:
+    for name, value in made.items():
+        put(value, piece[name])
 
 
 def put(value: Tensor, into: Tensor) -> None:
     """Put a value where another is, in the dtype that is there; or append that to the program that is being made."""
-    paddle.assign(value if value.dtype == into.dtype else paddle.cast(value, into.dtype), output=into)
+    value = value if value.dtype == into.dtype else paddle.cast(value, into.dtype)
+    if paddle.in_dynamic_mode():
+        into.copy_(value, True)
+    else:
+        paddle.assign(value, output=into)
 
 
 def _squares(x: Tensor) -> Tensor:
@@ -155,26 +175,6 @@ class _Pass:
             values[target] = work(*[values[place] for place in operands])
         return {name: values[place] for name, place in self._new.items()}, [values[p] for p in self._measured]
 
-    def go_through(
-        self, rows: Mapping[str, Tensor], numbers: Numbers, seen: Callable[[list[Tensor]], object] | None = None
-    ) -> None:
-        """Execute on one piece after another, and put what is made where it belongs.
-
-        Args:
-            rows: the tensors, each as one row.
-            numbers: all that are needed.
-            seen: is shown what is measured of each piece.
-        """
-        known, size = self.read(numbers, rows), rows["x"].shape[0]
-        wanted = {*self._given, *self._new}
-        for begin in range(0, size, PIECE):
-            piece = {name: rows[name][begin : begin + PIECE] for name in wanted}
-            made, measured = self.run(piece, known)
-            if seen is not None:
-                seen(measured)
-            for name, value in made.items():
-                put(value, piece[name])
-
     def _order(self, x: Operand, ordered: list[Symbol]) -> None:
         """Enter what a value is made of, each before what is made of it."""
         if not isinstance(x, Symbol) or not x.elementwise:
@@ -215,14 +215,12 @@ def _key(x: Operand) -> object:
 
 
 class _Passes(NamedTuple):
-    """The ways through a rule: in one pass; or in two, of which the second uses what the first has measured (`finish`),
-    or computes it anew (`second`)."""
+    """The ways through a rule: in one pass; or in two, with the scale between them."""
 
     together: _Pass
     first: _Pass
     scale: Operand
     finish: _Pass
-    second: _Pass
 
 
 @cache
@@ -233,7 +231,6 @@ def _passes(rule: Rule, numbers: tuple[str, ...]) -> _Passes:
         _Pass(traced.first, traced.measured),
         traced.scale,
         _Pass(traced.finish),
-        _Pass(traced.second),
     )
 
 
@@ -266,8 +263,10 @@ class Numbers:
         known = self._known.get(id(x))
         if known is None:
             operands = [self[o] for o in x.operands]
-            if not all(isinstance(o, float) for o in operands):
+            if not all(isinstance(o, (float, bool)) for o in operands):
                 operands = [exactly(o, "float64") if isinstance(o, float) else o for o in operands]
+                if x.operation not in ("or", "where"):
+                    operands = [paddle.cast(o, "float64") if o.dtype == paddle.bool else o for o in operands]
             known = self._known[id(x)] = OPERATIONS[x.operation](*operands)
         return known
 

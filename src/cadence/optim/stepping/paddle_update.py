@@ -16,7 +16,7 @@ from cadence.optim.stepping.paddle_plain import fits_pieces, new_values, numbers
 
 def update_here(piece: Piece, rule: Rule) -> Any:
     """Update one tensor by paddle's own operations; returns what the step was multiplied by."""
-    x, g, states, step, numbers = piece
+    x, g, (*states, step), numbers = piece
     for what, tensor in [("gradient", g), *zip(rule.state, states, strict=True)]:
         if tensor.shape != x.shape:
             raise misfit(what, tensor, x)
@@ -26,10 +26,12 @@ def update_here(piece: Piece, rule: Rule) -> Any:
     places = {"x": x, **dict(zip(rule.state, states, strict=True))}
     given = {name: _as(inner, tensor) for name, tensor in {**places, "g": g}.items()}
     if inner == x.dtype and fits_pieces(*given.values()):
-        return update_in_pieces(rule, given, numbers)
-    made, ratio = new_values(rule, given, numbers)
-    for name, value in made.items():
-        put(value, places[name])
+        ratio = update_in_pieces(rule, given, numbers)
+    else:
+        made, ratio = new_values(rule, given, numbers)
+        for name, value in made.items():
+            put(value, places[name])
+    x._bump_inplace_version()
     return ratio
 
 
