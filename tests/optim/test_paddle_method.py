@@ -165,6 +165,17 @@ def test_bounds_follow_any_scheduler_through_its_base(scheduler: str) -> None:
     assert differ([z.numpy() for z in zs], [y.numpy() for y in ys])
 
 
+def test_a_scheduler_that_comes_later_brings_its_base() -> None:
+    xs, ys = parameters(), parameters()
+    later, first = AdaBound(0.5, xs), AdaBound(lr.StepDecay(0.01, 2), ys)
+    later.set_lr_scheduler(lr.StepDecay(0.01, 2))
+    assert_equal(train(later, xs, 3), train(first, ys, 3), 0.0)
+    with pytest.raises(OptimizerError, match=r"write set_lr\(0.1\) for a number"):
+        later.set_lr_scheduler(0.1)
+    with pytest.raises(OptimizerError, match="without a scale for its bounds"):
+        later.set_lr_scheduler(lr.StepDecay(0.0, 2))
+
+
 def test_the_base_goes_with_the_state_and_a_driver_takes_it_from_there() -> None:
     xs = parameters()
     optimizer = AdaBound(0.01, [{"params": xs[:3]}, {"params": xs[3:], "learning_rate": 0.5}])
@@ -299,6 +310,25 @@ def test_paddle_s_own_training_loop_uses_it() -> None:
     model.fit(Data(), batch_size=8, epochs=20, verbose=0, shuffle=False)
     assert float(((net(paddle.to_tensor(x)) - paddle.to_tensor(y)) ** 2).mean()) < 0.01
     assert scheduler.last_epoch == 160
+
+
+@pytest.mark.filterwarnings("ignore:The program will return to single-card operation:UserWarning")
+def test_a_model_for_several_processes_is_trained_as_ever() -> None:
+    def losses(wrap: bool) -> list[float]:
+        paddle.seed(1)
+        layer = paddle.nn.Linear(4, 1)
+        model = paddle.DataParallel(layer) if wrap else layer
+        optimizer = Lamb(0.1, model.parameters())
+        seen = []
+        for _ in range(4):
+            loss = (model(paddle.ones([2, 4])) - 3.0).square().mean()
+            loss.backward()
+            optimizer.step()
+            optimizer.clear_grad()
+            seen.append(loss.item())
+        return seen
+
+    assert losses(True) == pytest.approx(losses(False), rel=1e-6)
 
 
 @pytest.mark.parametrize("compiled", [None, False])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import cadence as cd
+from cadence._errors import OptimizerError
 
 paddle = pytest.importorskip("paddle")
 
@@ -26,7 +27,12 @@ STEPS = 50
 SCHEDULE = "warmup(5) >> cosine(to=0.1)"
 MULTIPLES = (1.0, 3.0, 0.5)
 
-KINDS = [(name, settings) for name in NAMES for settings in [{}, *mixtures(name)]]
+KERNEL = [("kernel", name, settings) for name in NAMES for settings in [{}, *mixtures(name)]]
+PLAIN = [
+    (path, name, settings)
+    for name in NAMES
+    for path, settings in zip(["whole", "pieces"] * 2, mixtures(name), strict=True)
+]
 
 
 def method(name: str) -> type[PaddleMethod]:
@@ -97,10 +103,9 @@ def assert_close(one: list[np.ndarray], other: list[np.ndarray], *, rtol: float 
         np.testing.assert_allclose(a, b, rtol=0, atol=rtol * float(np.abs(b).max()))
 
 
-@pytest.mark.parametrize("path", ["kernel", "whole", "pieces"])
-@pytest.mark.parametrize(("name", "settings"), KINDS, ids=str)
+@pytest.mark.parametrize(("path", "name", "settings"), KERNEL + PLAIN, ids=str)
 def test_fifty_updates_under_a_schedule_with_groups_and_a_restart_are_those_of_the_paper(
-    name: str, settings: dict[str, Any], path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: str, name: str, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if path == "pieces":
         monkeypatch.setattr(paddle_plain, "PIECE", 7)
@@ -122,37 +127,105 @@ def static_mode() -> Iterator[None]:
 
 
 def run_program(
-    name: str, settings: dict[str, Any], multiples: list[float], steps: int, dtype: str = "float64", **options: Any
+    name: str,
+    settings: dict[str, Any],
+    multiples: list[float],
+    steps: int,
+    prepare: Callable[[Any], Any] = lambda optimizer: None,
+    feed: Mapping[str, Any] | None = None,
 ) -> list[np.ndarray]:
-    """A program of one parameter for each of the starting values, and what it makes of them under the schedule."""
+    """A program of one parameter for each of the starting values, and what it makes of them under the schedule.
+
+    Args:
+        name, settings: of the method.
+        multiples: of the rate, for each parameter.
+        steps: to run.
+        prepare: is shown the optimizer while the program is made.
+        feed: further values for every run.
+    """
     values = starting_values()
     base = defaults(rules()[name])["lr"]
     with static_mode():
         main, startup, scope = paddle.static.Program(), paddle.static.Program(), paddle.static.Scope()
         with paddle.static.program_guard(main, startup), paddle.utils.unique_name.guard():
-            loss = paddle.zeros([], dtype)
+            loss = paddle.zeros([], "float64")
             for i, (v, multiple) in enumerate(zip(values, multiples, strict=True)):
-                attribute = paddle.ParamAttr(
-                    f"x{i}",
-                    initializer=paddle.nn.initializer.Assign(v.astype(dtype)),
-                    learning_rate=multiple,
-                )
-                x = paddle.create_parameter(list(v.shape), dtype, attr=attribute)
-                loss = loss + (x * paddle.static.data(f"g{i}", list(v.shape), dtype)).sum()
+                start = paddle.nn.initializer.Assign(v)
+                attribute = paddle.ParamAttr(f"x{i}", initializer=start, learning_rate=multiple)
+                x = paddle.create_parameter(list(v.shape), "float64", attr=attribute)
+                loss = loss + (x * paddle.static.data(f"g{i}", list(v.shape), "float64")).sum()
             scheduler = cd.paddle_scheduler(SCHEDULE, base=base, total=STEPS)
-            method(name)(scheduler, **options, **settings).minimize(loss)
+            optimizer = method(name)(scheduler, **settings)
+            prepare(optimizer)
+            optimizer.minimize(loss)
         executor = paddle.static.Executor(paddle.CPUPlace())
         with paddle.static.scope_guard(scope):
             executor.run(startup)
             for t in range(steps):
-                executor.run(main, feed={f"g{i}": g.astype(dtype) for i, g in enumerate(gradients(t + 1))})
+                given = {f"g{i}": g for i, g in enumerate(gradients(t + 1))}
+                executor.run(main, feed={**given, **(feed or {})})
                 scheduler.step()
             return [np.array(scope.find_var(f"x{i}").get_tensor()) for i in range(len(values))]
 
 
 @OF_PADDLE
-@pytest.mark.parametrize(("name", "settings"), [k for k in KINDS if k[1]][::2], ids=str)
+@pytest.mark.parametrize(("name", "settings"), [(n, s) for n in NAMES for s in mixtures(n)[:2]], ids=str)
 def test_a_static_program_computes_the_same(name: str, settings: dict[str, Any]) -> None:
     multiples = [1.0, 0.5, 1.0, 2.0, 1.0, 1.0]
     groups = [{**settings, "learning_rate": m} for m in multiples]
     assert_close(run_program(name, settings, multiples, 20), referred(name, groups, SCHEDULE, 20))
+
+
+@OF_PADDLE
+@pytest.mark.parametrize("skip", [True, False])
+def test_a_static_program_skips_the_update_where_the_loss_scaler_says_so(skip: bool) -> None:
+    def prepare(optimizer: Any) -> None:
+        optimizer._set_auxiliary_var("found_inf", paddle.static.data("found", [1], "bool"))
+
+    found = run_program("adabound", {}, [1.0] * 6, 3, prepare, {"found": np.array([skip])})
+    assert_close(found, starting_values() if skip else referred("adabound", [{"learning_rate": 1.0}] * 6, SCHEDULE, 3))
+
+
+@OF_PADDLE
+def test_a_static_program_clips_gradients_as_paddle_does_it_before() -> None:
+    clip = paddle.nn.ClipGradByGlobalNorm(0.5)
+    clipped = run_program("lamb", {"grad_clip": clip}, [1.0] * 6, 5)
+    groups = [{"max_grad_norm": 0.5, "learning_rate": 1.0}] * 6
+    assert_close(clipped, referred("lamb", groups, SCHEDULE, 5), rtol=1e-6)
+
+
+@OF_PADDLE
+def test_a_static_program_takes_a_number_as_its_rate_and_half_precision_too() -> None:
+    with static_mode():
+        main, startup, scope = paddle.static.Program(), paddle.static.Program(), paddle.static.Scope()
+        with paddle.static.program_guard(main, startup), paddle.utils.unique_name.guard():
+            start = paddle.nn.initializer.Constant(3.0)
+            x = paddle.create_parameter([4], "float16", attr=paddle.ParamAttr("x", initializer=start))
+            method("lamb")(0.25, weight_decay=0.0).minimize(x.sum())
+        executor = paddle.static.Executor(paddle.CPUPlace())
+        with paddle.static.scope_guard(scope):
+            executor.run(startup)
+            executor.run(main)
+            # |x| = 6, |r| = 2: a step of 0.25 * 3.
+            np.testing.assert_allclose(np.array(scope.find_var("x").get_tensor()), 2.25)
+
+
+@OF_PADDLE
+def test_what_static_programs_cannot_do_is_refused() -> None:
+    with static_mode():
+        main, startup = paddle.static.Program(), paddle.static.Program()
+        with paddle.static.program_guard(main, startup), paddle.utils.unique_name.guard():
+            x = paddle.create_parameter([2], "float16", default_initializer=paddle.nn.initializer.Constant(1.0))
+            with pytest.raises(OptimizerError, match="a static program has no parameter groups"):
+                method("lamb")(0.1, [{"params": [x]}])
+            with pytest.raises(OptimizerError, match="static programs have no multi_precision"):
+                method("lamb")(0.1, multi_precision=True).minimize(x.sum())
+
+
+def test_paddle_s_old_programs_are_refused() -> None:
+    with static_mode(), paddle.pir_utils.OldIrGuard():
+        program = paddle.static.Program()
+        with paddle.static.program_guard(program, paddle.static.Program()):
+            x = paddle.static.create_parameter([2], "float32")
+            with pytest.raises(OptimizerError, match="need paddle's new programs"):
+                method("lamb")(0.1).minimize(paddle.mean(x))

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import paddle
 from paddle.optimizer import Optimizer
+from paddle.optimizer.lr import LRScheduler
 
 from cadence._errors import CompilerError, OptimizerError
 from cadence.optim.kernels.kernel import Kernel, kernel
@@ -158,6 +159,19 @@ class PaddleMethod(Optimizer):
         """
         check_rate(value)
         super().set_lr(value)
+
+    def set_lr_scheduler(self, scheduler: LRScheduler) -> None:
+        """Give the learning rate to a scheduler; its base is the base from now on.
+
+        Raises:
+            OptimizerError: it is none, or its base is out of the method's range.
+        """
+        checked = checked_rate(self.rule, scheduler)
+        if not isinstance(checked, LRScheduler):
+            raise OptimizerError(f"{scheduler!r} is no scheduler; write set_lr({scheduler!r}) for a number")
+        super().set_lr_scheduler(checked)
+        self._base = base_of(checked)
+        self.__dict__.pop(INITIAL_VALUES, None)
 
     def _bases(self) -> list[float]:
         """Base rate of each group, which a schedule's rates are multiples of; of the optimizer where it has none."""
