@@ -19,8 +19,8 @@ from cadence._errors import ConversionError
 from cadence.conversion.definition import Definition, definitions
 from cadence.conversion.doors import native_of, own_base, reading, setting
 from cadence.conversion.framework import Framework, Live
-from cadence.conversion.frameworks.paddle.equal.tree import native_equal
-from cadence.conversion.frameworks.paddle.source import script
+from cadence.conversion.frameworks.paddle.objects.equal.tree import native_equal
+from cadence.conversion.frameworks.paddle.objects.source import script
 from cadence.conversion.native import Native
 from cadence.conversion.setting import Setting
 from cadence.curve.curve import Curve

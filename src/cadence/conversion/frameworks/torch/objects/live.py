@@ -9,8 +9,8 @@ from typing import Any
 from cadence._errors import ConversionError
 from cadence.conversion.doors import read, setting
 from cadence.conversion.framework import Live
-from cadence.conversion.frameworks.torch.attributes import State, name_of, native_of, state_of
 from cadence.conversion.frameworks.torch.composed import FACTORS
+from cadence.conversion.frameworks.torch.objects.attributes import State, name_of, native_of, state_of
 from cadence.conversion.frameworks.torch.tables import leaves
 from cadence.conversion.native import Native
 

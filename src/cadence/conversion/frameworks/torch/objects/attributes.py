@@ -9,8 +9,8 @@ from typing import Any, cast
 
 from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions
+from cadence.conversion.frameworks.torch.objects.view import both
 from cadence.conversion.frameworks.torch.rates import one_cycle_ends
-from cadence.conversion.frameworks.torch.view import both
 from cadence.conversion.native import Native
 
 State = Mapping[str, Any]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions
 from cadence.conversion.framework import Framework, Live
-from cadence.conversion.frameworks.keras.expression import express
+from cadence.conversion.frameworks.keras.objects.expression import express
 from cadence.conversion.native import Native
 from cadence.conversion.nested import source
 from cadence.conversion.setting import Setting

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cadence.conversion.frameworks.torch.matching import native
-from cadence.conversion.frameworks.torch.view import View, both, plain, written
+from cadence.conversion.frameworks.torch.objects.matching import native
+from cadence.conversion.frameworks.torch.objects.view import View, both, plain, written
 from cadence.conversion.native import Native
 from cadence.curve.combined import PlacedProduct, PlacedSequence, PlacedSum
 from cadence.curve.cycles import PlacedRepeat

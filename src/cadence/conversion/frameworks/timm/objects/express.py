@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions
 from cadence.conversion.frameworks.timm.falls import Cosine, Poly, Tanh
-from cadence.conversion.frameworks.timm.recognise import Form, fall_of, formula_of, rise_of, tanh_of
+from cadence.conversion.frameworks.timm.objects.recognise import Form, fall_of, formula_of, rise_of, tanh_of
 from cadence.conversion.native import Native
 from cadence.conversion.pattern import (
     Groups,

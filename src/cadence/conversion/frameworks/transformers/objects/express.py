@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions
-from cadence.conversion.frameworks.torch.express import expressed
+from cadence.conversion.frameworks.torch.objects.express import expressed
 from cadence.conversion.frameworks.transformers.decays import restarts_on_time
 from cadence.conversion.native import Native
 from cadence.conversion.pattern import (

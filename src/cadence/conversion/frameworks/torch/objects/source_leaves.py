@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from cadence._errors import ConversionError
-from cadence.conversion.frameworks.torch.view import tidy
+from cadence.conversion.frameworks.torch.objects.view import tidy
 from cadence.curve.placed import (
     Joint,
     PlacedConstant,

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from cadence.conversion.frameworks.paddle.equal.part import Part, call, near, refuse, tidy
+from cadence.conversion.frameworks.paddle.objects.equal.part import Part, call, near, refuse, tidy
 from cadence.conversion.native import Native
 from cadence.curve.combined import PlacedPastEnd, PlacedProduct, PlacedSequence
 from cadence.curve.cycles import PlacedGrowing, PlacedRepeat

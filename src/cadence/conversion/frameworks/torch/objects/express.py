@@ -9,12 +9,12 @@ from typing import Any, cast
 import numpy as np
 
 from cadence._errors import ConversionError
-from cadence.conversion.frameworks.torch.arcs import one_cycle
-from cadence.conversion.frameworks.torch.factor import Factor
 from cadence.conversion.frameworks.torch.groups import LISTS
-from cadence.conversion.frameworks.torch.matching import held_first, in_sequence, matched, native
-from cadence.conversion.frameworks.torch.view import View, both, plain
-from cadence.conversion.frameworks.torch.waves import cyclic
+from cadence.conversion.frameworks.torch.objects.arcs import one_cycle
+from cadence.conversion.frameworks.torch.objects.factor import Factor
+from cadence.conversion.frameworks.torch.objects.matching import held_first, in_sequence, matched, native
+from cadence.conversion.frameworks.torch.objects.view import View, both, plain
+from cadence.conversion.frameworks.torch.objects.waves import cyclic
 from cadence.conversion.native import Native
 from cadence.curve.combined import PlacedCut, PlacedPastEnd, PlacedProduct, PlacedSequence
 from cadence.curve.curve import Curve

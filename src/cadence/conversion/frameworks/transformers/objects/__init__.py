@@ -16,8 +16,8 @@ from transformers.optimization import AdafactorSchedule, GreedyLR
 from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions
 from cadence.conversion.framework import Framework, Live
-from cadence.conversion.frameworks.transformers.express import express
-from cadence.conversion.frameworks.transformers.source import called, code
+from cadence.conversion.frameworks.transformers.objects.express import express
+from cadence.conversion.frameworks.transformers.objects.source import called, code
 from cadence.conversion.native import Native
 from cadence.conversion.setting import Setting
 from cadence.curve.curve import Curve

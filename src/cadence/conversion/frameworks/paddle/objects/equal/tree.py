@@ -6,10 +6,10 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from cadence.conversion.frameworks.paddle.equal.function import cycling
-from cadence.conversion.frameworks.paddle.equal.leaves import held, leaf, table
-from cadence.conversion.frameworks.paddle.equal.part import DRIVER, Part, call, near, refuse, tidy
-from cadence.conversion.frameworks.paddle.equal.rounds import one_cycle, past_end, repeated, rising
+from cadence.conversion.frameworks.paddle.objects.equal.function import cycling
+from cadence.conversion.frameworks.paddle.objects.equal.leaves import held, leaf, table
+from cadence.conversion.frameworks.paddle.objects.equal.part import DRIVER, Part, call, near, refuse, tidy
+from cadence.conversion.frameworks.paddle.objects.equal.rounds import one_cycle, past_end, repeated, rising
 from cadence.conversion.native import Native
 from cadence.curve.combined import PlacedCut, PlacedPastEnd, PlacedProduct, PlacedSequence, PlacedStaircase, PlacedSum
 from cadence.curve.curve import Curve

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from cadence._xp import scalars
-from cadence.conversion.frameworks.paddle.equal.part import call
+from cadence.conversion.frameworks.paddle.objects.equal.part import call
 from cadence.conversion.native import Native
 from cadence.curve.placed import PlacedFormula
 from cadence.spec.formula import Expression, read_formula

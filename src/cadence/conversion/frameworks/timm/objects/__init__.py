@@ -14,9 +14,9 @@ import torch
 from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions
 from cadence.conversion.framework import Framework, Live
-from cadence.conversion.frameworks.timm.express import express
-from cadence.conversion.frameworks.timm.loading import schedulers
-from cadence.conversion.frameworks.timm.source import by_update, called, code
+from cadence.conversion.frameworks.timm.objects.express import express
+from cadence.conversion.frameworks.timm.objects.loading import schedulers
+from cadence.conversion.frameworks.timm.objects.source import by_update, called, code
 from cadence.conversion.native import Native
 from cadence.conversion.setting import Setting
 from cadence.curve.curve import Curve

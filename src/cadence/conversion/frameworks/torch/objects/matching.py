@@ -6,7 +6,7 @@ from typing import Any
 
 from cadence.conversion.definition import definitions
 from cadence.conversion.frameworks.torch.composed import FACTORS, PHASES
-from cadence.conversion.frameworks.torch.view import View, plain
+from cadence.conversion.frameworks.torch.objects.view import View, plain
 from cadence.conversion.native import Native
 from cadence.curve.combined import PlacedCut, PlacedPastEnd, PlacedProduct, PlacedSequence
 from cadence.curve.cycles import PlacedGrowing, PlacedRepeat

@@ -19,8 +19,8 @@ from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions
 from cadence.conversion.doors import inspect as inspect_any
 from cadence.conversion.framework import Framework, Live, framework
-from cadence.conversion.frameworks.pytorch_optimizer.express import express
-from cadence.conversion.frameworks.pytorch_optimizer.source import source
+from cadence.conversion.frameworks.pytorch_optimizer.objects.express import express
+from cadence.conversion.frameworks.pytorch_optimizer.objects.source import source
 from cadence.conversion.frameworks.pytorch_optimizer.torch_classes import CLASSES
 from cadence.conversion.native import Native
 from cadence.conversion.setting import Setting

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from cadence.conversion.frameworks.torch import source_leaves as leaves
-from cadence.conversion.frameworks.torch.source_leaves import Sheet, Time, times, unreadable
-from cadence.conversion.frameworks.torch.view import plain
+from cadence.conversion.frameworks.torch.objects import source_leaves as leaves
+from cadence.conversion.frameworks.torch.objects.source_leaves import Sheet, Time, times, unreadable
+from cadence.conversion.frameworks.torch.objects.view import plain
 from cadence.curve.combined import (
     PlacedClip,
     PlacedCut,

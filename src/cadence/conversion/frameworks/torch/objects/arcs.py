@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cadence.conversion.frameworks.torch.matching import native
+from cadence.conversion.frameworks.torch.objects.matching import native
+from cadence.conversion.frameworks.torch.objects.view import View, both, plain, written
 from cadence.conversion.frameworks.torch.rates import one_cycle_ends
-from cadence.conversion.frameworks.torch.view import View, both, plain, written
 from cadence.conversion.native import Native
 from cadence.curve.combined import PlacedCut, PlacedPastEnd, PlacedSequence
 from cadence.curve.placed import Placed, PlacedPhase

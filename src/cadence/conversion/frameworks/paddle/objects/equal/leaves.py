@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cadence.conversion.frameworks.paddle.equal.function import Function, function_of
-from cadence.conversion.frameworks.paddle.equal.part import Part, call, refuse
+from cadence.conversion.frameworks.paddle.objects.equal.function import Function, function_of
+from cadence.conversion.frameworks.paddle.objects.equal.part import Part, call, refuse
 from cadence.conversion.native import Native
 from cadence.curve.placed import (
     Placed,

@@ -16,7 +16,7 @@ from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions
 from cadence.conversion.doors import native_of
 from cadence.conversion.framework import Framework, Live
-from cadence.conversion.frameworks.optax.expression import express
+from cadence.conversion.frameworks.optax.objects.expression import express
 from cadence.conversion.native import Native
 from cadence.conversion.nested import source
 from cadence.conversion.setting import Setting

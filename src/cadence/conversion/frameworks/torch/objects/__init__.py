@@ -10,10 +10,10 @@ import torch
 
 from cadence._errors import ConversionError
 from cadence.conversion.framework import Framework, Live
-from cadence.conversion.frameworks.torch.build import constructed, simulated
-from cadence.conversion.frameworks.torch.code import source_of
-from cadence.conversion.frameworks.torch.express import expressed
-from cadence.conversion.frameworks.torch.live import inspected, restored
+from cadence.conversion.frameworks.torch.objects.build import constructed, simulated
+from cadence.conversion.frameworks.torch.objects.code import source_of
+from cadence.conversion.frameworks.torch.objects.express import expressed
+from cadence.conversion.frameworks.torch.objects.live import inspected, restored
 from cadence.conversion.native import Native
 from cadence.conversion.setting import Setting
 from cadence.curve.curve import Curve

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions
-from cadence.conversion.frameworks.torch.factor import Factor
 from cadence.conversion.frameworks.torch.groups import COMPOSERS, parts_of
+from cadence.conversion.frameworks.torch.objects.factor import Factor
 from cadence.conversion.frameworks.torch.tables import leaves, moves_momentum
 from cadence.conversion.native import Native
 from cadence.conversion.setting import Setting

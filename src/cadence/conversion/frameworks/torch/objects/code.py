@@ -8,10 +8,10 @@ import numpy as np
 
 from cadence._errors import ConversionError
 from cadence.conversion.definition import definitions
-from cadence.conversion.frameworks.torch.factor import Factor
 from cadence.conversion.frameworks.torch.groups import COMPOSERS, LISTS, parts_of
-from cadence.conversion.frameworks.torch.source import body
-from cadence.conversion.frameworks.torch.source_leaves import Sheet, Time
+from cadence.conversion.frameworks.torch.objects.factor import Factor
+from cadence.conversion.frameworks.torch.objects.source import body
+from cadence.conversion.frameworks.torch.objects.source_leaves import Sheet, Time
 from cadence.conversion.native import Native
 from cadence.conversion.setting import Setting
 
