@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -150,6 +151,30 @@ def test_paddle_agrees_with_paddle() -> None:
         scheduler.step()
     rate = one(PADDLE.format(make="NoamDecay(d_model=64, warmup_steps=5)"))
     np.testing.assert_allclose(values(rate), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "rate"),
+    [
+        ("LambdaDecay(0.1, lambda k: 1 / (1 + k / 100))", lambda k: 0.1 / (1 + k / 100)),
+        ("CyclicLR(0.1, 0.8, step_size_up=7)", lambda k: 0.1 + 0.1 * (7 - abs(k % 14 - 7))),
+    ],
+)
+def test_a_scheduler_that_is_asked_for_long_does_not_stop(scheduler: str, rate: Callable[[int], float]) -> None:
+    defined("paddle")
+    text = f"""
+import paddle
+scheduler = paddle.optimizer.lr.{scheduler}
+optimizer = paddle.optimizer.SGD(learning_rate=scheduler, parameters=model.parameters())
+for step in range(12_000):
+    model(batch()).backward()
+    optimizer.step()
+    optimizer.clear_grad()
+    scheduler.step()
+"""
+    told = values(one(text))
+    times = [0, 1, 9_999, 10_000, 10_005, 11_999]
+    np.testing.assert_allclose(told[times], [rate(k) for k in times], rtol=1e-9)
 
 
 def test_the_model_of_paddle_steps_its_scheduler_after_every_batch() -> None:

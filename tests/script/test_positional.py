@@ -28,7 +28,7 @@ def peer(framework: str, path: str) -> Any:
         pytest.importorskip("torch")
         if importlib.util.find_spec("timm") is None:
             pytest.skip("timm is not installed")
-        from cadence.conversion.frameworks.timm.loading import schedulers
+        from cadence.conversion.frameworks.timm.objects.loading import schedulers
 
         return getattr(schedulers(), path.rpartition(".")[2])
     home, _, name = path.rpartition(".")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cadence._errors import ScriptError
 from cadence.script.clients import LIGHTNING, fit_lightning, fit_model, is_client, train_transformers
+from cadence.script.engine import Engine
+from cadence.script.engines import MAKERS, SETUPS
 from cadence.script.find import STEPS
 from cadence.script.index import plain
 from cadence.script.instance import Instance
@@ -77,6 +79,8 @@ class InRun(Lookup):
                     if node.attr == "optimizer" and held.optimizer is not None
                     else self._of.unknown(node)
                 )
+            case Engine() if node.attr == "state":
+                return held.state
             case dict() if node.attr in held:
                 return cast("dict[str, Any]", held)[node.attr]
             case Made() if node.attr in ONE_PROCESS:
@@ -102,6 +106,13 @@ class InRun(Lookup):
             return self._run.movers.make_optimizer(record, env)
         if isinstance(record, Scheduler):
             return self._run.movers.make_scheduler(record, env)
+        if self._of.path(node.func) in MAKERS:
+            return self._run.engines.make(node, env)
+        if self._of.path(node.func).rpartition(".")[2] in SETUPS:
+            self._run.engines.set_up(node, env)
+            return self._of.unknown(node)
+        if self._of.path(node.func).startswith("ignite.distributed.auto_") and node.args:
+            return self._run.compute(node.args[0], env)
         if self._of.path(node.func) in ("torch.distributed.get_world_size", "torch.distributed.get_rank"):
             self._run.assumed["there is one process"] = None
             return int(self._of.path(node.func).endswith("world_size"))
@@ -141,8 +152,14 @@ class InRun(Lookup):
         match held:
             case MovingOptimizer():
                 return self._methods.of_optimizer(held, attr, node, args, env)
+            case MovingScheduler() if attr == "attach":
+                return self._run.engines.attach(held, node, env)
             case MovingScheduler():
                 return self._methods.of_scheduler(held, attr, node, args, env)
+            case Engine():
+                return self._run.engines.method(held, attr, node, env)
+            case Made() if attr == "run" and held.path.endswith(".Parallel"):
+                return self._run.engines.launch(node, env)
             case Instance():
                 definition = self._of.method(held.owner, attr)
                 if attr == "save_hyperparameters" and definition is None:

@@ -10,15 +10,9 @@ from cadence._errors import CadenceError, ScriptError
 from cadence.conversion.native import Native
 from cadence.script.instance import Instance
 from cadence.script.leaving import Enough
+from cadence.script.making import made_optimizer, made_scheduler
 from cadence.script.model import Function, Made, Optimizer, Scheduler, Unknown, is_number, is_unknown
-from cadence.script.sims import (
-    MOST_TICKS,
-    MovingOptimizer,
-    MovingScheduler,
-    Pulled,
-    made_optimizer,
-    made_scheduler,
-)
+from cadence.script.sims import MOST_TICKS, MovingOptimizer, MovingScheduler, Pulled
 
 if TYPE_CHECKING:
     from cadence.script.follow import Follower
@@ -111,7 +105,8 @@ class Movers:
                 held = cast("Sequence[Any]", value)
                 others = list(cast("Sequence[Any]", otherwise)) if isinstance(otherwise, (list, tuple)) else [otherwise]
                 others += [otherwise] * (len(held) - len(others))
-                return [self._as_argument(v, o) for v, o in zip(held, others, strict=False)]
+                items = [self._as_argument(v, o) for v, o in zip(held, others, strict=False)]
+                return tuple(items) if isinstance(value, tuple) else items
             case Made() | Unknown() | Instance():
                 return Unknown(value.text) if isinstance(value, Made) else otherwise
             case _:

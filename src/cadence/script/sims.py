@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any
 
 from cadence._errors import CadenceError, ScriptError
 from cadence.conversion.doors import read, setting
@@ -14,8 +14,7 @@ from cadence.conversion.frameworks.torch.rates import CLOSED, NEXT
 from cadence.conversion.frameworks.torch.recursion import InSequence, Single
 from cadence.conversion.native import Native
 from cadence.curve.curve import Curve
-from cadence.script.model import Function, Optimizer, Scheduler, Unknown, is_number, is_unknown
-from cadence.script.names import default_rate
+from cadence.script.model import Function, Optimizer, Scheduler
 
 PULLED = frozenset({"paddle", "optax", "keras"})
 """Frameworks whose optimizers ask a scheduler."""
@@ -169,7 +168,7 @@ class Closed(MovingScheduler):
         for group in optimizer.groups:
             group.setdefault("initial_lr", group["lr"])
         bases = tuple(float(group["initial_lr"]) for group in optimizer.groups)
-        self.values = Values(curve_of(native, bases, ticks))
+        self.values = Values(native, bases, ticks)
         self.clock: float = 0
         self._write()
 
@@ -189,7 +188,7 @@ class Pulled(MovingScheduler):
 
     def __init__(self, scheduler: Scheduler, native: Native, ticks: int | None) -> None:
         super().__init__(scheduler, native, None)
-        self.values = Values(curve_of(native, (1.0,), ticks))
+        self.values = Values(native, (1.0,), ticks)
         self.clock: float = 0
 
     def at(self, group: int) -> float:
@@ -200,129 +199,62 @@ class Pulled(MovingScheduler):
         self.clock = self.clock + 1 if epoch is None else epoch
 
 
-def made_optimizer(optimizer: Optimizer, rate: Any) -> MovingOptimizer:
-    """An optimizer as it begins.
+BLOCK = 1024
+"""Values of a curve that are computed at once."""
 
-    Args:
-        optimizer: what makes it.
-        rate: its learning rate: a number, None (the framework's default), a `Pulled`, or a `Function` of the update.
 
-    Raises:
-        ScriptError: the rate cannot be told.
+class Values:
+    """The rates of a scheduler over its own clock, asked for one after the other.
+
+    Attributes:
+        groups: those that it governs.
     """
-    scheduled = not is_number(rate) and rate is not None
-    base = default_rate(optimizer.path) if rate is None else float(rate) if is_number(rate) else 0.0
-    if isinstance(rate, Unknown):
-        raise ScriptError(
-            f"the learning rate of {optimizer.name} in line {optimizer.line}, {rate.text}, cannot be told without "
-            f"running the script; give it: --base 0.1"
-        )
-    groups: list[dict[str, Any]] = []
-    for written in optimizer.groups or ({},):
-        group: dict[str, Any] = {"lr": base}
-        for key in ("lr", "learning_rate", "lr_scale", "lr_mult"):
-            own = written.get(key)
-            if own is None:
-                continue
-            if not is_number(own):
-                raise ScriptError(
-                    f"a group of {optimizer.name} in line {optimizer.line} has a rate that cannot be told without "
-                    f"running the script: {own}; write the number there"
-                )
-            if key == "lr_scale":
-                group["lr_scale"] = float(own)
-            elif optimizer.framework == "paddle":
-                # A group's own rate multiplies the optimizer's there.
-                group["multiplier"], group["lr"] = float(own), base * float(own)
-            else:
-                group["lr"] = float(own)
-        groups.append(group)
-    made = MovingOptimizer(optimizer, groups)
-    if scheduled and isinstance(rate, Pulled):
-        made.scheduler = rate
-        rate.optimizer = made
-        made.made.append(rate)
-        made.bases = made.rates(0)
-    return made
 
+    def __init__(self, native: Native, bases: tuple[float, ...], ticks: int | None) -> None:
+        """The rates of a scheduler.
 
-def made_scheduler(
-    scheduler: Scheduler,
-    native: Native,
-    optimizer: MovingOptimizer | None,
-    parts: list[MovingScheduler],
-    ticks: int | None,
-) -> MovingScheduler:
-    """A scheduler as it begins.
+        Args:
+            native: the scheduler.
+            bases: base learning rate of each group.
+            ticks: where it has a function in it, or another thing that is written out: over how many ticks at first.
+        """
+        self._native, self._bases = native, bases
+        self._until = math.inf
+        try:
+            self._curve = curve_of(native, bases, None)
+        except CadenceError:
+            self._curve = curve_of(native, bases, ticks)
+            self._until = math.inf if ticks is None else float(ticks)
+        self.groups = [group for group, value in self._curve.pairs if value == "lr"]
+        self._begin: int = -1
+        self._block: dict[int, list[float]] = {}
 
-    Args:
-        scheduler: what makes it.
-        native: its arguments, as they are then.
-        optimizer: whose rates it moves.
-        parts: schedulers inside it that were made before.
-        ticks: over how many ticks a function in it is sampled.
+    def at(self, clock: float, group: int = 0) -> float:
+        """The rate at a tick; a fractional one takes that before it."""
+        t = max(math.floor(clock), 0)
+        begin = t - t % BLOCK
+        if begin != self._begin:
+            if begin + BLOCK > self._until:
+                self._go_on(2 * (begin + BLOCK))
+            self._begin = begin
+            self._block = {
+                g: self._curve.values(begin, begin + BLOCK, group=g, value="lr").tolist() for g in self.groups
+            }
+        # What is made for one group holds for all of them.
+        return self._block[group if group in self._block else self.groups[-1]][t - begin]
 
-    Raises:
-        ScriptError: it cannot be followed; the sentence says why.
-    """
-    where = f"the {scheduler.name} of line {scheduler.line}"
-    for name, value in native.arguments.items():
-        if is_unknown(value):
-            raise ScriptError(
-                f"{name} of {where} cannot be told without running the script: {_unknown_in(value)}{_remedy(value)}"
-            )
-    try:
-        if scheduler.framework in PULLED:
-            return Pulled(scheduler, native, ticks)
-        if optimizer is None:
-            raise ScriptError(
-                f"which optimizer {where} belongs to cannot be seen ({scheduler.optimizer_text or 'none is given'}); "
-                f"make both in the same script"
-            )
-        if scheduler.name in PLATEAUS or native.arguments.get("name") == "reduce_lr_on_plateau":
-            return Improving(scheduler, native, optimizer)
-        if scheduler.framework == "torch":
-            if scheduler.name == "ChainedScheduler":
-                return Chain(scheduler, native, optimizer, parts)
-            return Recursive(scheduler, native, optimizer)
-        return Closed(scheduler, native, optimizer, ticks)
-    except ScriptError:
-        raise
-    except CadenceError as error:
-        raise ScriptError(f"{where} cannot be followed: {error}") from None
-    except (ArithmeticError, ValueError, TypeError, AttributeError, LookupError) as fault:
-        raise ScriptError(f"{where} would fail: {type(fault).__name__}: {fault}; change its arguments") from None
+    def _go_on(self, ticks: int) -> None:
+        """Write more of it out; one that is over by then has its last value from there on."""
+        try:
+            self._curve, self._until = curve_of(self._native, self._bases, ticks), float(ticks)
+        except CadenceError:
+            self._until = math.inf
 
 
 def curve_of(native: Native, bases: tuple[float, ...], ticks: int | None) -> Curve:
     """The curve of a scheduler over its own clock."""
     on = setting(bases, "step", ticks, None)
     return on.placed(read(native, on))
-
-
-BLOCK = 1024
-"""Values of a curve that are computed at once."""
-
-
-class Values:
-    """A curve asked for one value after the other."""
-
-    def __init__(self, curve: Curve) -> None:
-        self._curve = curve
-        self._begin = -1
-        self._block: list[list[float]] = []
-
-    def at(self, clock: float, group: int = 0) -> float:
-        """The value at a tick; a fractional one takes that before it."""
-        t = max(math.floor(clock), 0)
-        begin = t - t % BLOCK
-        if begin != self._begin:
-            self._begin = begin
-            self._block = [
-                self._curve.values(begin, begin + BLOCK, group=g, value="lr").tolist()
-                for g in range(len(self._curve.groups))
-            ]
-        return self._block[min(group, len(self._block) - 1)][t - begin]
 
 
 def _jump(part: Single, epoch: float) -> None:
@@ -344,22 +276,3 @@ def _jump(part: Single, epoch: float) -> None:
         return
     part.last = epoch  # type: ignore[assignment]
     part.group["lr"] = CLOSED.get(part.name, NEXT[part.name])(part)
-
-
-def _unknown_in(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return next((_unknown_in(v) for v in value if _unknown_in(v)), "")  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, Unknown):
-        return value.text
-    if isinstance(value, Mapping):
-        return _unknown_in(list(cast("Mapping[Any, Any]", value).values()))
-    if isinstance(value, Function):
-        return next((_unknown_in(v) for v in value.by_name.values() if _unknown_in(v)), "")
-    return ""
-
-
-def _remedy(value: Any) -> str:
-    text = _unknown_in(value)
-    if "len(" in text:
-        return "; say how many batches an epoch has: --steps-per-epoch 500"
-    return "; write the number there"
