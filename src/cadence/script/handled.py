@@ -18,6 +18,6 @@ class Handled(MovingScheduler):
     def step(self, epoch: float | None = None) -> None:
         del epoch
         assert self.optimizer is not None
-        for group in self.values.groups:
-            self.optimizer.groups[group]["lr"] = self.values.at(self.steps, group)
+        for group, value in self.values.pairs:
+            self.optimizer.groups[group][value] = self.values.at(self.steps, group, value)
         self.steps += 1

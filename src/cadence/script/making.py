@@ -41,8 +41,12 @@ def made_optimizer(optimizer: Optimizer, rate: Any) -> MovingOptimizer:
             f"running the script; give it: --base 0.1"
         )
     groups: list[dict[str, Any]] = []
+    named = _name_of_momentum(optimizer)
     for written in optimizer.groups or ({},):
         group: dict[str, Any] = {"lr": base}
+        momentum = _momentum({**optimizer.numbers, **written}, named)
+        if momentum is not None:
+            group["momentum"] = momentum
         for key in ("lr", "learning_rate", "lr_scale", "lr_mult"):
             own = written.get(key)
             if own is None:
@@ -60,13 +64,34 @@ def made_optimizer(optimizer: Optimizer, rate: Any) -> MovingOptimizer:
             else:
                 group["lr"] = float(own)
         groups.append(group)
-    made = MovingOptimizer(optimizer, groups)
+    made = MovingOptimizer(optimizer, groups, named)
     if scheduled and isinstance(rate, Pulled):
         made.scheduler = rate
         rate.optimizer = made
         made.made.append(rate)
         made.bases = made.rates(0)
     return made
+
+
+WITH_MOMENTUM = frozenset({"SGD", "RMSprop", "Momentum", "LARS", "Lars", "ASGD"})
+"""Optimizers with a momentum instead of betas."""
+
+
+def _name_of_momentum(optimizer: Optimizer) -> str:
+    """What a schedule of an optimizer's momentum moves."""
+    told = {"betas": "beta1", "momentum": "momentum"}
+    usual = "momentum" if optimizer.name in WITH_MOMENTUM else "beta1"
+    return next((told[key] for key in told if key in optimizer.numbers), usual)
+
+
+def _momentum(numbers: Mapping[str, Any], named: str) -> float | None:
+    """A group's momentum, or the first of its betas, before any scheduler; None where it cannot be told."""
+    if named == "momentum":
+        held: Any = numbers.get("momentum", 0.0)
+    else:
+        betas = numbers.get("betas", (0.9, 0.999))
+        held = cast("Any", betas)[0] if isinstance(betas, (list, tuple)) and betas else None
+    return float(held) if is_number(held) else None
 
 
 def made_scheduler(

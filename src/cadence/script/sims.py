@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from cadence._errors import CadenceError, ScriptError
 from cadence.conversion.doors import read, setting
@@ -26,6 +26,9 @@ MOST_TICKS = 10_000
 """Values of a function in a scheduler that are sampled ahead."""
 
 
+Row = TypeVar("Row", bound=tuple[float | None, ...])
+
+
 class MovingOptimizer:
     """An optimizer whose updates are counted, with the rates that were in force during them.
 
@@ -36,20 +39,24 @@ class MovingOptimizer:
         rule: its rate as a function of the update number, where it counts itself (optax, Keras); `function` or `asked`
             is where that comes from.
         rows: (number of updates, rates of the groups during them), in order.
+        momenta: the same of their momenta (or the first of their betas); None where it cannot be told.
+        momentum: what that is called: ``"momentum"`` or ``"beta1"``.
         turn: the turn of a loop in which it was last stepped.
         written: line of the last write into a rate by hand; None where there was none.
         stepped: the schedulers that were stepped, with the update after which they were, in order.
         marks: updates done when an epoch began.
     """
 
-    def __init__(self, optimizer: Optimizer, groups: list[dict[str, Any]]) -> None:
+    def __init__(self, optimizer: Optimizer, groups: list[dict[str, Any]], momentum: str = "momentum") -> None:
         self.optimizer = optimizer
+        self.momentum = momentum
         self.groups = groups
         self.scheduler: MovingScheduler | None = None
         self.rule: Callable[[int], float] | None = None
         self.function: Function | None = None
         self.asked: MovingScheduler | None = None
         self.rows: list[tuple[int, tuple[float, ...]]] = []
+        self.momenta: list[tuple[int, tuple[float | None, ...]]] = []
         self.updates = 0
         self.turn = -1
         self.written: int | None = None
@@ -78,16 +85,21 @@ class MovingOptimizer:
             for rate in rates:
                 if not math.isfinite(rate):
                     raise ScriptError(f"{self.where()} runs with a rate of {rate} at update {self.updates}; repair it")
-            if self.rows and self.rows[-1][1] == rates:
-                self.rows[-1] = (self.rows[-1][0] + many, rates)
-            else:
-                self.rows.append((many, rates))
+            _append(self.rows, many, rates)
+            _append(self.momenta, many, tuple(group.get("momentum") for group in self.groups))
             self.updates += many
             n -= many
 
     def where(self) -> str:
         """The optimizer as a message names it."""
         return f"the {self.optimizer.name} of line {self.optimizer.line}"
+
+
+def _append(rows: list[tuple[int, Row]], many: int, row: Row) -> None:
+    if rows and rows[-1][1] == row:
+        rows[-1] = (rows[-1][0] + many, row)
+    else:
+        rows.append((many, row))
 
 
 class MovingScheduler(abc.ABC):
@@ -204,14 +216,14 @@ BLOCK = 1024
 
 
 class Values:
-    """The rates of a scheduler over its own clock, asked for one after the other.
+    """The values of a scheduler over its own clock, asked for one after the other.
 
     Attributes:
-        groups: those that it governs.
+        pairs: (group, value) that it governs.
     """
 
     def __init__(self, native: Native, bases: tuple[float, ...], ticks: int | None) -> None:
-        """The rates of a scheduler.
+        """The values of a scheduler.
 
         Args:
             native: the scheduler.
@@ -225,12 +237,12 @@ class Values:
         except CadenceError:
             self._curve = curve_of(native, bases, ticks)
             self._until = math.inf if ticks is None else float(ticks)
-        self.groups = [group for group, value in self._curve.pairs if value == "lr"]
+        self.pairs = self._curve.pairs
         self._begin: int = -1
-        self._block: dict[int, list[float]] = {}
+        self._block: dict[tuple[int, str], list[float]] = {}
 
-    def at(self, clock: float, group: int = 0) -> float:
-        """The rate at a tick; a fractional one takes that before it."""
+    def at(self, clock: float, group: int = 0, value: str = "lr") -> float:
+        """A value at a tick; a fractional one takes that before it."""
         t = max(math.floor(clock), 0)
         begin = t - t % BLOCK
         if begin != self._begin:
@@ -238,10 +250,11 @@ class Values:
                 self._go_on(2 * (begin + BLOCK))
             self._begin = begin
             self._block = {
-                g: self._curve.values(begin, begin + BLOCK, group=g, value="lr").tolist() for g in self.groups
+                (g, name): self._curve.values(begin, begin + BLOCK, group=g, value=name).tolist()
+                for g, name in self.pairs
             }
         # What is made for one group holds for all of them.
-        return self._block[group if group in self._block else self.groups[-1]][t - begin]
+        return self._block[(group, value) if (group, value) in self._block else self.pairs[-1]][t - begin]
 
     def _go_on(self, ticks: int) -> None:
         """Write more of it out; one that is over by then has its last value from there on."""
