@@ -11,10 +11,22 @@ from typing import Any
 import numpy as np
 
 from cadence._errors import ConversionError
+from cadence.conversion.arithmetic import tidy
 from cadence.conversion.frameworks.keras.schedules import cycling, restarting
 from cadence.conversion.native import Native
 from cadence.conversion.rates import added, divided, written
-from cadence.conversion.view import View, changes, jumps, lifted, scaled, the_rate
+from cadence.conversion.view import (
+    View,
+    changes,
+    gamma_of_stair,
+    goes_past_its_end,
+    jumps,
+    lifted,
+    scaled,
+    the_plateau,
+    the_rate,
+    unsayable,
+)
 from cadence.curve.combined import PlacedCut, PlacedPastEnd, PlacedProduct, PlacedSequence, PlacedStaircase, PlacedSum
 from cadence.curve.curve import Curve
 from cadence.curve.cycles import PlacedGrowing, PlacedRepeat, power_sum
@@ -28,7 +40,7 @@ from cadence.curve.placed import (
     PlacedPiecewise,
     PlacedSteps,
 )
-from cadence.spec.nodes import EarlyStop, Plateau
+from cadence.spec.nodes import Plateau
 from cadence.spec.value import Absolute, Value
 
 INSTEAD = "use cadence.keras_schedule, which gives Keras any schedule"
@@ -201,9 +213,7 @@ def _sequence(placed: PlacedSequence, view: View) -> Native:
 
 def _past_end(placed: PlacedPastEnd, view: View) -> Native:
     inner = placed.inner
-    if inner.end is None or placed.then not in ("repeat", "mirror"):
-        return _native(inner, view)
-    if view.end is not None and (view.end < inner.end or (placed.then == "mirror" and view.end == inner.end)):
+    if inner.end is None or not goes_past_its_end(placed, view):
         return _native(inner, view)
     if placed.then == "repeat" and placed.begin == 0:
         return _again(placed, _native(inner, view), inner.end, 1.0, 1.0)
@@ -251,9 +261,7 @@ def _stairs(placed: PlacedStaircase, inner: Placed, view: View) -> Native:
     if q == 1 and placed.origin == placed.begin == 0 and isinstance(inner, PlacedInverse):
         return _inverse(inner, view, staircase=True, stair=p)
     if q == 1 and placed.origin == placed.begin == 0 and isinstance(inner, PlacedGeometric):
-        a, b = inner.every
-        gamma = inner.gamma if (a, b) == (p, q) else inner.gamma ** (p * b / a)
-        return _exponential(inner, view, gamma, (p, q), staircase=True)
+        return _exponential(inner, view, gamma_of_stair(inner, (p, q)), (p, q), staircase=True)
     raise _cannot(placed, "changes in stairs, which in Keras only an exponential and an inverse decay do")
 
 
@@ -279,7 +287,7 @@ def _read_restarts(text: str, view: View) -> Native | None:
     again = restarting(written, found["clock"], top, n, grow, height, alpha)
     if not top or again != text:
         return None
-    arguments = {"initial_learning_rate": view.value(top), "first_decay_steps": int(n) if n.is_integer() else n}
+    arguments = {"initial_learning_rate": view.value(top), "first_decay_steps": tidy(n)}
     rest = {"alpha": alpha} if alpha else {}
     return _schedule("CosineDecayRestarts", {**arguments, "t_mul": grow, "m_mul": height, **rest})
 
@@ -292,7 +300,7 @@ def _read_cycling(text: str, view: View) -> Native | None:
     first = added(last, _number(found["fall"]))
     if cycling(written, found["clock"], first, last, n, power) != text:
         return None
-    arguments = {"initial_learning_rate": view.value(first), "decay_steps": int(n) if n.is_integer() else n}
+    arguments = {"initial_learning_rate": view.value(first), "decay_steps": tidy(n)}
     rest = {"end_learning_rate": view.value(last), "power": power, "cycle": True}
     return _schedule("PolynomialDecay", {**arguments, **rest})
 
@@ -305,17 +313,7 @@ def _number(text: str) -> float:
 
 
 def _plateau(placed: PlacedProduct) -> Native:
-    carrier, rule = placed.carrier, placed.rules[0].rule
-    if (
-        len(placed.rules) > 1
-        or placed.factors
-        or not isinstance(carrier, PlacedConstant)
-        or isinstance(rule, EarlyStop)
-    ):
-        raise _cannot(placed, "follows a metric; ReduceLROnPlateau does that for a constant rate and one rule")
-    if carrier.value != 1.0:
-        raise _cannot(placed, "starts from another rate than the base, which ReduceLROnPlateau multiplies")
-    return Native("keras", "ReduceLROnPlateau", _watching(rule))
+    return Native("keras", "ReduceLROnPlateau", _watching(the_plateau(placed, "ReduceLROnPlateau", _cannot)))
 
 
 def _watching(rule: Plateau) -> dict[str, Any]:
@@ -335,8 +333,4 @@ def _watching(rule: Plateau) -> dict[str, Any]:
 
 
 def _cannot(placed: Placed, why: str) -> ConversionError:
-    name = type(placed).__name__.removeprefix("Placed").lower()
-    end = "on" if placed.end is None else f"to {placed.end}"
-    return ConversionError(
-        f"Keras cannot say this schedule: its {name} from update {placed.begin} {end} {why}; {INSTEAD}"
-    )
+    return unsayable("Keras", placed, why, INSTEAD)

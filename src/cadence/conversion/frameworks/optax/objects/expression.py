@@ -11,7 +11,17 @@ from typing import Any
 from cadence._errors import ConversionError
 from cadence.conversion.native import Native
 from cadence.conversion.rates import added, divided, times
-from cadence.conversion.view import View, changes, lifted, scaled, the_rate
+from cadence.conversion.view import (
+    View,
+    changes,
+    gamma_of_stair,
+    goes_past_its_end,
+    lifted,
+    scaled,
+    the_plateau,
+    the_rate,
+    unsayable,
+)
 from cadence.curve.combined import (
     PlacedClip,
     PlacedCut,
@@ -32,7 +42,7 @@ from cadence.curve.placed import (
     PlacedPiecewise,
     PlacedSteps,
 )
-from cadence.spec.nodes import EarlyStop, Plateau
+from cadence.spec.nodes import Plateau
 from cadence.spec.value import Absolute
 
 COSINE = re.compile(
@@ -72,17 +82,7 @@ def _plateau(placed: Placed, view: View) -> Native | None:
     """A constant under a rule as the transformation that follows a metric; None where there is no rule."""
     if not isinstance(placed, PlacedProduct) or not placed.rules:
         return None
-    carrier, rule = placed.carrier, placed.rules[0].rule
-    if (
-        len(placed.rules) > 1
-        or placed.factors
-        or not isinstance(carrier, PlacedConstant)
-        or isinstance(rule, EarlyStop)
-    ):
-        raise _cannot(placed, "follows a metric; reduce_on_plateau does that for a constant rate and one rule")
-    if carrier.value != 1.0:
-        raise _cannot(placed, "starts from another rate than the base, which reduce_on_plateau multiplies")
-    return Native("optax", "reduce_on_plateau", _watching(rule))
+    return Native("optax", "reduce_on_plateau", _watching(the_plateau(placed, "reduce_on_plateau", _cannot)))
 
 
 def _watching(rule: Plateau) -> dict[str, Any]:
@@ -270,10 +270,7 @@ def _clipped(placed: PlacedClip, view: View) -> Part:
 def _past_end(placed: PlacedPastEnd, view: View) -> list[Part]:
     """What comes after its end, written out as far as the run goes."""
     inner = placed.inner
-    if inner.end is None or placed.then not in ("repeat", "mirror"):
-        return _parts(inner, view)
-    # At its end a mirror is there, and a repetition at its beginning.
-    if view.end is not None and (view.end < inner.end or (placed.then == "mirror" and view.end == inner.end)):
+    if inner.end is None or not goes_past_its_end(placed, view):
         return _parts(inner, view)
     if view.end is None:
         raise _cannot(placed, "goes on past its end, and each turn has to be written out; give total=")
@@ -314,8 +311,7 @@ def _stairs(placed: PlacedStaircase, view: View) -> list[Part]:
     if (p, q) == (1, 1):
         return _parts(inner, view)
     if isinstance(inner, PlacedGeometric) and q == 1 and placed.origin == inner.begin and not view.shift:
-        a, b = inner.every
-        rate = inner.gamma if (a, b) == (p, q) else inner.gamma ** (p * b / a)
+        rate = gamma_of_stair(inner, (p, q))
         arguments = {"init_value": view.value(inner.start), "transition_steps": p, "decay_rate": rate}
         return [Part(placed.begin, Native("optax", "exponential_decay", {**arguments, "staircase": True}))]
     raise _cannot(placed, "changes in stairs, which in optax only an exponential decay does")
@@ -333,11 +329,7 @@ def _power_of_cosine(placed: PlacedFormula, view: View) -> Native:
 
 
 def _cannot(placed: Placed, why: str) -> ConversionError:
-    name = type(placed).__name__.removeprefix("Placed").lower()
-    end = "on" if placed.end is None else f"to {placed.end}"
-    return ConversionError(
-        f"optax cannot say this schedule: its {name} from update {placed.begin} {end} {why}; {INSTEAD}"
-    )
+    return unsayable("optax", placed, why, INSTEAD)
 
 
 # ---- the whole -----------------------------------------------------------------------------------------------------

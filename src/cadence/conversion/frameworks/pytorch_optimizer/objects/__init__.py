@@ -133,10 +133,8 @@ def _of_function(scheduler: object) -> Live | None:
         return None
     own: Any = vars(scheduler)
     given: Mapping[str, Any] = function.keywords
-    definition = definitions("pytorch_optimizer")[name]
-    kept = {p.name: given[p.name] for p in definition.parameters if p.name in given and given[p.name] != p.default}
     bases = tuple(float(rate) for rate in own["base_lrs"])
-    return Live(Native("pytorch_optimizer", name, kept), int(own["last_epoch"]), bases)
+    return Live(definitions("pytorch_optimizer")[name].call(given), int(own["last_epoch"]), bases)
 
 
 def _native(name: str, own: Mapping[str, Any], more: Mapping[str, Any]) -> Native:
@@ -146,11 +144,10 @@ def _native(name: str, own: Mapping[str, Any], more: Mapping[str, Any]) -> Nativ
     if name == "poly":
         found["poly_order"] = own["poly_order"]
     definition = definitions("pytorch_optimizer")[name]
-    kept = {p.name: found[p.name] for p in definition.parameters if p.name in found and found[p.name] != p.default}
     missing = [p.name for p in definition.parameters if p.default is p.empty and p.name not in found]
     if missing:
         raise ConversionError(f"the state of {name} holds no {' and no '.join(missing)}; give kwargs instead")
-    return Native("pytorch_optimizer", name, kept)
+    return definition.call(found)
 
 
 def _t(name: str, own: Mapping[str, Any]) -> int:

@@ -107,9 +107,7 @@ def _phase(node: Placed, shape: str) -> PlacedPhase | None:
 
 
 def _made(name: str, **arguments: Any) -> Native:
-    definition = definitions("pytorch_optimizer")[name]
-    kept = {p.name: arguments[p.name] for p in definition.parameters if arguments.get(p.name, p.default) != p.default}
-    return Native("pytorch_optimizer", name, kept)
+    return definitions("pytorch_optimizer")[name].call(arguments)
 
 
 # ---- linear, cosine, poly ----------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from cadence._errors import ConversionError
+from cadence.conversion.arithmetic import tidy
 from cadence.conversion.definition import definitions
 from cadence.conversion.frameworks.timm.falls import Cosine, Poly, Tanh
 from cadence.conversion.frameworks.timm.objects.recognise import Form, fall_of, formula_of, rise_of, tanh_of
@@ -183,7 +184,7 @@ class _Search:
             case PlacedProduct(carrier=PlacedInverse() as root, factors=(rest,), rules=()):
                 if not self.groups.is_base(root.start):
                     return None
-                scale = {} if root.timescale == warm.get("warmup_t") else {"stable_timescale": _plain(root.timescale)}
+                scale = {} if root.timescale == warm.get("warmup_t") else {"stable_timescale": tidy(root.timescale)}
                 power = (
                     {"stable_fn": "rsqrt"} if root.power == 0.5 else {"stable_fn": "power", "stable_power": root.power}
                 )
@@ -242,7 +243,7 @@ class _Search:
         count = part.n if part.n is not None else self._enough(part.begin, length, grow)
         if one is None or count is None or (part.decay != 1 and one.low) or one.length != length:
             return None, {}
-        return one, {"cycle_mul": _plain(grow), "cycle_decay": part.decay, "cycle_limit": count}
+        return one, {"cycle_mul": tidy(grow), "cycle_decay": part.decay, "cycle_limit": count}
 
     def _two(
         self, down: PlacedRepeat | PlacedGrowing, up: PlacedRepeat | PlacedGrowing
@@ -287,7 +288,7 @@ class _Search:
         return self._made(form, given)
 
     def _made(self, form: Form, given: dict[str, Any]) -> Native | None:
-        common = {"t_initial": _plain(form.length), "lr_min": form.low, **given}
+        common = {"t_initial": tidy(form.length), "lr_min": form.low, **given}
         match form.fall:
             case Cosine(k=k):
                 return self._named("CosineLRScheduler", {**common, "k_decay": k})
@@ -310,11 +311,7 @@ class _Search:
     # ---- small parts ---------------------------------------------------------------------------------------------
 
     def _named(self, name: str, arguments: dict[str, Any]) -> Native:
-        parameters = definitions("timm")[name].parameters
-        defaults = {p.name: p.default for p in parameters}
-        ordered = [p.name for p in parameters if p.name in arguments]
-        given = {key: arguments[key] for key in ordered if defaults[key] != arguments[key]}
-        return Native("timm", name, given)
+        return definitions("timm")[name].call(arguments)
 
     def _refuse(self, part: Placed, why: str) -> NoReturn:
         raise ConversionError(f"timm has no equal of {described(part)}: {why}; or use {INSTEAD}")
@@ -326,7 +323,3 @@ def _shape(part: Placed) -> object:
 
 def _lengths(part: PlacedRepeat | PlacedGrowing) -> tuple[object, ...]:
     return part.period if isinstance(part, PlacedRepeat) else (part.first_length, part.grow)
-
-
-def _plain(x: float) -> float:
-    return int(x) if x == int(x) else x

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from cadence._errors import ConversionError
+from cadence.conversion.arithmetic import tidy
 from cadence.conversion.definition import definitions
 from cadence.conversion.frameworks.torch.objects.view import both
 from cadence.conversion.frameworks.torch.rates import one_cycle_ends
@@ -80,7 +81,7 @@ def _multi_step(state: State, _: Groups | None) -> dict[str, Any]:
     # Torch counts its milestones; a state that was JSON once has text for keys.
     counts: Mapping[Any, int] = state["milestones"]
     at = [float(m) if isinstance(m, str) else m for m, times in counts.items() for _ in range(times)]
-    return {"milestones": sorted(int(m) if float(m).is_integer() else m for m in at), "gamma": state["gamma"]}
+    return {"milestones": sorted(map(tidy, at)), "gamma": state["gamma"]}
 
 
 def _swa(state: State, groups: Groups | None) -> dict[str, Any]:
@@ -96,8 +97,8 @@ def _swa(state: State, groups: Groups | None) -> dict[str, Any]:
 
 def _cyclic(state: State, _: Groups | None) -> dict[str, Any]:
     size, ratio = state["total_size"], state["step_ratio"]
-    up = _tidy(size * ratio)
-    down = _tidy(size - up)
+    up = _rounded(size * ratio)
+    down = _rounded(size - up)
     function = state.get("_scale_fn_custom")
     arguments = {
         "base_lr": both([float(x) for x in state["base_lrs"]]), "max_lr": both([float(x) for x in state["max_lrs"]]),
@@ -123,15 +124,15 @@ def _one_cycle(state: State, groups: Groups | None) -> dict[str, Any]:
             "OneCycleLR keeps its rates in the optimizer, not in its state; give the scheduler itself"
         )
     phases, total = state["_schedule_phases"], state["total_steps"]
-    pct = _tidy((float(phases[0]["end_step"]) + 1) / total)
+    pct = _rounded((float(phases[0]["end_step"]) + 1) / total)
     if one_cycle_ends(total, float(pct), len(phases) == 3)[0] != phases[0]["end_step"]:
         pct = (float(phases[0]["end_step"]) + 1) / total
     first = groups[0]
     arguments = {
         "max_lr": both([float(group["max_lr"]) for group in groups]), "total_steps": total, "pct_start": float(pct),
         "anneal_strategy": state["_anneal_func_type"], "cycle_momentum": state["cycle_momentum"],
-        "div_factor": float(_tidy(first["max_lr"] / first["initial_lr"])),
-        "final_div_factor": float(_tidy(first["initial_lr"] / first["min_lr"])), "three_phase": len(phases) == 3,
+        "div_factor": float(_rounded(first["max_lr"] / first["initial_lr"])),
+        "final_div_factor": float(_rounded(first["initial_lr"] / first["min_lr"])), "three_phase": len(phases) == 3,
     }  # fmt: skip
     if state["cycle_momentum"]:
         arguments["base_momentum"] = both([float(group["base_momentum"]) for group in groups])
@@ -171,11 +172,10 @@ def _guessed(state: State) -> str:
     )
 
 
-def _tidy(x: float) -> float:
+def _rounded(x: float) -> float:
     """Without the digits that a division left; whole numbers as such."""
     near = round(x, 9)
-    tidy = near if math.isclose(x, near, rel_tol=1e-13) else x
-    return int(tidy) if float(tidy).is_integer() else tidy
+    return tidy(near if math.isclose(x, near, rel_tol=1e-13) else x)
 
 
 READERS: Mapping[str, Reader] = {

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cadence.conversion.arithmetic import tidy
 from cadence.conversion.frameworks.torch.objects.matching import native
 from cadence.conversion.frameworks.torch.objects.view import View, both, plain, written
 from cadence.conversion.native import Native
@@ -55,9 +56,9 @@ def cyclic(rates: Sequence[Placed], momenta: Sequence[Placed] | None, view: View
         return None
     moved, first = waves[: len(rates)], waves[0]
     arguments: dict[str, Any] = {"base_lr": both([w.low for w in moved]), "max_lr": both([w.high for w in moved])}
-    arguments["step_size_up"] = _whole(first.up)
+    arguments["step_size_up"] = tidy(first.up)
     if first.down != first.up:
-        arguments["step_size_down"] = _whole(first.down)
+        arguments["step_size_down"] = tidy(first.down)
     if first.mode != "triangular":
         arguments["mode"] = first.mode
     if first.mode == "exp_range":
@@ -67,10 +68,6 @@ def cyclic(rates: Sequence[Placed], momenta: Sequence[Placed] | None, view: View
     against = waves[len(rates) :]
     base, most = both([w.high for w in against]), both([w.low for w in against])
     return native("CyclicLR", **arguments, base_momentum=base, max_momentum=most)
-
-
-def _whole(x: float) -> float:
-    return int(x) if float(x).is_integer() else x
 
 
 def _wave(node: Placed, view: View) -> Wave | None:

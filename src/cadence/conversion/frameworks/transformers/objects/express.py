@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from cadence._errors import ConversionError
+from cadence.conversion.arithmetic import tidy
 from cadence.conversion.definition import definitions
 from cadence.conversion.frameworks.torch.objects.express import expressed
 from cadence.conversion.frameworks.transformers.decays import restarts_on_time
@@ -121,7 +122,7 @@ class _Search:
         """The warmup that most of transformers' schedules have."""
         if rise is None:
             return {"num_warmup_steps": 0}
-        if not _is_plain(rise):
+        if not _istidy(rise):
             self._refuse(self.phases[0], "its warmup is a line from 0; write warmup(..., start=0)")
         return {"num_warmup_steps": rise.length}
 
@@ -130,7 +131,7 @@ class _Search:
     def _decay(self, rise: _Rise | None, part: Placed) -> Native:
         match part:
             case PlacedInverse(timescale=timescale, power=0.5, start=start) if self.groups.is_base(start):
-                scale = {} if rise is not None and timescale == rise.length else {"timescale": _plain(timescale)}
+                scale = {} if rise is not None and timescale == rise.length else {"timescale": tidy(timescale)}
                 return self._named("inverse_sqrt", {**self._from_zero(rise), **scale})
             case PlacedRepeat(n=int(n), decay=1.0, period=(length, 1)):
                 return self._restarts(rise, part, n, length)
@@ -142,7 +143,7 @@ class _Search:
                 return self._unknown(part)
 
     def _fall(self, rise: _Rise | None, fall: PlacedPhase) -> Native:
-        low, end, plain = self._low(fall), fall.end - fall.closed, _is_plain(rise)
+        low, end, plain = self._low(fall), fall.end - fall.closed, _istidy(rise)
         match fall.shape.name:
             case "cosine" if not fall.closed and self._ends_with(fall) and (rise is None or rise.kind == "linear"):
                 return self._cosine(rise, fall)
@@ -153,7 +154,7 @@ class _Search:
                 return self._named("linear", self._span(rise, end))
             case "linear" | "power" if plain and low < 1:
                 power = 1.0 if fall.shape.name == "linear" else fall.parameters["exponent"]
-                lowest = {"lr_end": low * self.groups.bases[0], "power": _plain(power)}
+                lowest = {"lr_end": low * self.groups.bases[0], "power": tidy(power)}
                 return self._named("polynomial", {**self._span(rise, end), **lowest})
             case _:
                 return self._stable(rise, 0, fall)
@@ -222,7 +223,7 @@ class _Search:
         raise ConversionError(f"transformers has no equal of {described(part)}: {why}; or use {INSTEAD}")
 
 
-def _is_plain(rise: _Rise | None) -> bool:
+def _istidy(rise: _Rise | None) -> bool:
     """Whether a warmup is the line from 0 that most of transformers' schedules have, or none."""
     return rise is None or (rise.start == 0 and rise.kind == "linear")
 
@@ -230,7 +231,3 @@ def _is_plain(rise: _Rise | None) -> bool:
 def _without_defaults(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     defaults = {p.name: p.default for p in definitions("transformers")[name].parameters}
     return {key: value for key, value in arguments.items() if defaults[key] != value or isinstance(value, bool)}
-
-
-def _plain(x: float) -> float:
-    return int(x) if x == int(x) else x
