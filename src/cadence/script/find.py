@@ -30,6 +30,7 @@ from cadence.script.names import (
     optimizer_at,
     optimizer_framework,
 )
+from cadence.script.operations import LONGEST
 from cadence.script.resolve import Resolver
 
 STEPS = frozenset({"step", "step_update", "minimize", "apply_gradients", "first_step", "second_step", "optimizer_step"})
@@ -215,7 +216,7 @@ class Finder:
         if isinstance(value, list) and any(isinstance(v, Made) for v in cast("list[Any]", value)):
             return [Unknown(v.text) if isinstance(v, Made) else v for v in cast("list[Any]", value)]
         if isinstance(value, range):
-            return list(value)
+            return list(value) if len(value) <= LONGEST else self._of.unknown(node)
         return cast("Any", value)
 
     def _bind(

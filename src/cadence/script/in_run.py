@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from cadence.script.follow import Follower
     from cadence.script.instance import Names
 
+SCALE = 65536.0
+"""The scale of a loss scaler that has met no overflow: torch's first."""
+
+UNSKIPPED = frozenset({"step_was_skipped", "optimizer_step_was_skipped"})
+"""What Accelerate's objects say of an update that their loss scaler left out."""
+
 ONE_PROCESS = {"num_processes": 1, "is_main_process": True, "is_local_main_process": True, "process_index": 0}
 """What Accelerate's and other launchers' objects say where there is one process."""
 
@@ -70,6 +76,8 @@ class InRun(Lookup):
                     return held.groups
                 if node.attr in ("lr", "learning_rate"):
                     return held.rates(held.updates)[0]
+                if node.attr in UNSKIPPED:
+                    return self._nothing_skipped(False)
                 return self._of.unknown(node)
             case MovingScheduler():
                 if node.attr == "last_epoch":
@@ -83,6 +91,8 @@ class InRun(Lookup):
                 return held.state
             case dict() if node.attr in held:
                 return cast("dict[str, Any]", held)[node.attr]
+            case Made() if node.attr in UNSKIPPED:
+                return self._nothing_skipped(False)
             case Made() if node.attr in ONE_PROCESS:
                 self._run.assumed["there is one process"] = None
                 return ONE_PROCESS[node.attr]
@@ -132,6 +142,10 @@ class InRun(Lookup):
             return self._run.inline(called, self._run.given(called, node, env, None), env)
         return self._plain_call(node, env)
 
+    def _nothing_skipped(self, said: Any) -> Any:
+        self._run.assumed["the loss scaler skips no update"] = None
+        return said
+
     def _plain_call(self, node: ast.Call, env: Names) -> Any:
         """A call of something that is not followed, though something in its arguments may be."""
         for part in (*node.args, *(k.value for k in node.keywords)):
@@ -172,6 +186,8 @@ class InRun(Lookup):
                 return self._text.call(node, env)
             case _:
                 pass
+        if attr == "get_scale" and isinstance(held, (Made, Unknown)):
+            return self._nothing_skipped(SCALE)
         if isinstance(held, Made) and is_client(held.path, attr):
             self._train(held, node, env)
             return self._of.unknown(node)

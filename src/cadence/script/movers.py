@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from cadence._errors import CadenceError, ScriptError
@@ -54,11 +55,21 @@ class Movers:
         function = rate if isinstance(rate, Function) else None
         made = made_optimizer(record, 0.0 if function is not None else rate)
         if function is not None:
-            made.rule, made.function = lambda t: float(function(t)), function
+            made.rule, made.function = partial(self._asked, made, function), function
         elif isinstance(rate, Pulled) and record.framework in ("optax", "keras"):
             made.scheduler, made.rule, made.asked = None, rate.values.at, rate
             made.bases = made.rates(0)
         return self.add(record, made)
+
+    def _asked(self, optimizer: MovingOptimizer, function: Function, update: int) -> float:
+        """What a function of the script says is the rate of an update."""
+        value = function(update)
+        if not is_number(value):
+            raise ScriptError(
+                f"what {function.text} in {self._run.at(function.node)}, the rate of {optimizer.where()}, returns for "
+                f"update {update} cannot be told without running the script; write it as a formula of the update"
+            )
+        return float(value)
 
     def add(self, record: Optimizer, made: MovingOptimizer | None = None) -> MovingOptimizer:
         """An optimizer that is there from now on."""
