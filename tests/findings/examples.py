@@ -202,6 +202,19 @@ CONFIGS = {
         "task: digits\noptimizer: {name: adamw, lr: 0.001}\ntotal: 10 epochs\n"
         "schedule: constant() * plateau('val_loss', patience=3)\n",
     ),
+    "CD955": (
+        "task: digits\noptimizer: {name: schedule_free_adamw, lr: 0.0025}\ntotal: 10 epochs\nschedule: cosine()\n",
+        "task: digits\noptimizer: {name: schedule_free_adamw, lr: 0.0025}\ntotal: 10 epochs\n"
+        "schedule: warmup('5%') >> constant()\nstop: early_stop('val_loss', patience=5)\n",
+    ),
+    "CD956": (
+        "task: digits\noptimizer: {name: prodigy, lr: 0.001}\ntotal: 10 epochs\nschedule: cosine()\n",
+        "task: digits\noptimizer: {name: prodigy, lr: 1.0}\ntotal: 10 epochs\nschedule: cosine()\n",
+    ),
+    "CD957": (
+        "task: digits\noptimizer: {name: adafactor, lr: 0.1}\ntotal: 10000\n",
+        "task: digits\noptimizer: {name: adafactor, lr: 0.005}\ntotal: 10000\n",
+    ),
 }
 """Code -> (found, sound) as YAML."""
 

@@ -279,6 +279,9 @@ class Holder(Writer):
     def training(self) -> bool:
         return False
 
+    def fault(self) -> str | None:
+        return None
+
 
 def _base(curve: Curve) -> float:
     return curve.bases["lr"][0] or 0.0
