@@ -438,7 +438,7 @@ class Driver:
 
     def _refresh(self) -> None:
         """Compute and write the values anew: the curve, the groups or the update have changed."""
-        self._write = self._writer.aim(self.curve.pairs)
+        self._write = self._writer.aim(self.curve.pairs, self.curve.ratios)
         self._columns_ahead = []
         self._fill(self.t)
         self._write(next(self._ahead))

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from cadence._errors import DriverError, UnknownNameError, neighbours
 from cadence.drivers.torch_hooks import count_updates, notice_gradients, notice_groups
 from cadence.drivers.torch_modes import Switch, switches_of
-from cadence.drivers.writer import Clock, Regroup, Row, Write, Writer, no_optimizer
+from cadence.drivers.writer import Clock, Ratios, Regroup, Row, Write, Writer, no_optimizer
 
 Group: TypeAlias = dict[str, Any]
 
@@ -74,7 +74,7 @@ class TorchWriter(Writer):
     def remember(self, group: int, value: str, base: float) -> None:
         self._all()[group][f"initial_{value}"] = base
 
-    def aim(self, pairs: Sequence[tuple[int, str]]) -> Write:
+    def aim(self, pairs: Sequence[tuple[int, str]], ratios: Ratios) -> Write:
         self._pairs = list(pairs)
         self._lists = [optimizer.param_groups for optimizer in self._optimizers]
         self._members = [list(groups) for groups in self._lists]
