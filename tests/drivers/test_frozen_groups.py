@@ -141,6 +141,14 @@ def test_a_group_that_is_added_later_may_be_frozen_too() -> None:
     assert late.requires_grad
 
 
+def test_a_state_of_an_optimizer_without_frozen_groups_changes_nothing_of_it() -> None:
+    training = Training({"low": {"parameters": "0.*", "frozen": 3}})
+    state = Training({"low": {"parameters": "0.*"}}).run(2).optimizer.state_dict()
+    training.optimizer.load_state_dict(state)
+    assert "0.weight" not in training.run(2).trained()
+    assert "0.weight" in training.run(3).trained()
+
+
 def test_a_group_that_was_thawed_stays_so_in_a_longer_run() -> None:
     keys = {"low": {"parameters": "0.*", "frozen": "25%"}}
     first = Training(keys).run(4)  # thawed at 3 of 12

@@ -40,6 +40,7 @@ class TorchWriter(Writer):
         self._lists: list[list[Group]] = []
         self._members: list[list[Group]] = []
         self._tensors: dict[tuple[int, str], torch.Tensor] = {}
+        self._says: list[Any] = []
         self._listener: weakref.WeakMethod[Regroup] | None = None
         self._switches: list[Switch] = []
 
@@ -78,6 +79,7 @@ class TorchWriter(Writer):
         self._pairs = list(pairs)
         self._lists = [optimizer.param_groups for optimizer in self._optimizers]
         self._members = [list(groups) for groups in self._lists]
+        self._says = self.frozen()
         self._own_tensors()
         return self._fastest()
 
@@ -168,8 +170,12 @@ class TorchWriter(Writer):
         return False
 
     def _changed(self) -> None:
-        """Put tensors back where they were, and tell who writes that the groups are others now."""
+        """Put tensors and lengths back where they were, and tell who writes that the groups are others now."""
         was, groups = self._former(), self._all()
+        for former, group in zip(was, groups, strict=True):
+            # A state from before the group was given a length knows nothing of it.
+            if former is not None and self._says[former] is not None:
+                group.setdefault("frozen", self._says[former])
         now = dict(zip(was, groups, strict=True))
         for (former, value), tensor in self._tensors.items():
             if former in now:
