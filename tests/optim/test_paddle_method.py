@@ -598,6 +598,35 @@ def test_without_a_compiler_it_says_so_once_and_computes_the_same(caplog: pytest
         Lamb(0.1, xs, compiled=True)
 
 
+@pytest.mark.parametrize("kind", [Lamb, AdaBound])
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+def test_small_tensors_of_one_shape_are_updated_together_as_they_are_one_by_one(kind: Any, dtype: str) -> None:
+    rng = np.random.default_rng(3)
+    values = [rng.normal(size=shape) for shape in [(3, 2)] * 4 + [()] * 3 + [(5,)] * 2 + [(3, 2)]]
+    values[1][:] = 0.0
+
+    def one(settings: dict[str, Any], apart: bool) -> tuple[list[np.ndarray], list[float]]:
+        xs = parameters(values, dtype)
+        groups = [{"params": [x]} for x in xs] if apart else [{"params": xs[:8]}, {"params": xs[8:], "eps": 1e-3}]
+        if apart:
+            groups[8]["eps"] = groups[9]["eps"] = 1e-3
+        optimizer = kind(0.1, groups, **settings)
+        for t in range(4):
+            draws = np.random.default_rng(t)
+            for i, x in enumerate(xs):
+                # One of them is a step behind.
+                g = draws.normal(size=x.shape).astype(dtype)
+                x.grad = None if i == 3 and t == 0 else paddle.to_tensor(g)
+            optimizer.step()
+        return [x.numpy().astype("float64") for x in xs], optimizer.trust_ratios()
+
+    together, ratios = one({"compiled": False}, apart=False)
+    for settings in ({"compiled": False}, {}):
+        alone, others = one(settings, apart=True)
+        assert_equal(together, alone, 1e-12 if dtype == "float64" else 1e-3)
+        assert ratios == pytest.approx(others, rel=1e-9 if dtype == "float64" else 1e-3)
+
+
 def test_trust_ratios_are_told_for_each_tensor() -> None:
     xs = parameters([np.array([3.0, 4.0]), np.zeros(3)])
     optimizer = Lamb(0.1, xs, weight_decay=0.0)

@@ -375,7 +375,7 @@ class PaddleMethod(Optimizer):
                 self._go_without(fault)
                 elsewhere = [*((piece, rule) for piece in pieces), *elsewhere]
         self._ratios = [ratio for run, laid in calls for ratio in update_in_memory(run, laid, threads())]
-        self._ratios += [update_here(piece, rule) for piece, rule in elsewhere]
+        self._ratios += update_here(elsewhere)
         for x, master in halves:
             put(master, x)
 
