@@ -349,7 +349,7 @@ class PaddleMethod(Optimizer):
     def _update_all(self, items: list[Item], rate: float) -> None:
         bases, shrink = self._bases(), self._shrink(items)
         variants: dict[tuple[int, float], Variant] = {}
-        here: dict[tuple[Precision, Rule, tuple[str, ...]], list[Piece]] = {}
+        by_variant: dict[tuple[Precision, int], tuple[Variant, list[Piece]]] = {}
         elsewhere: list[tuple[Piece, Rule]] = []
         halves: list[tuple[Tensor, Tensor]] = []
         for x, g, group in items:
@@ -366,7 +366,11 @@ class PaddleMethod(Optimizer):
             if precision is None:
                 elsewhere.append((piece, variant.rule))
             else:
-                here.setdefault((precision, variant.rule, tuple(variant.numbers)), []).append(piece)
+                by_variant.setdefault((precision, id(variant)), (variant, []))[1].append(piece)
+        # Groups that differ in their numbers only are updated by one call.
+        here: dict[tuple[Precision, Rule, tuple[str, ...]], list[Piece]] = {}
+        for (precision, _), (variant, pieces) in by_variant.items():
+            here.setdefault((precision, variant.rule, tuple(variant.numbers)), []).extend(pieces)
         calls: list[tuple[Kernel, Laid]] = []
         for (precision, rule, names), pieces in here.items():
             try:
