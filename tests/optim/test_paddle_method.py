@@ -165,6 +165,12 @@ def test_bounds_follow_any_scheduler_through_its_base(scheduler: str) -> None:
     assert differ([z.numpy() for z in zs], [y.numpy() for y in ys])
 
 
+def test_a_scheduler_may_give_numbers_of_numpy() -> None:
+    xs, ys = parameters(), parameters()
+    numpys = Lamb(lr.LambdaDecay(0.5, lambda t: np.float32(0.25)), xs)
+    assert_equal(train(numpys, xs, 3), train(Lamb(0.125, ys), ys, 3), 0.0)
+
+
 def test_a_scheduler_that_comes_later_brings_its_base() -> None:
     xs, ys = parameters(), parameters()
     later, first = AdaBound(0.5, xs), AdaBound(lr.StepDecay(0.01, 2), ys)
@@ -359,6 +365,16 @@ def test_states_are_named_as_paddle_s_accumulators_in_every_optimizer_of_a_proce
             "LR_Scheduler",
             "cadence",
         }
+
+
+def test_a_name_goes_into_the_names_of_states_as_in_paddle() -> None:
+    xs, ys = parameters(), parameters()
+    optimizer, again = Lamb(0.1, xs, name="mine"), Lamb(0.1, ys, name="mine")
+    train(optimizer, xs, 1)
+    assert f"{xs[0].name}_mine_exp_avg_0" in optimizer.state_dict()
+    again.set_state_dict(optimizer.state_dict())
+    assert again.state_dict().keys() == optimizer.state_dict().keys()
+    refused(Lamb(0.1, ys), optimizer.state_dict(), "18 tensors, of which 0 belong")
 
 
 @pytest.mark.parametrize("numpy", [False, True])

@@ -205,11 +205,15 @@ class PaddleMethod(Optimizer):
         Raises:
             StateError: it is that of another method, of other parameters, or without that of the scheduler.
         """
-        states = sorted({STEP, *(name for group in self._all_settings() for name in self.rule.of(group).state)})
-        parameters = list(each(self._entries()))
-        groups = max(len(self._first_multiples), 1)
-        names = {self._accumulator(state): state for state in states}
-        saved = saving.read(state_dict, self.rule.name, list(names), parameters, self._learning_rate, groups)
+        saved = saving.read(
+            state_dict,
+            self.rule.name,
+            sorted({self._accumulator(name) for group in self._all_settings() for name in self.rule.of(group).state}),
+            self._accumulator(STEP),
+            list(each(self._entries())),
+            self._learning_rate,
+            max(len(self._first_multiples), 1),
+        )
         if saved.scheduler is not None:
             scheduler: Any = self._learning_rate
             scheduler.set_state_dict(saved.scheduler)
@@ -341,10 +345,11 @@ class PaddleMethod(Optimizer):
         for x, g, _ in items:
             if g.is_selected_rows():
                 raise _sparse(x, self.rule.name)
-        rate = self.get_lr()
+        # A scheduler may give a number of numpy's.
+        rate = float(self.get_lr())
         check_rate(rate)
         with paddle.no_grad():
-            self._update_all(items, float(rate))
+            self._update_all(items, rate)
 
     def _update_all(self, items: list[Item], rate: float) -> None:
         bases, shrink = self._bases(), self._shrink(items)
