@@ -34,8 +34,8 @@ def count_updates(optimizer: Optimizer, clock: Clock) -> None:
         if found_inf is None or float(found_inf) == 0:
             clock.done += 1
 
-    optimizer.register_step_pre_hook(_outside(begin))
-    optimizer.register_step_post_hook(_outside(end))
+    optimizer.register_step_pre_hook(outside(begin))
+    optimizer.register_step_post_hook(outside(end))
 
 
 def notice_groups(optimizer: Optimizer, look: Callable[[], None]) -> None:
@@ -45,7 +45,7 @@ def notice_groups(optimizer: Optimizer, look: Callable[[], None]) -> None:
         del optimizer, args, kwargs
         look()
 
-    optimizer.register_step_pre_hook(_outside(before))
+    optimizer.register_step_pre_hook(outside(before))
     after_loading(optimizer, look)
 
 
@@ -86,8 +86,9 @@ def after_updates(optimizer: Optimizer, call: Callable[[], None]) -> None:
         del optimizer, args, kwargs
         call()
 
-    optimizer.register_step_post_hook(_outside(after))
+    optimizer.register_step_post_hook(outside(after))
 
 
-def _outside(hook: Callable[[Optimizer, Any, Any], None]) -> Callable[[Optimizer, Any, Any], None]:
+def outside(hook: Callable[[Optimizer, Any, Any], None]) -> Callable[[Optimizer, Any, Any], None]:
+    """A hook that compiled code leaves to python."""
     return cast("Callable[[Optimizer, Any, Any], None]", torch.compiler.disable(hook))

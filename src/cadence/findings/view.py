@@ -19,6 +19,13 @@ PLATEAUS = frozenset({"ReduceLROnPlateau", "ReduceOnPlateau", "reduce_on_plateau
 """Schedulers that go by a metric."""
 
 
+_WORDS = (
+    (ast.Name, "id"), (ast.Attribute, "attr"), (ast.FunctionDef, "name"), (ast.AsyncFunctionDef, "name"),
+    (ast.ClassDef, "name"), (ast.arg, "arg"), (ast.keyword, "arg"), (ast.Constant, "value"), (ast.alias, "name"),
+    (ast.ImportFrom, "module"),
+)  # fmt: skip
+"""Where words stand in a tree."""
+
 MOST_TURNS = 100_000
 """Turns of a loop whose conditions are looked at one by one."""
 
@@ -46,20 +53,19 @@ class View:
 
     @cached_property
     def nodes(self) -> list[ast.AST]:
-        """Every node of the tree."""
-        return list(ast.walk(self.script.tree))
+        """Every node of the tree, outer ones first."""
+        return self.script.nodes
 
     def of(self, *kinds: type[Any]) -> Iterator[Any]:
         """Every node of these very kinds, by place."""
-        found = [node for kind in kinds for node in self._by_kind.get(kind, ())]
-        yield from found if len(kinds) == 1 else sorted(found, key=_place)
+        yield from sorted((node for kind in kinds for node in self._by_kind.get(kind, ())), key=_place)
 
     @cached_property
-    def _by_kind(self) -> dict[type[ast.AST], list[ast.AST]]:
-        kinds: dict[type[ast.AST], list[ast.AST]] = {}
+    def _by_kind(self) -> dict[type[Any], list[Any]]:
+        kinds: dict[type[Any], list[Any]] = {}
         for node in self.nodes:
             kinds.setdefault(type(node), []).append(node)
-        return {kind: sorted(nodes, key=_place) for kind, nodes in kinds.items()}
+        return kinds
 
     @cached_property
     def assigned(self) -> dict[str, list[ast.expr]]:
@@ -125,22 +131,8 @@ class View:
 
     @cached_property
     def _said(self) -> set[str]:
-        found: set[str] = set()
-        for node in self.nodes:
-            if isinstance(node, ast.Name):
-                found.add(node.id.lower())
-            elif isinstance(node, ast.Attribute):
-                found.add(node.attr.lower())
-            elif isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
-                found.add(node.name.lower())
-            elif isinstance(node, (ast.arg, ast.keyword)):
-                found.add((node.arg or "").lower())
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.add(node.value.lower())
-            elif isinstance(node, (ast.Import, ast.ImportFrom)):
-                found |= {alias.name.lower() for alias in node.names}
-                found.add((getattr(node, "module", "") or "").lower())
-        return found
+        found: list[Any] = [getattr(node, name) for kind, name in _WORDS for node in self._by_kind.get(kind, ())]
+        return {text.lower() for text in found if isinstance(text, str)}
 
     def value(self, node: ast.expr | None) -> Any:
         """What an expression is, None where there is none."""
@@ -261,10 +253,34 @@ class View:
         """How often a scheduler is stepped in the run; None where that cannot be told."""
         if self.total is not None and scheduler.per == "step" and len(self.outermost) == 1:
             return self.total
+        loads = self.loads(scheduler)
+        if loads and not any(load.conditions for load in loads):
+            return self._resumed(scheduler)
         counts = [self.turns(step, scheduler) for step in scheduler.steps]
         if not counts or None in counts or not all(map(self.sure, scheduler.steps)):
             return None
         return sum(count for count in counts if count is not None)
+
+    def loads(self, scheduler: Scheduler) -> list[Call]:
+        """Where a saved state is loaded into a scheduler."""
+        nodes = [other.node for other in self.outermost if other.variable == scheduler.variable]
+        after = min((node.lineno for node in nodes if node.lineno > scheduler.line), default=None)
+        return [
+            call
+            for call in self.calls("load_state_dict", "set_state_dict")
+            if call.line > scheduler.line
+            and (after is None or call.line < after)
+            and isinstance(call.node.func, ast.Attribute)
+            and scheduler.node in self.script.made_by(call.node.func.value)
+        ]
+
+    def _resumed(self, scheduler: Scheduler) -> int | None:
+        """The ticks of a run that goes on with a loaded state at a written epoch, those before it too."""
+        steps = scheduler.steps
+        loops = steps[0].loops if len(steps) == 1 and not steps[0].conditions else ()
+        if len(loops) != 1 or not isinstance(loops[0].start, int) or not isinstance(loops[0].count, int):
+            return None
+        return loops[0].start + loops[0].count if loops[0].start > 0 else None
 
     def course(self, scheduler: Scheduler) -> Course | None:
         """What the rate does under a scheduler that alone governs it; None where that cannot be told."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import os
 import random
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -14,12 +13,15 @@ import numpy as np
 import torch
 
 from cadence._errors import RecipeError, StateError, TaskError
-from cadence.optim.make import optimizer as make_optimizer
+from cadence.optim.groups.groups import Groups
+from cadence.optim.groups.torch_tree import torch_tree
 from cadence.recipe.recipe import Recipe
+from cadence.run.division import divided
 from cadence.run.engine import Engine, Update
 from cadence.run.imports import called
 from cadence.run.torch_arithmetic import Arithmetic, arithmetic
-from cadence.run.torch_groups import parameter_groups
+from cadence.run.torch_finite import Guard, finite, overflowed
+from cadence.run.torch_optimizers import Together, torch_optimizers
 from cadence.run.torch_state import (
     Parts,
     put_together,
@@ -50,52 +52,59 @@ def open_engine(recipe: Recipe, task: Task) -> Generator[Engine, None, None]:
     with _own_randomness(recipe.seed, recipe.threads, device):
         model = _model(recipe, task).to(device)
         model.train()
-        optimizer = make_optimizer(
-            recipe.optimizer.name,
-            parameter_groups(model, recipe.groups),
-            lr=recipe.optimizer.lr,
-            **recipe.optimizer.arguments,
-        )
-        _check_steps_alone(optimizer, recipe.optimizer.name)
-        yield TorchEngine(model, optimizer, loss, {task.metric_name: metric}, means, device, recipe.clip_norm)
+        groups = divided(torch_tree(model), recipe)
+        optimizers = Together(torch_optimizers(recipe, groups))
+        guard = finite if recipe.nonfinite is None else overflowed
+        metrics = {task.metric_name: metric}
+        yield TorchEngine(model, optimizers, groups, loss, metrics, means, device, recipe.clip_norm, guard)
 
 
 @final
 class TorchEngine(Engine):
-    """One model and one optimizer on one device.
+    """One model and its optimizers on one device.
 
     Args:
         model: in training mode, on the device.
-        optimizer: over its parameters.
+        optimizers: over its parameters.
+        groups: what its parameters were divided into.
         loss: mean over the targets.
         metrics: name -> mean over the targets.
         means: how forward and backward are computed.
         device: where.
         clip_norm: largest global norm of the gradients; None: they are left as they are.
+        guard: names the parameters of the model whose gradients must not reach the weights.
     """
 
     def __init__(
         self,
         model: torch.nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizers: Together,
+        groups: Groups,
         loss: Compare,
         metrics: dict[str, Compare],
         means: Arithmetic,
         device: torch.device,
         clip_norm: float | None,
+        guard: Guard,
     ) -> None:
         self._model = model
-        self._optimizer = optimizer
+        self._optimizers = optimizers
+        self._groups = groups
         self._loss = loss
         self._metrics = metrics
         self._means = means
         self._device = device
         self._clip_norm = clip_norm
-        self._weights = [p for group in optimizer.param_groups for p in group["params"]]
+        self._guard = guard
+        self._weights = [p for group in optimizers.param_groups for p in group["params"]]
 
     @property
-    def optimizer(self) -> torch.optim.Optimizer:
-        return self._optimizer
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        return self._optimizers.members
+
+    @property
+    def groups(self) -> Groups:
+        return self._groups
 
     @property
     def scaler(self) -> torch.amp.GradScaler | None:
@@ -113,17 +122,21 @@ class TorchEngine(Engine):
 
     def update(self, batches: Sequence[Batch]) -> Update:
         means = self._means
-        self._optimizer.zero_grad()
+        self._optimizers.zero_grad()
         if len(batches) == 1:
             examples = batches[0].examples
             loss = self._forward(batches[0])
             means.backward(loss)
         else:
             examples, loss = self._accumulate(batches)
+        bad = self._guard(self._model)
+        if bad:
+            means.skip(self._optimizers)
+            return Update(loss.item(), examples, None, bad)
         norm = None
         if self._clip_norm is not None:
-            norm = means.clip(self._optimizer, self._weights, self._clip_norm)
-        means.step(self._optimizer)
+            norm = means.clip(self._optimizers, self._weights, self._clip_norm)
+        means.step(self._optimizers)
         # Read last: on an accelerator this is where the processor waits for it.
         return Update(loss.item(), examples, None if norm is None else norm.item())
 
@@ -164,8 +177,8 @@ class TorchEngine(Engine):
     @contextlib.contextmanager
     def _judging(self) -> Generator[None, None, None]:
         """Model, and optimizers that average weights, in the mode they are judged in; random numbers as they were."""
-        both: list[Any] = [self._model, self._optimizer]
-        modes = [one for one in both if callable(getattr(one, "eval", None))]
+        everyone: list[Any] = [self._model, *self._optimizers.members]
+        modes = [one for one in everyone if callable(getattr(one, "eval", None))]
         before = random_state()
         for one in modes:
             one.eval()
@@ -177,23 +190,25 @@ class TorchEngine(Engine):
             set_random_state(before)
 
     def save(self, tensors: Path) -> dict[str, Any]:
-        scaler = self._means.scaler
-        state = {
-            "model": self._model.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "scaler": {} if scaler is None else scaler.state_dict(),
-            "random": random_state(),
-        }
-        parts = Parts()
-        rest = take_apart(state, "", parts)
-        write_tensors(tensors, parts.tensors)
+        scaler, parts = self._means.scaler, Parts()
+        # Of an optimizer that averages, the model's file has the weights that it is judged by.
+        with self._judging():
+            state = {
+                "model": self._model.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in self._optimizers.members],
+                "scaler": {} if scaler is None else scaler.state_dict(),
+                "random": random_state(),
+            }
+            rest = take_apart(state, "", parts)
+            write_tensors(tensors, parts.tensors)
         return rest
 
     def load(self, tensors: Path, rest: dict[str, Any]) -> None:
         state = put_together(rest, read_tensors(tensors))
         try:
             self._model.load_state_dict(state["model"])
-            self._optimizer.load_state_dict(state["optimizer"])
+            for optimizer, saved in zip(self._optimizers.members, state["optimizers"], strict=True):
+                optimizer.load_state_dict(saved)
             if self._means.scaler is not None:
                 self._means.scaler.load_state_dict(state["scaler"])
         except (RuntimeError, ValueError, KeyError) as fault:
@@ -201,6 +216,9 @@ class TorchEngine(Engine):
                 f"the checkpoint {tensors} does not fit this recipe's model or optimizer "
                 f"({str(fault).splitlines()[0]}); train anew into another folder, or with fresh=True"
             ) from fault
+        for optimizer in self._optimizers.members:
+            if callable(begin := getattr(optimizer, "train", None)):
+                begin()
         set_random_state(state["random"])
 
     def reduce(self, metrics: dict[str, float]) -> dict[str, float]:
@@ -213,13 +231,6 @@ def _model(recipe: Recipe, task: Task) -> torch.nn.Module:
         where = f"model {recipe.model!r}" if recipe.model else f"the task {task.name!r}"
         raise RecipeError(f"{where} gives a {type(model).__name__}; it must return a torch.nn.Module")
     return model
-
-
-def _check_steps_alone(optimizer: torch.optim.Optimizer, name: str) -> None:
-    """Refuse methods that compute the loss again and again within one update."""
-    closure = inspect.signature(type(optimizer).step).parameters.get("closure")
-    if closure is not None and closure.default is inspect.Parameter.empty:
-        raise RecipeError(f"the optimizer {name!r} needs a closure, which a recipe cannot give; choose another method")
 
 
 def _device(name: str) -> torch.device:

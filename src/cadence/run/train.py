@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from cadence._errors import CadenceError, RecordError, StateError
-from cadence.drivers.doors import drive
 from cadence.recipe.load import load_recipe
-from cadence.recipe.recipe import NOT_CONTENT, Recipe, make_recipe
+from cadence.recipe.recipe import NOT_CONTENT, Recipe
 from cadence.record.environment import environment
 from cadence.record.files import read_json
 from cadence.record.names import ENDED, RECIPE, RESULT, RUN, UPDATES
 from cadence.record.reader import Record, load_record
+from cadence.run.asked import asked_for
 from cadence.run.checkpoint import Checkpoints
 from cadence.run.course import Course, settle
+from cadence.run.driving import driven
 from cadence.run.engine import Engine, find_engine
 from cadence.run.loop import Loop, Parts, Tell
+from cadence.run.outline import Outline, outline_of
 from cadence.run.recording import Recording, Stopwatch
 from cadence.tasks import Split, Task, resolve_task
 
@@ -37,6 +39,7 @@ def train(
     fresh: bool = False,
     split: Split = "val",
     updates: int | None = None,
+    before: Callable[[Outline], object] | None = None,
     progress: Tell | None = None,
 ) -> Record:
     """Train a recipe.
@@ -51,6 +54,7 @@ def train(
         fresh: remove what is in the folder, and train anew.
         split: the held-out part that judges: ``"val"``, or ``"tune"`` for runs that choose settings.
         updates: length of the run in updates, instead of the recipe's `total`.
+        before: called once before the first update, with a `cadence.run.outline.Outline`: what is going to happen.
         progress: called with a `cadence.run.loop.Progress` about ten times a second and after every evaluation.
 
     Returns:
@@ -69,7 +73,7 @@ def train(
         >>> record.result["final"]["val_loss"]  # doctest: +SKIP
         0.0612
     """
-    wanted = _wanted(recipe, seed, updates)
+    wanted = asked_for(recipe, seed, updates)
     folder = Path(out) if out is not None else RUNS / (wanted.folder_name + ("" if split == "val" else f"-{split}"))
     if not fresh and _belongs(folder, wanted, split):
         if _ended(folder):
@@ -86,27 +90,12 @@ def train(
             checkpoints.drop_after(-1 if saved is None else saved[0])
             if saved is not None:
                 _take_up(saved, loop, parts)
+            if before is not None:
+                before(outline_of(wanted, course, engine, parts.driver))
             _run(loop, parts)
         finally:
             parts.recording.close()
     return load_record(folder)
-
-
-def _wanted(
-    recipe: str | os.PathLike[str] | Recipe | Mapping[str, Any], seed: int | None, updates: int | None
-) -> Recipe:
-    if isinstance(recipe, Recipe):
-        read = recipe
-    elif isinstance(recipe, Mapping):
-        read = make_recipe(recipe)
-    else:
-        read = load_recipe(recipe)
-    changes: dict[str, Any] = {}
-    if seed is not None:
-        changes["seed"] = seed
-    if updates is not None:
-        changes["total"] = updates
-    return read.changed(**changes) if changes else read
 
 
 # ---- what is in the folder -----------------------------------------------------------------------------------------
@@ -178,17 +167,7 @@ def _assemble(
         fresh=fresh,
         t=0 if saved is None else saved[0],
     )
-    horizon = course.horizon
-    driver = drive(
-        engine.optimizer,
-        course.plan,
-        total=horizon.total,
-        steps_per_epoch=horizon.steps_per_epoch,
-        batch_size=horizon.batch_size,
-        tokens_per_step=horizon.tokens_per_step,
-        scaler=engine.scaler,
-        record=recording,
-    )
+    driver = driven(engine, course, recording)
     return Parts(course, task.data, fingerprint, wanted.seed, engine, driver, recording, checkpoints, watch, tell)
 
 
