@@ -125,6 +125,9 @@ def resolve(found: Sequence[Instruction], *, python: str) -> Iterator[tuple[str,
 
     Yields:
         What was asked for, what came of it, whether it is there.
+
+    Raises:
+        LookupError: the wheel cannot be built, or a list of packages cannot be read.
     """
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
@@ -206,9 +209,13 @@ def main(given: Sequence[str] | None = None) -> int:
         print("\n".join(f"{k} {v}" for k, v in (python_pins(found) | debian_pins(found)).items()))
         return 0
     status = 0
-    for wanted, answer, there in resolve(found, python=sys.executable):
-        print(f"{'ok' if there else 'NOT FOUND'}  {wanted}\n    {answer}", flush=True)
-        status = status if there else 1
+    try:
+        for wanted, answer, there in resolve(found, python=sys.executable):
+            print(f"{'ok' if there else 'NOT FOUND'}  {wanted}\n    {answer}", flush=True)
+            status = status if there else 1
+    except LookupError as fault:
+        print(f"could not ask: {fault}", file=sys.stderr)
+        return 1
     return status
 
 

@@ -192,6 +192,7 @@ SILENT: list[tuple[str, Machine]] = [
     ("CE207", but(visible="0")),
     ("CE208", but(builds=(TORCH, Build("paddle", "3.3.1")))),
     ("CE302", but(shared=None)),
+    ("CE302", but(shared=64 << 20, builds=())),
     ("CE303", but(cpus=2.0, processors=64, threads=2)),
     ("CE303", but(cpus=None, processors=64)),
     ("CE303", but(cpus=7.5, processors=8)),
