@@ -223,6 +223,22 @@ def test_the_fix_of_an_old_driver_names_the_newest_torch_that_it_runs() -> None:
     assert "pip install 'torch==2.10.*'" in finding.zh[3]
 
 
+def test_the_fix_of_a_build_without_cuda_is_one_that_the_driver_runs() -> None:
+    def fix(build: Build, cuda: str) -> tuple[str, str]:
+        driver = Driver(present=True, cuda=cuda)
+        (finding,) = of("CE201", but(builds=(build,), driver=driver, tried=()))
+        return finding.severity, finding.fix
+
+    assert fix(CPU, "13.0") == ("warning", "install the build for CUDA: pip install --force-reinstall torch==2.13.0")
+    assert fix(CPU, "12.4")[1].endswith("--force-reinstall 'torch==2.10.*'")
+    assert "PaddlePaddle's own index" in fix(Build("paddle", "3.3.1"), "12.4")[1]
+
+
+def test_a_build_without_cuda_beside_one_with_it_is_only_good_to_know() -> None:
+    (finding,) = misfits(but(builds=(TORCH, Build("paddle", "3.3.1"))))
+    assert (finding.code, finding.severity) == ("CE201", "information")
+
+
 def test_a_published_list_of_versions_that_cannot_exist_together_is_taken_apart() -> None:
     # "Python 3.9+, PyTorch 2.9, CUDA 12.1": PyTorch 2.9 is built for 12.6, 12.8 and 13.0, and for Python 3.10 and newer.
     machine = Machine(

@@ -28,22 +28,39 @@ def frameworks(machine: Machine) -> list[Build]:
     zh=("有 GPU 却装了不带 CUDA 的版本", "CPU 版看不到 GPU，会不声不响地在处理器上训练。", "安装 CUDA 版"),
 )
 def no_cuda(machine: Machine) -> Iterator[Found]:
-    """CPU builds where `nvidia-smi` lists a GPU."""
+    """CPU builds where `nvidia-smi` lists a GPU; only good to know where another framework uses it."""
+    used = any(build.cuda is not None for build in frameworks(machine))
     for build in frameworks(machine):
         other = re.search(r"\+(rocm|xpu)", build.version)  # made for GPUs of other makers
         if build.cuda is None and machine.gpus and not other:
-            name = "paddlepaddle-gpu" if build.package == "paddle" else f"torch=={build.version.partition('+')[0]}"
             yield Found(
                 None,
                 Both(
                     f"{build.package} {build.version} is built without CUDA, here is {_listed(machine.gpus)}",
                     f"{build.package} {build.version} 不带 CUDA，这里有 {_listed(machine.gpus)}",
                 ),
-                fix=Both(
-                    f"install the build for CUDA: pip install --force-reinstall {name}",
-                    f"安装 CUDA 版：pip install --force-reinstall {name}",
-                ),
+                fix=_with_cuda(build, _newest(machine)),
+                severity="information" if used else None,
             )
+
+
+def _with_cuda(build: Build, newest: int | None) -> Both:
+    """How to get the build for CUDA that the driver runs."""
+    version = build.version.partition("+")[0]
+    if build.package == "paddle":
+        return Both(
+            f"pip uninstall paddlepaddle, then install paddlepaddle-gpu {version} from PaddlePaddle's own index; what "
+            "a plain pip install brings ends with 2.6",
+            f"先 pip uninstall paddlepaddle，再从飞桨自己的索引安装 paddlepaddle-gpu {version}；直接 pip install "
+            "得到的止于 2.6",
+        )
+    fit = [minor for minor, cuda in TORCH_CUDA.items() if newest is None or _numbers(cuda)[0] <= newest]
+    same = ".".join(version.split(".")[:2])
+    wanted = f"'torch=={fit[-1]}.*'" if fit and same in TORCH_CUDA and same not in fit else f"torch=={version}"
+    return Both(
+        f"install the build for CUDA: pip install --force-reinstall {wanted}",
+        f"安装 CUDA 版：pip install --force-reinstall {wanted}",
+    )
 
 
 @check(
