@@ -6,16 +6,16 @@ The formula is traced, as for a kernel: numbers are computed in double precision
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple, TypeAlias, final
 
 import paddle
 
 from cadence.optim.kernels.symbols import Operand, Symbol, given
-from cadence.optim.kernels.trace import SCALE, trace
+from cadence.optim.kernels.trace import SCALE, Trace, trace
 from cadence.optim.rules.rule import Rule
-from cadence.optim.stepping.paddle_operations import OPERATIONS, exactly
+from cadence.optim.stepping.paddle_operations import IN_PLACE, OPERATIONS, exactly
 
 Tensor: TypeAlias = Any
 """A tensor of paddle, or a value of a static program."""
@@ -60,7 +60,7 @@ def new_values(
     Returns:
         What is to be put into ``x`` and the states, and what the step was multiplied by.
     """
-    passes, known = _passes(rule, tuple(name for name in numbers if name != "t")), Numbers(numbers)
+    passes, known = _passes(rule, _names(numbers)), Numbers(numbers)
     if not rule.measures:
         return passes.together.run(tensors, passes.together.read(known, tensors))[0], 1.0
     made, vectors = passes.first.run(tensors, passes.first.read(known, tensors))
@@ -99,7 +99,7 @@ def update_in_pieces(rule: Rule, tensors: Mapping[str, Tensor], numbers: Mapping
     Returns:
         What the step was multiplied by.
     """
-    passes, known = _passes(rule, tuple(name for name in numbers if name != "t")), Numbers(numbers)
+    passes, known = _passes_in_place(rule, _names(numbers)), Numbers(numbers)
     pieces = _cut({name: tensor.reshape([-1]) for name, tensor in tensors.items()})
     if not rule.measures:
         given = passes.together.read(known, tensors)
@@ -131,7 +131,8 @@ def _cut(rows: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
 
 def _put_all(made: Mapping[str, Tensor], piece: Mapping[str, Tensor]) -> None:
     for name, value in made.items():
-        put(value, piece[name])
+        if value is not piece[name]:
+            put(value, piece[name])
 
 
 def put(value: Tensor, into: Tensor) -> None:
@@ -159,9 +160,17 @@ class _Pass:
     Args:
         new: what is made, by the name of the tensor that it goes to.
         measured: further values that are wanted, in this order.
+        works: operations that change their first operand. They are taken where that is the tensor that the result goes
+            to, and nobody needs it any more as it was.
     """
 
-    def __init__(self, new: Mapping[str, Operand], measured: Sequence[Operand] = ()) -> None:
+    def __init__(
+        self, new: Mapping[str, Operand], measured: Sequence[Operand], works: Mapping[str, Callable[..., Any]]
+    ) -> None:
+        self._works = works
+        self._homes = {_key(value): name for name, value in new.items()}
+        for value in measured:
+            self._homes.pop(_key(value), None)
         self._given: list[str] = []
         self._numbers: list[Operand] = []
         self._steps: list[tuple[Callable[..., Any], tuple[int, ...], int]] = []
@@ -208,12 +217,25 @@ class _Pass:
         for i, x in enumerate(ordered):
             operands = tuple(places[_key(o)] for o in x.operands)
             free += {places[_key(o)] for o in x.operands if last[_key(o)] == i and places[_key(o)] >= fixed}
+            home = self._homes.get(_key(x))
+            if home is not None and last.get(home) == i and self._changes(x, home):
+                places[_key(x)] = places[home]
+                self._steps.append((self._works[x.operation], operands, places[home]))
+                continue
             if not free:
                 free.append(fixed + self._registers)
                 self._registers += 1
             places[_key(x)] = free.pop()
             self._steps.append((OPERATIONS[x.operation], operands, places[_key(x)]))
         return places
+
+    def _changes(self, x: Symbol, home: str) -> bool:
+        """Whether there is an operation for this that changes the tensor at home."""
+        return x.operation in self._works and _key(x.operands[0]) == home and _is_tensor(x.operands[1])
+
+
+def _is_tensor(x: Operand) -> bool:
+    return isinstance(x, Symbol) and x.elementwise
 
 
 def _key(x: Operand) -> object:
@@ -234,13 +256,26 @@ class _Passes(NamedTuple):
 
 @cache
 def _passes(rule: Rule, numbers: tuple[str, ...]) -> _Passes:
-    traced = trace(rule, numbers)
+    return _through(trace(rule, numbers), {})
+
+
+@cache
+def _passes_in_place(rule: Rule, numbers: tuple[str, ...]) -> _Passes:
+    return _through(trace(rule, numbers), IN_PLACE)
+
+
+def _through(traced: Trace, works: Mapping[str, Callable[..., Any]]) -> _Passes:
     return _Passes(
-        _Pass(traced.together),
-        _Pass(traced.first, traced.measured),
+        _Pass(traced.together, (), works),
+        _Pass(traced.first, traced.measured, works),
         traced.scale,
-        _Pass(traced.finish),
+        _Pass(traced.finish, (), works),
     )
+
+
+def _names(numbers: Iterable[str]) -> tuple[str, ...]:
+    """Names of the numbers, as a trace takes them."""
+    return tuple(name for name in numbers if name != "t")
 
 
 # ---- numbers ---------------------------------------------------------------------------------------------------------
