@@ -293,6 +293,7 @@ def test_an_update_that_the_loss_scaler_skips_touches_nothing(monkeypatch: pytes
     monkeypatch.undo()
     xs, ys = parameters(dtype="float32"), parameters(dtype="float32")
     optimizer = Lamb(0.1, xs)
+    driver = cd.drive(optimizer, "constant()", total=10)
     for t, overflow in enumerate([True, False, True, False, False]):
         optimizer.clear_grad()
         weights = [paddle.to_tensor(g.astype("float32")) for g in gradients(t)]
@@ -300,6 +301,8 @@ def test_an_update_that_the_loss_scaler_skips_touches_nothing(monkeypatch: pytes
         scaler.scale(loss * (math.inf if overflow else 1.0)).backward()
         scaler.step(optimizer)
         scaler.update()
+        driver.step()
+    assert driver.t == 3
     other = Lamb(0.1, ys)
     for t in (1, 3, 4):
         for y, g in zip(ys, gradients(t), strict=True):
