@@ -69,6 +69,10 @@ class DivergedError(CadenceError, ArithmeticError):
     """A training whose loss is no longer a finite number."""
 
 
+class CompilerError(CadenceError, RuntimeError):
+    """There is no C compiler on the machine, or it does not make what was asked of it."""
+
+
 class MissingExtraError(CadenceError, ImportError):
     """An optional library that is not installed; the message is the command that installs it."""
 

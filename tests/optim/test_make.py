@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 from cadence._errors import CadenceError, OptimizerError  # noqa: E402
-from cadence.optim.lamb import Lamb  # noqa: E402
+from cadence.optim.for_torch.lamb import Lamb  # noqa: E402
 from cadence.optim.make import check_optimizer, optimizer, optimizer_class, optimizer_names  # noqa: E402
 
 RATES = {
@@ -46,7 +46,7 @@ def test_every_method_for_dense_gradients_learns(name: str) -> None:
 def test_all_of_torch_and_ours_have_a_name() -> None:
     classes = [c for c in vars(torch.optim).values() if isinstance(c, type) and issubclass(c, torch.optim.Optimizer)]
     theirs = {c.__name__.lower() for c in classes} - {"optimizer"}
-    assert set(optimizer_names()) == theirs | {"lamb"}
+    assert set(optimizer_names()) == theirs | {"adabound", "lamb", "lars"}
     assert set(RATES) <= set(optimizer_names())
     assert optimizer_names() == sorted(optimizer_names())
 
@@ -117,7 +117,7 @@ def test_a_tensor_as_rate_is_kept() -> None:
         ("adamww", {}, "no optimizer called 'adamww'; did you mean 'adamw'"),
         ("AdamW", {}, "did you mean 'adamw'"),
         ("SGD", {}, "did you mean 'sgd'"),
-        ("zzz", {}, "known are: adadelta"),
+        ("zzz", {}, "known are: adabound, adadelta"),
         (3, {}, "named by text"),
         ("sgd", {"momentun": 0.9}, "no argument 'momentun'; did you mean 'momentum'"),
         ("adamw", {"momentum": 0.9}, "'adamw' has no argument 'momentum'; known are: "),

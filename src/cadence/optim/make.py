@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     Parameters: TypeAlias = nn.Module | Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Iterable[dict[str, Any]]
 
-_NOT_OPTIMIZERS = frozenset({"make"})
-"""Files of this package that hold no optimizer."""
-
 
 def optimizer(name: str, params: Parameters, /, *, lr: float | Tensor, **arguments: Any) -> Optimizer:
     """Make an optimizer for torch.
@@ -106,7 +103,7 @@ def optimizer_class(name: str) -> Callable[..., Optimizer]:
         return _imported(name)
     # Ours first: a torch release that brings a class of the same name must not change what a recipe means.
     if name in _of_cadence():
-        module = importlib.import_module(f"cadence.optim.{name}")
+        module = importlib.import_module(f"cadence.optim.for_torch.{name}")
         return next(member for key, member in vars(module).items() if key.lower() == name and isinstance(member, type))
     try:
         return _of_torch()[name]
@@ -241,9 +238,9 @@ def _of_torch() -> Mapping[str, type[Optimizer]]:
 
 @functools.cache
 def _of_cadence() -> frozenset[str]:
-    """Names of the files beside this one that hold an optimizer."""
-    package = importlib.import_module("cadence.optim")
-    return frozenset(module.name for module in pkgutil.iter_modules(package.__path__)) - _NOT_OPTIMIZERS
+    """Names of the files that hold an optimizer of ours."""
+    package = importlib.import_module("cadence.optim.for_torch")
+    return frozenset(module.name for module in pkgutil.iter_modules(package.__path__))
 
 
 def _keywords(make: Callable[..., Any]) -> dict[str, inspect.Parameter]:

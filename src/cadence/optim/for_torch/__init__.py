@@ -1,0 +1,1 @@
+"""Cadence's optimizers for torch: a file and a class for each."""

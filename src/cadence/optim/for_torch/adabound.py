@@ -1,0 +1,51 @@
+"""AdaBound for torch."""
+
+from __future__ import annotations
+
+from cadence.optim.rules.adabound import AdaBoundRule
+from cadence.optim.stepping.torch_method import TorchMethod
+
+
+class AdaBound(TorchMethod):
+    """Adam whose step per element is kept between two bounds that close on that of SGD.
+
+    With Adam's moments m and v, and f = final_lr * lr / base, where base is the group's own base rate:
+
+        low = f * (1 - 1 / (gamma * t + 1)), high = f * (1 + 1 / (gamma * t))
+        x = x - clip(lr * sqrt(1 - beta2^t) / (1 - beta1^t) / (sqrt(v) + eps), low, high) * m
+
+    That is the authors' own code. The base is the group's ``initial_lr``, which drivers and torch's schedulers keep in
+    the group: it is saved with the state, and a group that is added later has its own.
+
+    Args:
+        params: parameters, or dicts that describe groups of them. Real numbers, dense gradients.
+        lr: learning rate of the Adam that it begins as, above 0; a float or a tensor with one element.
+        betas: decay of the two moments, each in [0, 1).
+        final_lr: rate of the SGD that it ends as, at the group's base rate; above 0.
+        gamma: speed at which the bounds close, per update; above 0.
+        eps: added to the root of the second moment, 0 or more.
+        weight_decay: share of x that is added to the gradient, 0 or more.
+        amsbound: True: the largest second moment so far takes the second moment's place (AMSBound).
+        decoupled_decay: True: x is multiplied by 1 - lr * weight_decay instead.
+        paper: True: the printed algorithm 2, without bias correction and with the clipped rate divided by sqrt(t).
+        maximize: True: ascend.
+        compiled, capturable: see `cadence.optim.stepping.torch_method.TorchMethod`.
+
+    Raises:
+        OptimizerError: a setting out of its range, no parameters, or parameters that are complex.
+
+    Source:
+        Luo et al. 2019, "Adaptive gradient methods with dynamic bound of learning rate", arXiv:1902.09843, algorithms 2
+        and 3.
+
+    Example:
+        >>> import torch
+        >>> x = torch.nn.Parameter(torch.tensor([1.0]))
+        >>> optimizer = AdaBound([x], lr=0.001, final_lr=0.1)
+        >>> x.sum().backward()
+        >>> optimizer.step()  # m = 0.1, and a rate of 0.001 * sqrt(0.001) / 0.1 / sqrt(0.001) = 0.01 is within bounds
+        >>> round(x.item(), 6)
+        0.999
+    """
+
+    rule = AdaBoundRule

@@ -1,0 +1,64 @@
+"""LAMB for torch."""
+
+from __future__ import annotations
+
+from cadence.optim.rules.lamb import LambRule
+from cadence.optim.stepping.torch_method import TorchMethod
+
+
+class Lamb(TorchMethod):
+    """Adam with a step that is in proportion to the size of each layer, for large batches.
+
+    With Adam's bias-corrected moments m and v, for each parameter tensor x:
+
+        r = m / (sqrt(v) + eps) + weight_decay * x
+        x = x - lr * |x| / |r| * r        where |x| / |r|, the trust ratio, is 1 if one of the norms is 0
+
+    The defaults are the paper's; every departure from it that is in use has a keyword. All keywords but `params` may
+    stand in parameter groups: biases and normalisation layers are often kept out by a group with
+    ``adapt=False, weight_decay=0``.
+
+    Args:
+        params: parameters, or dicts that describe groups of them. Real numbers, dense gradients.
+        lr: learning rate, 0 or more; a float or a tensor with one element, which is read at every step and never
+            replaced.
+        betas: decay of the two moments, each in [0, 1).
+        eps: added to the root of the second moment, 0 or more.
+        weight_decay: share of x in the update, 0 or more.
+        adapt: False: the trust ratio is 1. What remains is AdamW (`adam` in pytorch-lamb; "adam-like").
+        trust_clip: upper bound of the trust ratio, above 0; None: no bound. 1.0 is what timm's ``trust_clip=True``
+            does: then no layer steps further than Adam would. Source: Fong et al. 2020, arXiv:2011.13584.
+        norm_clip: upper bound of the |x| in the trust ratio, the paper's phi; None: phi is the identity. Some early
+            implementations have 10 here, which is not the same as a trust ratio of at most 10.
+        bias_correction: False: m and v as they are, as in the paper's third version and in pytorch-lamb.
+        grad_averaging: False: gradients enter m with weight 1 instead of 1 - beta1.
+        decoupled_decay: True: x is first multiplied by 1 - lr * weight_decay, and r has no decay in it; the decay then
+            escapes the trust ratio. With ``adapt=False`` it makes no difference.
+        max_grad_norm: gradients of all groups together are first scaled down to this norm if theirs is larger; None:
+            they are not. apex and timm do it with 1.0, without saying so in the recipe.
+        maximize: True: ascend.
+        compiled, capturable: see `cadence.optim.stepping.torch_method.TorchMethod`.
+
+    Raises:
+        OptimizerError: a setting out of its range, no parameters, or parameters that are complex.
+
+    Two more habits of apex and timm can be had by groups: they adapt only groups whose weight decay is not 0.
+
+    The state of a parameter has the names and shapes of torch's AdamW (``step``, ``exp_avg``, ``exp_avg_sq``).
+
+    Source:
+        You et al. 2020, "Large batch optimization for deep learning: training BERT in 76 minutes", arXiv:1904.00962v5,
+        algorithm 2. Its lines ``m = m / (1 - beta1^t)`` are read as Adam's, that is, without changing the m that the
+        next step goes on from.
+
+    Example:
+        >>> import torch
+        >>> x = torch.nn.Parameter(torch.tensor([3.0, 4.0]))
+        >>> optimizer = Lamb([x], lr=0.1, weight_decay=0.0)
+        >>> (x * torch.tensor([1.0, -1.0])).sum().backward()
+        >>> optimizer.step()  # |x| = 5, r = (1, -1): a step of 0.1 * 5 along it
+        >>> [round(value, 4) for value in x.tolist()]
+        [2.6464, 4.3536]
+    """
+
+    rule = LambRule

@@ -1,0 +1,51 @@
+"""LARS for torch."""
+
+from __future__ import annotations
+
+from cadence.optim.rules.lars import LarsRule
+from cadence.optim.stepping.torch_method import TorchMethod
+
+
+class Lars(TorchMethod):
+    """Momentum whose rate per layer is in proportion to the ratio of the layer's size to that of its gradient.
+
+    For each parameter tensor x with gradient g:
+
+        ratio = trust * |x| / (|g| + weight_decay * |x| + eps)        1 if one of the norms is 0
+        b = momentum * b + lr * ratio * (g + weight_decay * x)
+        x = x - b
+
+    Biases and normalisation layers are often kept out by a group with ``adapt=False, weight_decay=0``.
+
+    Args:
+        params: parameters, or dicts that describe groups of them. Real numbers, dense gradients.
+        lr: learning rate, before each layer's ratio; 0 or more; a float or a tensor with one element.
+        momentum: decay of the accumulated steps, in [0, 1).
+        weight_decay: share of x in the update, and in the ratio's denominator; 0 or more.
+        trust: the paper's eta: how far a layer may move by one update, as a share of its size; above 0.
+        eps: added to the ratio's denominator, 0 or more.
+        adapt: False: the ratio is 1, and what remains is momentum.
+        trust_clip: upper bound of the ratio, above 0; None: no bound.
+        rate_in_momentum: False: b = momentum * b + ratio * (...), and x moves by lr * b, as torch's SGD does; a change
+            of the rate then acts on all of the momentum at once.
+        nesterov: True: the step looks one update ahead.
+        maximize: True: ascend.
+        compiled, capturable: see `cadence.optim.stepping.torch_method.TorchMethod`.
+
+    Raises:
+        OptimizerError: a setting out of its range, no parameters, or parameters that are complex.
+
+    Source:
+        You, Gitman, Ginsburg 2017, "Large batch training of convolutional networks", arXiv:1708.03888, algorithm 1.
+
+    Example:
+        >>> import torch
+        >>> x = torch.nn.Parameter(torch.tensor([3.0, 4.0]))
+        >>> optimizer = Lars([x], lr=1.0, weight_decay=0.0, trust=0.1)
+        >>> (x * torch.tensor([0.0, 2.0])).sum().backward()
+        >>> optimizer.step()  # a tenth of |x| = 5 along the gradient
+        >>> [round(value, 4) for value in x.tolist()]
+        [3.0, 3.5]
+    """
+
+    rule = LarsRule

@@ -1,0 +1,174 @@
+"""A rule as C."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Literal, final
+
+from cadence.optim.kernels.symbols import Operand, Symbol
+from cadence.optim.kernels.trace import trace
+from cadence.optim.rules.rule import Rule
+
+Precision = Literal["float", "double"]
+
+_BINARY = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "*",
+    "divide": "/",
+    "less": "<",
+    "equal": "==",
+    "or": "||",
+}
+
+BLOCK = 2048
+"""Elements that are gone through before the sums of squares so far are taken over into double precision."""
+
+
+def source(rule: Rule, numbers: Sequence[str], precision: Precision) -> str:
+    """C code of one rule; what it offers stands in `skeleton.c`.
+
+    Args:
+        rule: with its choice of variants.
+        numbers: names of the numbers that each tensor comes with, in their order.
+        precision: of parameters, gradients and state.
+
+    Example:
+        >>> from cadence.optim.rules.adabound import AdaBoundRule
+        >>> rule = AdaBoundRule(amsbound=False, decoupled_decay=False, paper=False, maximize=False)
+        >>> code = source(rule, ["lr", "beta1", "beta2", "final", "gamma", "eps", "weight_decay"], "float")
+        >>> "const double lr = number[0];" in code
+        True
+    """
+    traced = trace(rule, tuple(numbers))
+
+    def written(new: Mapping[str, Operand], measured: Sequence[Operand] = ()) -> str:
+        return _pass(rule, new, measured, numbers)
+
+    parts = {
+        "TYPE": precision,
+        "STATES": str(len(rule.state)),
+        "NORMS": str(len(traced.measured)),
+        "BLOCK": str(BLOCK),
+        "ONLY": "" if rule.measures else written(traced.together),
+        "FIRST": written(traced.first, traced.measured) if rule.measures else "",
+        "SCALE": _scale(traced.scale, numbers) if rule.measures else "return 1.0;",
+        "SECOND": written(traced.second) if rule.measures else "",
+    }
+    text = resources.files("cadence.optim.kernels").joinpath("skeleton.c").read_text(encoding="utf-8")
+    for name, code in parts.items():
+        text = text.replace(f"@{name}@", code)
+    return text
+
+
+def _pass(rule: Rule, new: Mapping[str, Operand], measured: Sequence[Operand], numbers: Sequence[str]) -> str:
+    """Declarations before the loops, and the loops."""
+    writer = _Writer(numbers)
+    stored = [(name, writer.element(value)) for name, value in new.items()]
+    squares = [writer.element(value) for value in measured]
+    lines = list(writer.before)
+    pointers = {name: f"s{i}" for i, name in enumerate(rule.state)} | {"x": "x", "g": "g"}
+    loads = [f"const TYPE e_{name} = {pointers[name]}[i];" for name in writer.loaded]
+    stores = [f"{pointers[name]}[i] = {value};" for name, value in stored]
+    sums = [f"part{i}[j] += {value} * {value};" for i, value in enumerate(squares)]
+    body = "\n        ".join([*loads, *writer.lines, *stores, *sums])
+    if not squares:
+        lines.append(f"for (int64_t i = from; i < to; i++) {{\n        {body}\n    }}")
+        return "\n    ".join(lines)
+    # Sixteen sums side by side, so that the compiler may use as many lanes without changing the order of addition.
+    for i in range(len(squares)):
+        lines.append(f"double sum{i} = 0;")
+    parts = " ".join(f"TYPE part{i}[LANES] = {{0}};" for i in range(len(squares)))
+    taken = " ".join(f"sum{i} += part{i}[j];" for i in range(len(squares)))
+    lines.append(
+        f"for (int64_t begin = from; begin < to; begin += BLOCK) {{\n"
+        f"      const int64_t end = begin + BLOCK < to ? begin + BLOCK : to;\n"
+        f"      const int64_t even = begin + (end - begin) / LANES * LANES;\n"
+        f"      {parts}\n"
+        f"      for (int64_t row = begin; row < even; row += LANES) for (int j = 0; j < LANES; j++) {{\n"
+        f"        const int64_t i = row + j;\n        {body}\n      }}\n"
+        f"      for (int64_t i = even; i < end; i++) {{\n"
+        f"        const int j = (int)(i - even);\n        {body}\n      }}\n"
+        f"      for (int j = 0; j < LANES; j++) {{ {taken} }}\n    }}"
+    )
+    lines += [f"sums[{i}] = sum{i};" for i in range(len(squares))]
+    return "\n    ".join(lines)
+
+
+def _scale(scale: Operand, numbers: Sequence[str]) -> str:
+    writer = _Writer(numbers)
+    value = writer.number(scale)
+    return "\n    ".join([*writer.before, f"return {value};"])
+
+
+@final
+class _Writer:
+    """Writes symbols as C: numbers once, in double precision, before the loop; elements in the loop, in TYPE."""
+
+    def __init__(self, numbers: Sequence[str]) -> None:
+        self._places = {name: i for i, name in enumerate(numbers)}
+        self.before: list[str] = []
+        self.lines: list[str] = []
+        self.loaded: list[str] = []
+        self._numbers: dict[object, str] = {}
+        self._casts: dict[str, str] = {}
+        self._elements: dict[object, str] = {}
+
+    def element(self, x: Operand) -> str:
+        """Name of the variable, within the loop, that holds this value of one element."""
+        if not isinstance(x, Symbol) or not x.elementwise:
+            return self._cast(self.number(x))
+        if x.operation == "given":
+            if x.name not in self.loaded:
+                self.loaded.append(x.name)
+            return f"e_{x.name}"
+        operands = tuple(self.element(o) for o in x.operands)
+        key = (x.operation, *operands)
+        if key not in self._elements:
+            name = self._elements[key] = f"e{len(self._elements)}"
+            kind = "int" if x.operation in ("less", "equal", "or") else "TYPE"
+            self.lines.append(f"const {kind} {name} = {_operation(x.operation, operands, 'ROOT')};")
+        return self._elements[key]
+
+    def number(self, x: Operand) -> str:
+        """Name of the variable, before the loop, that holds this number in double precision; or the number itself."""
+        if not isinstance(x, Symbol):
+            return repr(float(x))
+        if x.operation == "given":
+            if x.name in self._places and x.name not in self._numbers:
+                self._numbers[x.name] = x.name
+                self.before.append(f"const double {x.name} = number[{self._places[x.name]}];")
+            return x.name
+        operands = tuple(self.number(o) for o in x.operands)
+        key = (x.operation, *operands)
+        if key not in self._numbers:
+            name = self._numbers[key] = f"n{len(self._numbers)}"
+            kind = "int" if x.operation in ("less", "equal", "or") else "double"
+            self.before.append(f"const {kind} {name} = {_operation(x.operation, operands, 'sqrt')};")
+        return self._numbers[key]
+
+    def _cast(self, number: str) -> str:
+        if number not in self._casts:
+            name = self._casts[number] = f"c{len(self._casts)}"
+            self.before.append(f"const TYPE {name} = (TYPE){number};")
+        return self._casts[number]
+
+
+def _operation(operation: str, operands: tuple[str, ...], root: str) -> str:
+    match operation:
+        case "negate":
+            return f"-{operands[0]}"
+        case "sqrt":
+            return f"{root}({operands[0]})"
+        case "power":
+            return f"pow({operands[0]}, {operands[1]})"
+        # What is not a number is smaller than nothing, and so stays.
+        case "minimum":
+            return f"{operands[0]} > {operands[1]} ? {operands[1]} : {operands[0]}"
+        case "maximum":
+            return f"{operands[0]} < {operands[1]} ? {operands[1]} : {operands[0]}"
+        case "where":
+            return f"{operands[0]} ? {operands[1]} : {operands[2]}"
+        case _:
+            return f"{operands[0]} {_BINARY[operation]} {operands[1]}"

@@ -1,0 +1,1 @@
+"""Methods, each written once: plain arithmetic that frameworks execute, and that C is written from."""

@@ -1,0 +1,58 @@
+"""Rules executed by torch's own operations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from cadence.optim.rules.rule import Point, Rule
+
+_HALVES = (torch.float16, torch.bfloat16)
+
+
+@final
+class TorchNumbers:
+    """`cadence.optim.rules.rule.Numbers` for tensors of torch."""
+
+    def sqrt(self, x: Tensor) -> Tensor:
+        return torch.sqrt(x)
+
+    def mix(self, a: Tensor, b: Tensor, share: Any) -> Tensor:
+        return torch.lerp(a, b, share)
+
+    def clip(self, x: Tensor, low: Any, high: Any) -> Tensor:
+        return torch.clamp(x, low, high)
+
+    def minimum(self, x: Tensor, y: Any) -> Tensor:
+        return torch.clamp(x, max=y)
+
+    def maximum(self, x: Tensor, y: Any) -> Tensor:
+        return torch.clamp(x, min=y)
+
+    def where(self, condition: Tensor, x: Any, y: Any) -> Tensor:
+        return torch.where(condition, x, y)
+
+
+_XP = TorchNumbers()
+
+
+def update_whole(rule: Rule, x: Tensor, g: Tensor, state: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Any:
+    """Update one tensor as a whole, in place; waits for no device. Returns the scale of its step."""
+    k = SimpleNamespace(**numbers)
+    half = x.dtype in _HALVES
+    tensors = {"x": x, "g": g, **state}
+    # Half precision is what is stored, not what is computed in: rounding once per update is rounding enough.
+    p = Point({name: tensor.float() for name, tensor in tensors.items()} if half else tensors)
+    advanced = rule.advance(p, k, _XP)
+    p = p.then(advanced)
+    vectors = rule.vectors(p, k, _XP)
+    scale = rule.scale(tuple(torch.linalg.vector_norm(v) for v in vectors), k, _XP) if rule.measures else 1.0
+    if isinstance(scale, Tensor):
+        scale = scale.to(p.x.dtype)
+    for name, value in {**advanced, **rule.step(p, vectors, scale, k, _XP)}.items():
+        tensors[name].copy_(value)
+    return scale
