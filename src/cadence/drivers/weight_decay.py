@@ -40,6 +40,8 @@ METHODS: Mapping[tuple[str, str], Method] = {
     **{("torch", name): Method("gradient") for name in ("Adadelta", "Adagrad", "Adamax", "ASGD", "RMSprop", "SGD")},
     **{("torch", name): _SWITCHED for name in ("Adam", "NAdam", "RAdam")},
     **{("torch", name): Method("coupled") for name in ("Adafactor", "AdamW", "Muon")},
+    ("cadence", "AdaBound"): Method("gradient", (("decoupled_decay", True, "coupled"),)),
+    ("cadence", "Lars"): Method("gradient"),
     ("cadence", "Lamb"): Method("adapted", (("adapt", False, "coupled"), ("decoupled_decay", True, "coupled"))),
     **{
         ("pytorch_optimizer", name): _CHOSEN
