@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cadence.feedback.replay import replay as replay
     from cadence.findings.lint import lint as lint
     from cadence.optim.make import optimizer as optimizer
+    from cadence.recipe.scaling import scale_lr as scale_lr
     from cadence.record.environment import environment as environment
     from cadence.record.reader import load_record as load_record
     from cadence.report.compare import compare as compare
@@ -78,6 +79,7 @@ _HOMES = {
     "optax_schedule": "drivers.optax_schedule",
     "paddle_scheduler": "drivers.paddle_scheduler",
     "optimizer": "optim.make",
+    "scale_lr": "recipe.scaling",
     "train": "run.train",
     "compare": "report.compare",
     "load_record": "record.reader",

@@ -14,6 +14,7 @@ from cadence.cli.options import AsJson, Lang, Language
 
 if TYPE_CHECKING:
     from cadence.record.reader import Record
+    from cadence.run.course import Course
     from cadence.run.loop import Progress
 
 
@@ -55,7 +56,10 @@ def train(
                 t, told = now.t, True
                 show(now)
 
-            record = run.train(recipe, out=out, seed=seed, updates=updates, fresh=fresh, progress=tell)
+            def first(course: Course) -> None:
+                _settled(course, lang.value)
+
+            record = run.train(recipe, out=out, seed=seed, updates=updates, fresh=fresh, progress=tell, settled=first)
     except KeyboardInterrupt:
         raise Interrupted(say(lang.value, "train_interrupted", t=t)) from None
     except CadenceError:
@@ -66,6 +70,18 @@ def train(
     _show(record, lang.value, as_json, trained=told)
     if record.status in ("diverged", "failed"):
         raise typer.Exit(RUN_FAILED)
+
+
+def _settled(course: Course, lang: str) -> None:
+    """What the recipe leaves to the run, said before it begins."""
+    import sys
+
+    from cadence.cli.words import say
+
+    for one in course.scalings.values():
+        rule = say(lang, f"rule_{one.rule}")
+        values = {"lr": f"{one.lr:.6g}", "reference": one.reference, "batch": one.batch, "rule": rule}
+        print(say(lang, "scaled", **values, factor=f"{one.factor:.4g}", scaled=f"{one.scaled:.6g}"), file=sys.stderr)
 
 
 def _foreign(fault: Exception, t: int) -> None:
@@ -91,4 +107,9 @@ def _show(record: Record, lang: str, as_json: bool, *, trained: bool) -> None:
     took = "?" if seconds is None else f"{seconds:.1f}"
     status = say(lang, record.status)
     print(say(lang, "ended", status=status, t=result.get("updates"), seconds=took, metrics=metrics))
+    if record.effective_rates:
+        from cadence.report.effects import effect_sentences
+
+        for line in effect_sentences(record.effective_rates, lang):
+            print(line)
     print(say(lang, "record", folder=record.folder) + ("" if trained else f" {say(lang, 'already')}"))

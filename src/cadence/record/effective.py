@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -73,6 +73,47 @@ def effects_of(record: Record) -> list[GroupEffect]:
         _effect(table, g, str(name), decays[g] if g < len(decays) else None, horizon.get("steps_per_epoch"))
         for g, name in enumerate(run.get("groups") or ())
     ]
+
+
+def together(runs: Sequence[Sequence[GroupEffect]]) -> tuple[GroupEffect, ...]:
+    """What several runs of one training did to each group: means over the runs, extremes of all of them.
+
+    Args:
+        runs: of each what `effects_of` gives; those that have nothing are passed over.
+    """
+    by_name: dict[str, list[GroupEffect]] = {}
+    for effect in (effect for run in runs for effect in run):
+        by_name.setdefault(effect.group, []).append(effect)
+    return tuple(_mean_of(effects) for effects in by_name.values())
+
+
+def _mean_of(effects: Sequence[GroupEffect]) -> GroupEffect:
+    weights = [effect.weight_norm for effect in effects if effect.weight_norm is not None]
+    decays = {effect.decay for effect in effects}
+    return GroupEffect(
+        effects[0].group,
+        sum(effect.measured for effect in effects),
+        _spread_of([effect.update_ratio for effect in effects if effect.update_ratio is not None]),
+        (_mean([first for first, _ in weights]), _mean([last for _, last in weights])) if weights else None,
+        _spread_of([effect.trust for effect in effects if effect.trust is not None]),
+        decays.pop() if len(decays) == 1 else None,
+        *(
+            _mean(known) if (known := [x for x in numbers if x is not None]) else None
+            for numbers in zip(
+                *((e.decay_sum, e.decay_left, e.half_life, e.half_life_epochs) for e in effects), strict=True
+            )
+        ),
+    )
+
+
+def _spread_of(spreads: Sequence[Spread]) -> Spread | None:
+    if not spreads:
+        return None
+    return Spread(min(s.low for s in spreads), _mean([s.median for s in spreads]), max(s.high for s in spreads))
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    return math.fsum(numbers) / len(numbers)
 
 
 def _effect(table: Table, g: int, name: str, decay: str | None, per_epoch: int | None) -> GroupEffect:

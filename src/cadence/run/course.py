@@ -9,6 +9,7 @@ from fractions import Fraction
 from cadence._errors import RecipeError, neighbours
 from cadence.curve.horizon import Horizon, horizon, round_half_up
 from cadence.recipe.recipe import Recipe
+from cadence.run.scaling import Scalings, climbing, scalings
 from cadence.spec.nodes import EarlyStop, Plateau, Rule, walk
 from cadence.spec.plan import Plan
 from cadence.spec.span import span
@@ -29,6 +30,7 @@ class Course:
         split: the held-out part that judges.
         plan: what governs the optimizer's values, the rule that ends the run included.
         best: metric whose best checkpoint is kept, and whether ``"min"`` or ``"max"`` of it is best; None: none is.
+        scalings: of base rates that are stated for another batch.
     """
 
     horizon: Horizon
@@ -40,6 +42,7 @@ class Course:
     split: Split
     plan: Plan
     best: tuple[str, str] | None
+    scalings: Scalings
 
 
 def settle(recipe: Recipe, task: Task, split: Split) -> Course:
@@ -63,7 +66,8 @@ def settle(recipe: Recipe, task: Task, split: Split) -> Course:
     tokens = None if data.tokens_per_example is None else samples * data.tokens_per_example
     run = horizon(recipe.total, steps_per_epoch, samples, tokens)
     assert run.total is not None
-    plan = governing(recipe)
+    found = scalings(recipe, samples)
+    plan = climbing(governing(recipe), recipe, found)
     _check_metrics(recipe, plan, task)
     every = recipe.checkpoint.every
     return Course(
@@ -76,6 +80,7 @@ def settle(recipe: Recipe, task: Task, split: Split) -> Course:
         split=split,
         plan=plan,
         best=_best(recipe, task),
+        scalings=found,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from cadence.run.course import Course, settle
 from cadence.run.engine import Engine, find_engine
 from cadence.run.loop import Loop, Parts, Tell
 from cadence.run.recording import Recording, Stopwatch
+from cadence.run.scaling import at_batch, to_json
 from cadence.tasks import Split, Task, resolve_task
 
 RUNS = Path("runs")
@@ -38,6 +39,7 @@ def train(
     split: Split = "val",
     updates: int | None = None,
     progress: Tell | None = None,
+    settled: Callable[[Course], object] | None = None,
 ) -> Record:
     """Train a recipe.
 
@@ -52,6 +54,7 @@ def train(
         split: the held-out part that judges: ``"val"``, or ``"tune"`` for runs that choose settings.
         updates: length of the run in updates, instead of the recipe's `total`.
         progress: called with a `cadence.run.loop.Progress` about ten times a second and after every evaluation.
+        settled: called once with the `cadence.run.course.Course` of the run, before anything is trained.
 
     Returns:
         The record of the run. ``record.result["status"]`` is ``"finished"``, ``"stopped"`` (by a rule) or
@@ -77,7 +80,9 @@ def train(
         _check_may_resume(folder, resume)
     task = resolve_task(wanted.task, **wanted.task_args)
     course = settle(wanted, task, split)
-    with find_engine(wanted.engine)(wanted, task) as engine:
+    if settled is not None:
+        settled(course)
+    with find_engine(wanted.engine)(at_batch(wanted, course.scalings), task) as engine:
         checkpoints = Checkpoints(folder, keep=wanted.checkpoint.keep, best=course.best)
         saved = None if fresh else checkpoints.newest()
         parts = _assemble(wanted, task, course, engine, checkpoints, folder, saved, fresh=fresh, tell=progress)
@@ -172,7 +177,7 @@ def _assemble(
     recording = Recording(
         folder,
         watch,
-        about={"name": wanted.name, "split": course.split},
+        about={"name": wanted.name, "split": course.split, **to_json(course.scalings)},
         recipe=wanted.to_yaml(),
         environment={**here, "device": {**here["device"], **engine.device}},
         fresh=fresh,
