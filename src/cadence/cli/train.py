@@ -99,7 +99,8 @@ def _show(record: Record, lang: str, as_json: bool, *, trained: bool) -> None:
 
     result: dict[str, Any] = dict(record.result or {})
     if as_json:
-        print_json({"folder": str(record.folder), "result": result})
+        effects = [effect.to_json() for effect in record.effective_rates]
+        print_json({"folder": str(record.folder), "result": result, "effective_rates": effects})
         return
     final: dict[str, float] = result.get("final") or {}
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in final.items()) or result.get("sentence", "")
