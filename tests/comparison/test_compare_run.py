@@ -192,13 +192,14 @@ def test_rates_that_are_scaled_are_tuned_and_told_as_they_are_stated(
 ) -> None:
     scale = {"rule": "linear", "reference_batch": 4, "warmup": 2}
     optimizer = {"name": "sgd", "lr": 0.05, "scale_lr": scale}
-    tuned = recipe("scaled", optimizer=optimizer, tune={"factors": [0.1, 1]})
+    # Scaled by 2, each rate is what another one is stated as.
+    tuned = recipe("scaled", optimizer=optimizer, tune={"factors": [0.5, 1, 2]})
     comparison = cadence.compare([tuned], seeds=1, workers=1, out=tmp_path / "c")
     folder = tmp_path / "c"
     rates = sorted(path.name for path in (folder / "tuning/compare_tasks-rows/scaled").iterdir())
-    assert rates == ["lr-0.005", "lr-0.05"]
+    assert rates == ["lr-0.025", "lr-0.05", "lr-0.1"]
     stated = float(rows_of(folder)[0]["lr"])
-    assert stated in (0.005, 0.05)
+    assert stated in (0.025, 0.05, 0.1)
     run = load_record(folder / "runs/compare_tasks-rows/scaled/seed-0").run
     assert run["bases"]["lr"] == [2 * stated]
     assert run["scale_lr"]["optimizer"]["factor"] == 2.0

@@ -439,7 +439,6 @@ class Driver:
         self._remember()
         self._refresh()
         if self._effective is not None:
-            self._effective.forget()
             self._effective.expect(self.t)
 
     def _refresh(self) -> None:

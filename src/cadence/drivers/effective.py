@@ -97,12 +97,8 @@ class EffectiveRates:
         """See updates from now on."""
         self._gauge.attach()
 
-    def forget(self) -> None:
-        """The groups are others now."""
-        self._portions = {}
-
     def expect(self, t: int) -> None:
-        """Update `t` comes next."""
+        """Update `t` comes next, or still, with other groups."""
         place = t % self._every
         if place == 0 or not self._portions:
             self._portions = portions(self._gauge.sizes(), self._every)
