@@ -19,7 +19,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 
@@ -199,7 +199,7 @@ def _verdict(limit: Limit, samples: dict[str, list[float]]) -> str:
     return f"- {limit.case}: {what}: {'kept' if kept else '**not kept**'}"
 
 
-def main(benchmarks: Sequence[Benchmark], *, rounds: int = 15, arguments: Sequence[str] | None = None) -> None:
+def main(benchmarks: Iterable[Benchmark], *, rounds: int = 15, arguments: Sequence[str] | None = None) -> None:
     """Run benchmarks from the command line: print the tables, write the samples where `--json` says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=rounds, help=f"samples of each case ({rounds})")

@@ -23,8 +23,8 @@ given up is only that a square root sets `errno`, and that comparisons raise flo
 _ATTEMPTS = (
     ("-march=native", "-mprefer-vector-width=512", "-fopenmp"),
     ("-march=native", "-fopenmp"),
-    ("-march=native",),
-    ("-fopenmp",),
+    ("-march=native", "-fopenmp-simd"),
+    ("-fopenmp-simd",),
     (),
 )
 """Further flags, best first; compilers differ in which they know."""

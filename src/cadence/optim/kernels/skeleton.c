@@ -7,7 +7,10 @@
 #define STATES @STATES@
 #define NORMS @NORMS@
 #define BLOCK @BLOCK@
-#define LANES 16
+/* The loops over elements: independent of each other, but for sums, which may be taken in any order. */
+#define PRAGMA(x) _Pragma(#x)
+#define EACH PRAGMA(omp simd)
+#define SUM(...) PRAGMA(omp simd reduction(+ : __VA_ARGS__))
 #define ROOT(x) (sizeof(TYPE) == 4 ? (TYPE)sqrtf((float)(x)) : (TYPE)sqrt((double)(x)))
 
 /* Pieces of a tensor that one thread goes through. Their borders do not depend on the number of threads, and so neither

@@ -71,29 +71,19 @@ def _pass(rule: Rule, new: Mapping[str, Operand], measured: Sequence[Operand], n
     pointers = {name: f"s{i}" for i, name in enumerate(rule.state)} | {"x": "x", "g": "g"}
     loads = [f"const TYPE e_{name} = {pointers[name]}[i];" for name in writer.loaded]
     stores = [f"{pointers[name]}[i] = {value};" for name, value in stored]
-    sums = [f"part{i}[j] += {value} * {value};" for i, value in enumerate(squares)]
-    body = "\n        ".join([*loads, *writer.lines, *stores, *sums])
+    sums = [f"part{i} += {value} * {value};" for i, value in enumerate(squares)]
+    body = "\n            ".join([*loads, *writer.lines, *stores, *sums])
     if not squares:
-        lines.append(f"for (int64_t i = from; i < to; i++) {{\n        {body}\n    }}")
-        return "\n    ".join(lines)
-    # Sixteen sums side by side, so that the compiler may use as many lanes without changing the order of addition.
-    for i in range(len(squares)):
-        lines.append(f"double sum{i} = 0;")
-    parts = " ".join(f"TYPE part{i}[LANES] = {{0}};" for i in range(len(squares)))
-    taken = " ".join(f"sum{i} += part{i}[j];" for i in range(len(squares)))
+        return "\n    ".join([*lines, f"EACH for (int64_t i = from; i < to; i++) {{\n            {body}\n    }}"])
+    parts = ", ".join(f"part{i}" for i in range(len(squares)))
     lines.append(
         f"for (int64_t begin = from; begin < to; begin += BLOCK) {{\n"
-        f"      const int64_t end = begin + BLOCK < to ? begin + BLOCK : to;\n"
-        f"      const int64_t even = begin + (end - begin) / LANES * LANES;\n"
-        f"      {parts}\n"
-        f"      for (int64_t row = begin; row < even; row += LANES) for (int j = 0; j < LANES; j++) {{\n"
-        f"        const int64_t i = row + j;\n        {body}\n      }}\n"
-        f"      for (int64_t i = even; i < end; i++) {{\n"
-        f"        const int j = (int)(i - even);\n        {body}\n      }}\n"
-        f"      for (int j = 0; j < LANES; j++) {{ {taken} }}\n    }}"
+        f"        const int64_t end = begin + BLOCK < to ? begin + BLOCK : to;\n"
+        f"        TYPE {parts.replace(',', ' = 0,')} = 0;\n"
+        f"        SUM({parts}) for (int64_t i = begin; i < end; i++) {{\n            {body}\n        }}"
     )
-    lines += [f"sums[{i}] = sum{i};" for i in range(len(squares))]
-    return "\n    ".join(lines)
+    lines += [f"    sums[{i}] += part{i};" for i in range(len(squares))]
+    return "\n    ".join([*lines, "}"])
 
 
 def _scale(scale: Operand, numbers: Sequence[str]) -> str:

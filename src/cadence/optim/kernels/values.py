@@ -36,6 +36,20 @@ class Values:
             known = self._known[id(x)] = float(_OPERATIONS[x.operation](*(self[o] for o in x.operands)))
         return known
 
+    def then(self, given: Mapping[str, float]) -> Values:
+        """The same with more that is given; what is known already is not computed again."""
+        more = Values({**self._given, **given})
+        more._known = dict(self._known)
+        return more
+
+    def knows(self, x: Operand) -> bool:
+        """Whether this follows from what is given; if so, it is known from now on."""
+        try:
+            self[x]
+        except KeyError:
+            return False
+        return True
+
 
 def _divide(a: float, b: float) -> float:
     """As the processor divides: by 0 without an exception."""

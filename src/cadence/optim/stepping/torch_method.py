@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import operator
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, NamedTuple, overload
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, overload
 
 import torch
 from torch import Tensor
@@ -15,51 +14,20 @@ from torch.optim import Optimizer
 from cadence._errors import CompilerError, OptimizerError, StateError
 from cadence.optim.kernels.kernel import Addresses, Kernel, kernel
 from cadence.optim.kernels.source import Precision
-from cadence.optim.rules.rule import Rule, check, defaults
+from cadence.optim.rules.rule import Rule, check
+from cadence.optim.stepping.torch_checks import bound, check_modes, check_parameter, listed, signature, sparse
+from cadence.optim.stepping.torch_memory import Group, Item, Slot, counted, misfit, portions, precision
+from cadence.optim.stepping.torch_numbers import Variants, norm_of_all, numbers_of, numbers_on_device
 from cadence.optim.stepping.torch_plain import update_whole
-from cadence.optim.stepping.torch_program import Registers, update_in_pieces
+from cadence.optim.stepping.torch_program import Pieces, Registers
+from cadence.optim.stepping.torch_together import AT_ONCE, SMALL, update_together
 
-Group = dict[str, Any]
 Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 
 METHOD = "method"
 """Key of a group that says whose state it is."""
 
-_PRECISIONS: dict[torch.dtype, Precision] = {torch.float32: "float", torch.float64: "double"}
-
 _LOG = logging.getLogger("cadence.optim")
-
-
-class Item(NamedTuple):
-    """One tensor to update."""
-
-    x: Tensor
-    g: Tensor
-    group: Group
-
-
-class _Slot:
-    """Where one parameter and its state lie.
-
-    Args:
-        x: the parameter.
-        state: of the optimizer; tensors that lie in memory in another way than the parameter are laid out anew.
-        names: of the states.
-    """
-
-    __slots__ = ("address", "addresses", "counter", "names", "shape", "size", "states", "step", "stride")
-
-    def __init__(self, x: Tensor, state: dict[str, Tensor], names: tuple[str, ...]) -> None:
-        for name in names:
-            there = state[name]
-            if there.stride() != x.stride() or there.dtype != x.dtype or not there.is_cpu:
-                state[name] = torch.empty_like(x, requires_grad=False).copy_(there)
-        if not state["step"].is_cpu or state["step"].dtype != torch.float32:
-            state["step"] = state["step"].to("cpu", torch.float32)
-        self.names, self.shape, self.stride, self.size = names, x.shape, x.stride(), x.numel()
-        self.step, self.states = state["step"], [state[name] for name in names]
-        self.address, self.counter = x.data_ptr(), self.step.data_ptr()
-        self.addresses = [each.data_ptr() for each in self.states]
 
 
 class TorchMethod(Optimizer):
@@ -81,18 +49,18 @@ class TorchMethod(Optimizer):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.__signature__ = _signature(cls.rule)  # type: ignore[attr-defined]
+        cls.__signature__ = signature(cls.rule)  # type: ignore[attr-defined]
 
     def __init__(
         self, params: Params, *args: Any, compiled: bool | None = None, capturable: bool = False, **settings: Any
     ) -> None:
-        given = _bound(type(self), args, settings)
+        given = bound(self.rule, args, settings)
         check(self.rule, given)
-        _check_modes(compiled, capturable)
+        check_modes(compiled, capturable)
         self._compiled = compiled
-        self._ratios: list[Any] = []
-        self._slots: dict[int, _Slot] = {}
-        super().__init__(_listed(params), {**given, "capturable": capturable, METHOD: self.rule.name})
+        self._done: list[tuple[list[Item], Sequence[Any]]] = []
+        self._slots: dict[int, Slot] = {}
+        super().__init__(listed(params), {**given, "capturable": capturable, METHOD: self.rule.name})
         if compiled:
             self._try_compiler()
 
@@ -106,10 +74,10 @@ class TorchMethod(Optimizer):
         """
         if "params" not in param_group:
             raise OptimizerError(f"a parameter group needs the key 'params', and has {sorted(param_group)}; add it")
-        group = {**param_group, "params": _listed(param_group["params"])}
+        group = {**param_group, "params": listed(param_group["params"])}
         check(self.rule, {**self.defaults, **group})
         for entry in group["params"]:
-            _check_parameter(entry[1] if isinstance(entry, tuple) else entry, self.rule.name)
+            check_parameter(entry[1] if isinstance(entry, tuple) else entry, self.rule.name)
         # The base that a schedule multiplies; a driver and torch's own schedulers keep it under the same name.
         lr = group.get("lr", self.defaults["lr"])
         group.setdefault("initial_lr", lr.item() if isinstance(lr, Tensor) else lr)
@@ -140,7 +108,7 @@ class TorchMethod(Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self.__dict__.setdefault("_compiled", None)
-        self._ratios, self._slots = [], {}
+        self._done, self._slots = [], {}
 
     def _started(self, x: Tensor, group: Group, rule: Rule) -> dict[str, Tensor]:
         """What is remembered of a parameter, made at its first update."""
@@ -155,7 +123,7 @@ class TorchMethod(Optimizer):
                     x, rule.start(group).get(name, 0.0), memory_format=torch.preserve_format, requires_grad=False
                 )
             elif state[name].shape != x.shape:
-                raise _misfit(f"state {name!r}", state[name], x)
+                raise misfit(f"state {name!r}", state[name], x)
         return state
 
     # ---- the step ------------------------------------------------------------------------------------------------
@@ -184,30 +152,32 @@ class TorchMethod(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         items = self._items()
-        shrink = _shrink(items)
-        self._ratios = []
-        registers = Registers(sum(x.numel() for x, _, _ in items))
+        norm = norm_of_all(items)
+        self._done = []
         if torch.compiler.is_compiling():
             for item in items:
-                self._by_torch(item, shrink, registers)
+                self._on_device(item, norm)
             return loss
-        here: dict[Precision, list[Item]] = {}
+        by_kernel: dict[Precision, list[Item]] = {}
+        by_torch: list[Item] = []
         for item in items:
-            precision = None if self._compiled is False else _precision(item)
-            if precision is None:
-                self._by_torch(item, shrink, registers)
-            else:
-                here.setdefault(precision, []).append(item)
-        for precision, those in here.items():
-            self._by_kernel(those, precision, shrink, registers)
+            kind = None if self._compiled is False else precision(item)
+            (by_torch if kind is None else by_kernel.setdefault(kind, [])).append(item)
+        for kind, those in by_kernel.items():
+            by_torch += self._by_kernel(those, kind, norm)
+        self._by_torch(by_torch, norm)
         return loss
 
     def trust_ratios(self) -> list[float]:
-        """What the step of each tensor was multiplied by in the last update, in an order that does not change.
+        """What the step of each tensor that was updated last was multiplied by, in the order of the groups.
 
         Empty before the first update, and under `torch.compile`; 1 where the method knows no such ratio.
         """
-        return [float(ratio) for ratio in self._ratios]
+        ratio_of = {
+            id(item.x): ratio for items, ratios in self._done for item, ratio in zip(items, ratios, strict=True)
+        }
+        parameters = [x for group in self.param_groups for x in group["params"]]
+        return [float(ratio_of[id(x)]) for x in parameters if id(x) in ratio_of]
 
     def _items(self) -> list[Item]:
         items: list[Item] = []
@@ -216,59 +186,80 @@ class TorchMethod(Optimizer):
                 g = x.grad
                 if g is not None:
                     if g.layout is not torch.strided:
-                        raise _sparse(x, self.rule.name)
+                        raise sparse(x, self.rule.name)
                     items.append(Item(x, g, group))
         return items
 
-    def _by_torch(self, item: Item, shrink: Tensor | None, registers: Registers) -> None:
+    def _on_device(self, item: Item, norm: Tensor | None) -> Any:
+        """Update one tensor without reading anything back, and so without waiting for its device."""
         x, g, group = item
         rule = self.rule.of(group)
         state = self._started(x, group, rule)
         state["step"] += 1
-        own = {name: state[name] for name in rule.state}
-        anywhere = group["capturable"] or torch.compiler.is_compiling() or x.device.type != "cpu"
-        if anywhere and (group["capturable"] or torch.compiler.is_compiling()):
-            numbers = _numbers_on_device(rule, group, state["step"], shrink)
-        else:
-            numbers = _numbers(rule, group, shrink) | {"t": state["step"].item()}
-        if anywhere or not _alike(x, g, *own.values()):
-            ratio = update_whole(rule, x, g, own, numbers)
-        else:
-            ratio = update_in_pieces(rule, x, g, own, numbers, registers)
-        if not torch.compiler.is_compiling():
-            self._ratios.append(ratio)
+        numbers = numbers_on_device(rule, group, state["step"], norm)
+        return update_whole(rule, x, g, {name: state[name] for name in rule.state}, numbers)
 
-    def _by_kernel(self, items: list[Item], precision: Precision, shrink: Tensor | None, registers: Registers) -> None:
-        """Update tensors of one precision in as few calls as there are variants of the rule among the groups."""
-        by_group: dict[int, tuple[Rule, dict[str, float]]] = {}
+    def _by_torch(self, items: list[Item], norm: Tensor | None) -> None:
+        """Update tensors by torch's own operations."""
+        registers = Registers(sum(item.x.numel() for item in items))
+        variants, pieces = Variants(self.rule, norm), dict[tuple[int, float, torch.dtype], Pieces]()
+        small: dict[tuple[int, float, torch.dtype], list[tuple[Item, Slot]]] = {}
+        for item in [item for item in items if item.group["capturable"]]:
+            self._done.append(([item], [self._on_device(item, norm)]))
+        items = [item for item in items if not item.group["capturable"]]
+        slots = [self._slot(x, group, variants.of(group)[0]) for x, _, group in items]
+        for item, slot, t in zip(items, slots, counted(slots), strict=True):
+            x, g, group = item
+            key = (id(group), t, x.dtype)
+            if slot.dense and slot.size <= SMALL and g.stride() == slot.stride:
+                small.setdefault(key, []).append((item, slot))
+                continue
+            rule, numbers = variants.of(group)
+            own = dict(zip(rule.state, slot.states, strict=True))
+            if not slot.dense or g.stride() != slot.stride:
+                self._done.append(([item], [update_whole(rule, x, g, own, {**numbers, "t": t})]))
+                continue
+            if key not in pieces:
+                pieces[key] = Pieces(rule, {**numbers, "t": t}, registers)
+            self._done.append(([item], [pieces[key].update(x, g, own)]))
+        for (_, t, _), those in small.items():
+            rule, numbers = variants.of(those[0][0].group)
+            for some in portions(those, AT_ONCE):
+                columns = {"x": [item.x for item, _ in some], "g": [item.g for item, _ in some]}
+                columns |= {name: [slot.states[i] for _, slot in some] for i, name in enumerate(rule.state)}
+                scales = update_together(rule, columns, {**numbers, "t": t})
+                self._done.append(([item for item, _ in some], scales))
+
+    def _by_kernel(self, items: list[Item], kind: Precision, norm: Tensor | None) -> list[Item]:
+        """Update tensors of one precision in as few calls as there are variants of the rule among the groups.
+
+        Returns:
+            What could not be updated so, because there is no compiler.
+        """
+        variants, left = Variants(self.rule, norm), list[Item]()
         calls: dict[tuple[Rule, tuple[str, ...]], list[Item]] = {}
         for item in items:
-            key = id(item.group)
-            if key not in by_group:
-                by_group[key] = (self.rule.of(item.group), _numbers(self.rule.of(item.group), item.group, shrink))
-            rule, numbers = by_group[key]
+            rule, numbers = variants.of(item.group)
             calls.setdefault((rule, tuple(numbers)), []).append(item)
         for (rule, names), those in calls.items():
             try:
-                run = kernel(rule, names, precision)
+                run = kernel(rule, names, kind)
             except CompilerError as fault:
                 self._go_without(fault)
-                for item in those:
-                    self._by_torch(item, shrink, registers)
-                continue
-            self._ratios += self._call(run, rule, those, by_group)
+                left += those
+            else:
+                self._done.append((those, self._call(run, rule, those, variants)))
+        return left
 
-    def _call(
-        self, run: Kernel, rule: Rule, items: list[Item], by_group: Mapping[int, tuple[Rule, dict[str, float]]]
-    ) -> list[float]:
-        at, rows, copies, names = Addresses(), dict[int, int](), list[Tensor](), rule.state
+    def _call(self, run: Kernel, rule: Rule, items: list[Item], variants: Variants) -> list[float]:
+        at, rows, copies = Addresses(), dict[int, int](), list[Tensor]()
         for x, g, group in items:
             key = id(group)
             if key not in rows:
-                rows[key] = at.row(list(by_group[key][1].values()))
-            slot = self._slot(x, group, rule, names)
+                rows[key] = at.row(list(variants.of(group)[1].values()))
+            slot = self._slot(x, group, rule)
             if g.numel() != slot.size:
-                raise _misfit("gradient", g, x)
+                raise misfit("gradient", g, x)
             if g.stride() != slot.stride or g.dtype != x.dtype:
                 g = torch.empty_like(x).copy_(g)
                 copies.append(g)
@@ -283,9 +274,9 @@ class TorchMethod(Optimizer):
         torch.autograd.graph.increment_version([x for x, _, _ in items])
         return ratios.tolist()
 
-    def _slot(self, x: Tensor, group: Group, rule: Rule, names: tuple[str, ...]) -> _Slot:
+    def _slot(self, x: Tensor, group: Group, rule: Rule) -> Slot:
         """Where a parameter and its state lie; looked at anew where anything has been put in another place."""
-        slot, state = self._slots.get(id(x)), self.state[x]
+        slot, state, names = self._slots.get(id(x)), self.state[x], rule.state
         if (
             slot is None
             or x.data_ptr() != slot.address
@@ -294,7 +285,7 @@ class TorchMethod(Optimizer):
             or names != slot.names
             or not all(map(operator.is_, map(state.get, names), slot.states))
         ):
-            slot = self._slots[id(x)] = _Slot(x, self._started(x, group, rule), names)
+            slot = self._slots[id(x)] = Slot(x, self._started(x, group, rule), names)
         return slot
 
     # ---- with and without a compiler -----------------------------------------------------------------------------
@@ -302,133 +293,11 @@ class TorchMethod(Optimizer):
     def _try_compiler(self) -> None:
         for group in self.param_groups:
             rule = self.rule.of(group)
-            shrink = None if group.get("max_grad_norm") is None else torch.ones(())
-            kernel(rule, tuple(_numbers(rule, group, shrink)), "float")
+            norm = None if group.get("max_grad_norm") is None else torch.ones(())
+            kernel(rule, tuple(numbers_of(rule, group, norm)), "float")
 
     def _go_without(self, fault: CompilerError) -> None:
         if self._compiled:
             raise fault
         self._compiled = False
         _LOG.warning("%s is updated by torch's own operations, which is slower: %s", self.rule.name, fault)
-
-
-def _signature(rule: type[Rule]) -> inspect.Signature:
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    parameters = [inspect.Parameter("params", kind)]
-    parameters += [inspect.Parameter(s.name, kind, default=s.default) for s in rule.settings]
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters.append(inspect.Parameter("compiled", keyword, default=None))
-    parameters.append(inspect.Parameter("capturable", keyword, default=False))
-    return inspect.Signature(parameters)
-
-
-def _bound(method: type[TorchMethod], args: tuple[Any, ...], settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings by name, with defaults; a TypeError for what the signature does not have, as for any function."""
-    try:
-        bound = inspect.signature(method).bind(None, *args, **settings)
-    except TypeError as fault:
-        raise TypeError(f"{method.__name__}: {fault}") from None
-    return {**defaults(method.rule), **{k: v for k, v in bound.arguments.items() if k != "params"}}
-
-
-def _check_modes(compiled: object, capturable: object) -> None:
-    if compiled is not None and not isinstance(compiled, bool):
-        raise OptimizerError(f"compiled={compiled!r} must be True, False or None")
-    if not isinstance(capturable, bool):
-        raise OptimizerError(f"capturable={capturable!r} must be True or False")
-
-
-def _numbers(rule: Rule, group: Group, shrink: Tensor | None) -> dict[str, float]:
-    lr = group["lr"]
-    numbers = rule.numbers({**group, "lr": lr.item()} if isinstance(lr, Tensor) else group)
-    return numbers if shrink is None else {**numbers, "shrink": _shrunk(group, shrink).item()}
-
-
-def _numbers_on_device(rule: Rule, group: Group, step: Tensor, shrink: Tensor | None) -> dict[str, Any]:
-    """The same, read on no host: what is a tensor stays one."""
-    lr = group["lr"]
-    here = {**group, "lr": lr.reshape(())} if isinstance(lr, Tensor) else group
-    numbers: dict[str, Any] = {**rule.numbers(here), "t": step}
-    return numbers if shrink is None else {**numbers, "shrink": _shrunk(group, shrink)}
-
-
-def _shrink(items: list[Item]) -> Tensor | None:
-    """Norm of all gradients as one vector, where a group asks for it."""
-    if not items or not any(item.group.get("max_grad_norm") is not None for item in items):
-        return None
-    home = items[0].g.device
-    norms = [_norm(item.g).to(home) for item in items]
-    return torch.linalg.vector_norm(torch.stack(norms))
-
-
-def _shrunk(group: Group, norm: Tensor) -> Tensor:
-    """What gradients are divided by."""
-    bound = group.get("max_grad_norm")
-    return torch.ones_like(norm) if bound is None else (norm / bound).clamp(min=1.0)
-
-
-def _norm(x: Tensor) -> Tensor:
-    """Norm of a tensor; of half-precision tensors in float32, as its digits are the digits of the step."""
-    return torch.linalg.vector_norm(x, dtype=torch.float32 if x.dtype in (torch.float16, torch.bfloat16) else None)
-
-
-def _precision(item: Item) -> Precision | None:
-    """The precision of a kernel that can update this tensor where it lies, or None."""
-    x, group = item.x, item.group
-    if group["capturable"] or x.device.type != "cpu" or type(x) not in (torch.nn.Parameter, Tensor):
-        return None
-    if not x.is_contiguous() and not _dense(x):
-        return None
-    return _PRECISIONS.get(x.dtype)
-
-
-def _alike(x: Tensor, *others: Tensor) -> bool:
-    """Whether tensors are dense, and lie in memory in the same order."""
-    return all(other.stride() == x.stride() for other in others) and (x.is_contiguous() or _dense(x))
-
-
-def _dense(x: Tensor) -> bool:
-    """Whether the elements of a tensor fill a piece of memory, in whatever order."""
-    expected = 1
-    for stride, size in sorted((stride, size) for stride, size in zip(x.stride(), x.shape, strict=True) if size != 1):
-        if stride != expected:
-            return False
-        expected *= size
-    return True
-
-
-def _sparse(x: Tensor, method: str) -> OptimizerError:
-    return OptimizerError(
-        f"the gradient of a parameter of shape {tuple(x.shape)} is sparse, and {method} works on whole tensors; "
-        f"make the embedding with sparse=False, or train it with torch.optim.SparseAdam"
-    )
-
-
-def _misfit(what: str, there: Tensor, x: Tensor) -> OptimizerError:
-    return OptimizerError(
-        f"the {what} of a parameter of shape {tuple(x.shape)} has shape {tuple(there.shape)}; make the optimizer anew "
-        f"where a parameter was given another shape"
-    )
-
-
-def _listed(params: object) -> list[Any]:
-    """Parameters or groups as a list with something in it."""
-    if isinstance(params, Tensor):
-        raise OptimizerError("the parameters are one tensor; write them as a list: [parameter]")
-    if isinstance(params, (set, frozenset)) or not isinstance(params, Iterable) or isinstance(params, (str, Mapping)):
-        raise OptimizerError(
-            f"the parameters are given as {type(params).__name__}; write a list of parameters or of groups, which "  # pyright: ignore[reportUnknownArgumentType]
-            f"keeps its order: list(model.parameters())"
-        )
-    listed: list[Any] = list(params)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    if not listed:
-        raise OptimizerError("there are no parameters to train; pass list(model.parameters()) of a model that has some")
-    return listed
-
-
-def _check_parameter(x: object, method: str) -> None:
-    if isinstance(x, Tensor) and not x.is_floating_point():
-        raise OptimizerError(
-            f"a parameter of shape {tuple(x.shape)} is {x.dtype}, and {method} works with real numbers; "
-            f"pass complex parameters as torch.view_as_real(parameter), and leave whole numbers out"
-        )

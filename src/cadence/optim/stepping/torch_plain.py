@@ -11,7 +11,8 @@ from torch import Tensor
 
 from cadence.optim.rules.rule import Point, Rule
 
-_HALVES = (torch.float16, torch.bfloat16)
+HALVES = (torch.float16, torch.bfloat16)
+"""What is stored, not what is computed in."""
 
 
 @final
@@ -37,22 +38,22 @@ class TorchNumbers:
         return torch.where(condition, x, y)
 
 
-_XP = TorchNumbers()
+XP = TorchNumbers()
 
 
 def update_whole(rule: Rule, x: Tensor, g: Tensor, state: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Any:
     """Update one tensor as a whole, in place; waits for no device. Returns the scale of its step."""
     k = SimpleNamespace(**numbers)
-    half = x.dtype in _HALVES
+    half = x.dtype in HALVES
     tensors = {"x": x, "g": g, **state}
     # Half precision is what is stored, not what is computed in: rounding once per update is rounding enough.
     p = Point({name: tensor.float() for name, tensor in tensors.items()} if half else tensors)
-    advanced = rule.advance(p, k, _XP)
+    advanced = rule.advance(p, k, XP)
     p = p.then(advanced)
-    vectors = rule.vectors(p, k, _XP)
-    scale = rule.scale(tuple(torch.linalg.vector_norm(v) for v in vectors), k, _XP) if rule.measures else 1.0
+    vectors = rule.vectors(p, k, XP)
+    scale = rule.scale(tuple(torch.linalg.vector_norm(v) for v in vectors), k, XP) if rule.measures else 1.0
     if isinstance(scale, Tensor):
         scale = scale.to(p.x.dtype)
-    for name, value in {**advanced, **rule.step(p, vectors, scale, k, _XP)}.items():
+    for name, value in {**advanced, **rule.step(p, vectors, scale, k, XP)}.items():
         tensors[name].copy_(value)
     return scale

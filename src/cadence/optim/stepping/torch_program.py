@@ -6,7 +6,7 @@ there already: the tensor that is to be changed, or one of a few registers of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple, TypeAlias, final
 
@@ -33,46 +33,62 @@ Place: TypeAlias = "str | int"
 Memory: TypeAlias = dict[Place, Tensor]
 
 
-def update_in_pieces(
-    rule: Rule,
-    x: Tensor,
-    g: Tensor,
-    state: Mapping[str, Tensor],
-    numbers: Mapping[str, float],
-    registers: Registers,
-) -> float:
-    """Update one tensor in place, on the CPU. All tensors are dense, of one dtype, and lie alike in memory.
+@final
+class Pieces:
+    """A rule at one update of tensors that share their numbers.
 
     Args:
         rule: with its choice of variants.
-        x, g, state: parameter, gradient, and what the method remembers.
         numbers: the rule's, and ``t``.
-        registers: memory to compute in, used again from tensor to tensor.
-
-    Returns:
-        What the step was multiplied by.
+        registers: memory to compute in.
     """
-    work = _passes(rule, names := tuple(name for name in numbers if name != "t"))
-    rows = {name: _row(tensor) for name, tensor in {"x": x, "g": g, **state}.items()}
-    known = Values(numbers)
-    if not rule.measures:
-        work.together.run(registers.around(rows, work.together), known)
-        return 1.0
-    traced = trace(rule, names)
-    kept = registers.keep(x, list(traced.kept))
-    first, second = (work.first, work.second) if kept is None else (work.keeping, work.finish)
-    rows |= kept or {}
-    squares = [0.0] * len(first.results)
 
-    def add_squares(vectors: list[Tensor]) -> None:
-        for i, vector in enumerate(vectors):
-            squares[i] += torch.dot(vector, vector).item()
+    def __init__(self, rule: Rule, numbers: Mapping[str, float], registers: Registers) -> None:
+        names = tuple(name for name in numbers if name != "t")
+        self._measures = rule.measures
+        self._trace, self._passes = trace(rule, names), _passes(rule, names)
+        self._kept = list(self._trace.kept)
+        self._registers = registers
+        self._known = Values(numbers)
+        self._bound: dict[str, list[_Bound]] = {}
 
-    first.run(registers.around(rows, first), known, add_squares)
-    norms = {f"norm{i}": square**0.5 for i, square in enumerate(squares)}
-    scale = Values({**numbers, **norms})[traced.scale]
-    second.run(registers.around(rows, second), Values({**numbers, SCALE: scale}))
-    return scale
+    def update(self, x: Tensor, g: Tensor, state: Mapping[str, Tensor]) -> float:
+        """Update one tensor in place, on the CPU. All tensors are dense, of one dtype, and lie alike in memory.
+
+        Returns:
+            What the step was multiplied by.
+        """
+        rows = {name: _row(tensor) for name, tensor in {"x": x, "g": g, **state}.items()}
+        registers, work = self._registers, self._passes
+        if not self._measures:
+            steps = self._steps("together", work.together)
+            for memory in registers.around(rows, work.together):
+                _run(steps, memory)
+            return 1.0
+        kept = registers.keep(x, self._kept)
+        if kept is None:
+            first, second, steps = work.first, work.second, self._steps("first", work.first)
+        else:
+            first, second, steps = work.keeping, work.finish, self._steps("keeping", work.keeping)
+            rows |= kept
+        squares = [0.0] * len(first.results)
+        for memory in registers.around(rows, first):
+            _run(steps, memory)
+            for i, place in enumerate(first.results):
+                vector = memory[place]
+                squares[i] += torch.dot(vector, vector).item()
+        norms = {f"norm{i}": square**0.5 for i, square in enumerate(squares)}
+        scale = self._known.then(norms)[self._trace.scale]
+        steps = second.bound(self._known.then({SCALE: scale}))
+        for memory in registers.around(rows, second):
+            _run(steps, memory)
+        return scale
+
+    def _steps(self, name: str, work: _Pass) -> list[_Bound]:
+        """Operations that are the same for all tensors."""
+        if name not in self._bound:
+            self._bound[name] = work.bound(self._known)
+        return self._bound[name]
 
 
 # ---- elements ------------------------------------------------------------------------------------------------------
@@ -110,22 +126,17 @@ class _Pass:
         self.changed = tuple(new)
         self.read = layout.read
 
-    def run(
-        self, memories: Iterable[Memory], known: Values, seen: Callable[[list[Tensor]], object] | None = None
-    ) -> None:
-        """Execute on one piece after another.
+    def bound(self, known: Values) -> list[_Bound]:
+        """The operations with their numbers."""
+        return [(work, tensors, [known[n] for n in numbers], target) for work, tensors, numbers, target in self._steps]
 
-        Args:
-            memories: of the pieces.
-            known: the numbers.
-            seen: is shown the results of each.
-        """
-        steps = [(work, tensors, [known[n] for n in numbers], target) for work, tensors, numbers, target in self._steps]
-        for memory in memories:
-            for work, tensors, numbers, target in steps:
-                work(*[memory[place] for place in tensors], *numbers, memory[target])
-            if seen is not None:
-                seen([memory[place] for place in self.results])
+
+_Bound: TypeAlias = tuple[Callable[..., object], tuple[Place, ...], list[float], Place]
+
+
+def _run(steps: Sequence[_Bound], memory: Memory) -> None:
+    for work, tensors, numbers, target in steps:
+        work(*[memory[place] for place in tensors], *numbers, memory[target])
 
 
 class _Passes(NamedTuple):
@@ -254,6 +265,9 @@ class Registers:
         inner = torch.float32 if half else dtype
         registers = [self._some(str(i), inner, piece) for i in range(work.registers)]
         wide = {name: self._some(name, inner, piece) for name, row in rows.items() if row.dtype != inner}
+        if size <= piece and not half:
+            yield {**rows, **dict(enumerate(registers))}
+            return
         for begin in range(0, size, piece):
             end = min(begin + piece, size)
             memory: Memory = {name: row[begin:end] for name, row in rows.items()}

@@ -1,0 +1,102 @@
+"""Where tensors of torch lie in memory, and whether they may be written there directly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from cadence._errors import OptimizerError
+from cadence.optim.kernels.source import Precision
+
+Group = dict[str, Any]
+
+_PRECISIONS: dict[torch.dtype, Precision] = {torch.float32: "float", torch.float64: "double"}
+
+
+class Item(NamedTuple):
+    """One tensor to update."""
+
+    x: Tensor
+    g: Tensor
+    group: Group
+
+
+class Slot:
+    """Where one parameter and its state lie.
+
+    Attributes:
+        dense: whether the parameter fills a piece of the processor's memory, in whatever order.
+
+    Args:
+        x: the parameter.
+        state: of the optimizer; tensors that lie in memory in another way than the parameter are laid out anew.
+        names: of the states.
+    """
+
+    __slots__ = ("address", "addresses", "counter", "dense", "names", "shape", "size", "states", "step", "stride")
+
+    def __init__(self, x: Tensor, state: dict[str, Tensor], names: tuple[str, ...]) -> None:
+        self.dense = x.is_cpu and type(x) in (torch.nn.Parameter, Tensor) and (x.is_contiguous() or _dense(x))
+        for name in names:
+            there = state[name]
+            if there.stride() != x.stride() or there.dtype != x.dtype or there.device != x.device:
+                state[name] = torch.empty_like(x, requires_grad=False).copy_(there)
+        if not state["step"].is_cpu or state["step"].dtype != torch.float32:
+            state["step"] = state["step"].to("cpu", torch.float32)
+        self.names, self.shape, self.stride, self.size = names, x.shape, x.stride(), x.numel()
+        self.step, self.states = state["step"], [state[name] for name in names]
+        self.address, self.counter = x.data_ptr(), self.step.data_ptr()
+        self.addresses = [each.data_ptr() for each in self.states]
+
+
+def precision(item: Item) -> Precision | None:
+    """The precision of a kernel that can update this tensor where it lies, or None."""
+    x, group = item.x, item.group
+    if group["capturable"] or x.device.type != "cpu" or type(x) not in (torch.nn.Parameter, Tensor):
+        return None
+    if not x.is_contiguous() and not _dense(x):
+        return None
+    return _PRECISIONS.get(x.dtype)
+
+
+def portions(items: list[tuple[Item, Slot]], most: int) -> Iterator[list[tuple[Item, Slot]]]:
+    """The items in turn, together at most so many elements."""
+    portion, size = list[tuple[Item, Slot]](), 0
+    for item, slot in items:
+        if portion and size + slot.size > most:
+            yield portion
+            portion, size = [], 0
+        portion.append((item, slot))
+        size += slot.size
+    if portion:
+        yield portion
+
+
+def counted(slots: list[Slot]) -> list[float]:
+    """Count this update of each tensor; returns its number."""
+    if not slots:
+        return []
+    steps = [slot.step for slot in slots]
+    torch._foreach_add_(steps, 1)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+    return torch.stack(steps).tolist()
+
+
+def _dense(x: Tensor) -> bool:
+    """Whether the elements of a tensor fill a piece of memory, in whatever order."""
+    expected = 1
+    for stride, size in sorted((stride, size) for stride, size in zip(x.stride(), x.shape, strict=True) if size != 1):
+        if stride != expected:
+            return False
+        expected *= size
+    return True
+
+
+def misfit(what: str, there: Tensor, x: Tensor) -> OptimizerError:
+    """The error for something that has another shape than its parameter."""
+    return OptimizerError(
+        f"the {what} of a parameter of shape {tuple(x.shape)} has shape {tuple(there.shape)}; make the optimizer anew "
+        f"where a parameter was given another shape"
+    )
