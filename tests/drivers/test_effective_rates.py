@@ -466,3 +466,11 @@ def test_paddle_is_refused(tmp_path: Path) -> None:
     optimizer = paddle.optimizer.SGD(0.1, parameters=paddle.nn.Linear(2, 1).parameters())
     with pytest.raises(DriverError, match="torch optimizers only"):
         cd.drive(optimizer, "constant()", record=tmp_path, effective_rates=20)
+
+
+def test_parameters_that_are_spread_over_processes_are_refused(tmp_path: Path) -> None:
+    x = torch.nn.Parameter(torch.ones(3))
+    x._is_flat_param = True  # as those of FullyShardedDataParallel
+    optimizer = torch.optim.SGD([x], lr=0.1)
+    with pytest.raises(DriverError, match="spread over several processes"):
+        cd.drive(optimizer, "constant()", record=tmp_path, effective_rates=20)

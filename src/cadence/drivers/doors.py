@@ -64,7 +64,7 @@ def drive(
 
     Raises:
         DriverError: something that is no optimizer; a paddle optimizer that has a scheduler, or a static program;
-            effective rates without a record, or of a paddle optimizer.
+            effective rates without a record, of a paddle optimizer, or of parameters spread over processes.
         RecordError: a folder that holds a run that has ended, or that cannot be written.
         HorizonError: a schedule that does not fit the run, or a unit that the run cannot resolve.
         SpecError: a value or a pattern that no group has, or a schedule that gives values no optimizer can use.

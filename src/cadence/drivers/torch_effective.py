@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from cadence._errors import DriverError
 from cadence.drivers.effective import Column, Effect, Gauge
 from cadence.drivers.torch_hooks import around_updates, skipped
 from cadence.drivers.weight_decay import Rule, decay_rule
@@ -35,6 +36,9 @@ class TorchGauge(Gauge):
         self._watches = [_Watch(optimizer) for optimizer in self._optimizers]
 
     def attach(self) -> None:
+        for group in self._all():
+            for x in group["params"]:
+                _check_whole(x)
         for watch in self._watches:
             watch.attach()
 
@@ -59,6 +63,15 @@ class TorchGauge(Gauge):
 
     def _all(self) -> list[Group]:
         return [group for optimizer in self._optimizers for group in optimizer.param_groups]
+
+
+def _check_whole(x: Tensor) -> None:
+    """Refuse a parameter of which this process holds a part: its norm would be that of the part."""
+    if hasattr(x, "device_mesh") or hasattr(x, "_is_flat_param"):
+        raise DriverError(
+            f"a parameter of shape {tuple(x.shape)} is spread over several processes, and effective_rates measures "
+            f"whole ones; leave it out here"
+        )
 
 
 class _Watch:

@@ -31,6 +31,7 @@ class Course:
         plan: what governs the optimizer's values, the rule that ends the run included.
         best: metric whose best checkpoint is kept, and whether ``"min"`` or ``"max"`` of it is best; None: none is.
         scalings: of base rates that are stated for another batch.
+        effective_rates: updates between measurements of what the optimizer did; None: nothing is measured.
     """
 
     horizon: Horizon
@@ -43,6 +44,7 @@ class Course:
     plan: Plan
     best: tuple[str, str] | None
     scalings: Scalings
+    effective_rates: int | None
 
 
 def settle(recipe: Recipe, task: Task, split: Split) -> Course:
@@ -81,6 +83,7 @@ def settle(recipe: Recipe, task: Task, split: Split) -> Course:
         plan=plan,
         best=_best(recipe, task),
         scalings=found,
+        effective_rates=recipe.effective_rates,
     )
 
 

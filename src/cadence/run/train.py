@@ -193,7 +193,7 @@ def _assemble(
         tokens_per_step=horizon.tokens_per_step,
         scaler=engine.scaler,
         record=recording,
-        effective_rates=wanted.effective_rates,
+        effective_rates=course.effective_rates,
     )
     return Parts(course, task.data, fingerprint, wanted.seed, engine, driver, recording, checkpoints, watch, tell)
 
