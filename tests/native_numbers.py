@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,13 @@ def gap(theirs: npt.NDArray[np.float64], ours: npt.NDArray[np.float64]) -> float
     difference = np.abs(theirs - ours)
     relative = np.where(difference == 0, 0.0, difference / np.where(scale == 0, 1.0, scale))
     return float(np.where(np.isnan(relative), np.inf, relative).max())
+
+
+def assert_equal(theirs: Any, ours: Any, what: object) -> None:
+    """What equality with a peer means, for one value at every step; `what` begins the sentence where it fails."""
+    allowed = TOLERANCE * np.maximum(np.abs(theirs), 1e-3 * np.abs(theirs).max())
+    off = np.flatnonzero(~(np.abs(ours - theirs) <= allowed))
+    assert not off.size, f"{what}: at {off[:5]} the peer has {theirs[off[:5]]}, cadence {ours[off[:5]]}"
 
 
 def widest_gap(curve: Curve, native: Native, on: Setting, steps: int) -> float:

@@ -63,13 +63,6 @@ def stepped(scheduler: Any, steps: int) -> np.ndarray[Any, Any]:
     return np.array(rates)
 
 
-def assert_equal(theirs: Any, ours: Any, what: object) -> None:
-    """The meaning of equality with a peer: 1e-9 of the value, or of a thousandth of the peak."""
-    allowed = 1e-9 * np.maximum(np.abs(theirs), 1e-3 * np.abs(theirs).max())
-    off = np.flatnonzero(~(np.abs(ours - theirs) <= allowed))
-    assert not off.size, f"{what}: at {off[:5]} paddle has {theirs[off[:5]]}, cadence {ours[off[:5]]}"
-
-
 def some_rate(random: Random) -> float:
     return float(random.choice([1.0, 0.1, 3e-4, random.uniform(1e-5, 2)]))
 

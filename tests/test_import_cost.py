@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 FRAMEWORKS = frozenset(
     {"torch", "paddle", "jax", "keras", "tensorflow", "accelerate", "sklearn", "matplotlib", "plotly"}
@@ -60,3 +61,21 @@ def test_the_help_page_loads_no_numpy_and_no_framework() -> None:
 
 def test_listing_the_schedules_loads_no_framework() -> None:
     assert loaded_by(run_command("schedules")) & FRAMEWORKS == set()
+
+
+def test_a_command_loads_no_other_command_and_a_script_is_linted_by_definitions_alone(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import torch\noptimizer = torch.optim.SGD(model.parameters(), lr=0.1)\n"
+        "scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 30)\n"
+        "for epoch in range(90):\n    for x, y in loader:\n        optimizer.zero_grad()\n"
+        "        criterion(model(x), y).backward()\n        optimizer.step()\n    scheduler.step()\n"
+        "    print(epoch, evaluate(model), scheduler.get_last_lr())\n"
+    )
+    code = run_command("lint", str(script)) + (
+        "loaded = {name for name in sys.modules if name.startswith('cadence.')}\n"
+        "assert 'cadence.conversion.frameworks.torch.steps' in loaded\n"
+        "assert not [name for name in loaded if '.objects' in name], loaded\n"
+        "assert not loaded & {'cadence.cli.plot', 'cadence.cli.train', 'cadence.recipe.load'}, loaded\n"
+    )
+    assert loaded_by(code) & FRAMEWORKS == set()

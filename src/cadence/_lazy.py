@@ -10,7 +10,7 @@ from cadence._errors import MissingExtraError
 EXTRAS = {
     "torch": "torch", "accelerate": "torch", "sklearn": "torch", "scipy": "torch", "matplotlib": "torch",
     "safetensors": "torch", "paddle": "paddle", "jax": "jax", "optax": "jax", "keras": "keras",
-    "transformers": "peers", "ignite": "peers", "pytorch_optimizer": "peers",
+    "transformers": "peers", "ignite": "peers", "pytorch_optimizer": "optimizers", "schedulefree": "optimizers",
 }  # fmt: skip
 """The extra that brings a library, for libraries that a file imports at its top."""
 

@@ -413,3 +413,14 @@ def test_every_message_has_both_languages_and_the_same_values() -> None:
 
 def test_a_bare_number_is_updates() -> None:
     assert [length(text) for text in ("600", " 7 ", "5 epochs", "1e3", None)] == [600, 7, "5 epochs", "1e3", None]
+
+
+def test_every_file_that_enters_a_command_is_on_the_help_page(command) -> None:
+    import cadence.cli
+    from cadence.cli.app import COMMANDS
+
+    folder = Path(cadence.cli.__file__).parent
+    entering = {path.stem for path in folder.glob("*.py") if "\ndef add_to(" in path.read_text(encoding="utf-8")}
+    assert entering == set(COMMANDS)
+    page = command("--help").out
+    assert [name for name in COMMANDS if f"\n  {name} " not in page] == []

@@ -12,6 +12,7 @@ from cadence._errors import CadenceError, ConversionError
 from cadence.conversion.definition import definitions
 from cadence.conversion.framework import framework
 from cadence.conversion.native import Native
+from draws import Draws
 from native_numbers import TOLERANCE, on_run, reading_of, widest_gap
 
 pytest.importorskip("torch")
@@ -35,20 +36,8 @@ def check(native: Native, bases: tuple[float, ...], total: int | None, steps: in
     assert widest <= TOLERANCE, f"{native} as {schedule}: {widest}"
 
 
-class Random:
+class Random(Draws):
     """Random configurations, edge cases among them."""
-
-    def __init__(self, seed: int) -> None:
-        self.rng = np.random.default_rng(seed)
-
-    def of(self, *choices: Any) -> Any:
-        return choices[int(self.rng.integers(len(choices)))]
-
-    def whole(self, low: int, high: int) -> int:
-        return int(self.rng.integers(low, high))
-
-    def maybe(self, share: float = 0.5) -> bool:
-        return bool(self.rng.random() < share)
 
     def cyclical(self) -> Native:
         name = self.of("LinearCyclicalScheduler", "CosineAnnealingScheduler")

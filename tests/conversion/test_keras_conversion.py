@@ -15,6 +15,8 @@ from cadence.conversion.definition import definitions
 from cadence.conversion.doors import inspect, setting
 from cadence.conversion.framework import framework
 from cadence.conversion.native import Native
+from draws import Draws
+from native_numbers import assert_equal
 
 # Keras's own variables, asked for an array by numpy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -158,24 +160,14 @@ def undecided(native: Native) -> Any:
 
 
 def assert_near(got: Any, want: Any, said: Any, skipped: Any) -> None:
-    far = (np.abs(got - want) > 1e-9 * np.maximum(np.abs(want), 1e-3 * want.max())) & ~skipped
-    assert not far.any(), (said, np.flatnonzero(far)[:5], got[far][:5], want[far][:5])
+    assert_equal(want, np.where(skipped, want, got), said)
 
 
-class Draw:
-    """Arguments as people write them, and as they do not."""
-
-    def __init__(self, seed: int) -> None:
-        self.rng = np.random.default_rng(seed)
-
-    def of(self, *choices: Any) -> Any:
-        return choices[int(self.rng.integers(len(choices)))]
+class Draw(Draws):
+    """Arguments of these schedules."""
 
     def rate(self) -> float:
         return self.of(0.1, 1.0, 3e-4, 0.0, 0.25, float(self.rng.uniform(0, 1)))
-
-    def length(self) -> Any:
-        return self.of(1, 2, 7, 30, 60, 61, 200, int(self.rng.integers(1, 100)), float(self.rng.integers(1, 90)), 12.5)
 
 
 def cosine(d: Draw) -> dict[str, Any]:

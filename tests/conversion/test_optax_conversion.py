@@ -15,6 +15,8 @@ from cadence.conversion.definition import definitions
 from cadence.conversion.doors import inspect, setting
 from cadence.conversion.framework import framework
 from cadence.conversion.native import Native
+from draws import Draws
+from native_numbers import assert_equal
 
 TICKS = 60
 RATES = (0.1, 1.0, 3e-4, 0.0, 0.25, 1e-8)
@@ -152,32 +154,21 @@ def values(native: Native, ticks: int = TICKS) -> Any:
     return peer().run(native, setting((1.0,), "step", ticks, None), ticks)["lr"][0]
 
 
-def assert_equal(native: Native, base: float, total: int | None, ticks: int = TICKS) -> None:
+def assert_read(native: Native, base: float, total: int | None, ticks: int = TICKS) -> None:
     """The rule of the contract, at every step of a run of `ticks`."""
     read = cd.from_native("optax", native.name, native.arguments, base=base, total=total)
     got = cd.place(read, total=ticks, base=base).at(np.arange(ticks + 1))
-    want = values(native, ticks)
-    far = np.abs(got - want) > 1e-9 * np.maximum(np.abs(want), 1e-3 * want.max())
-    assert not far.any(), (native, read, np.flatnonzero(far)[:5], got[far][:5], want[far][:5])
+    assert_equal(values(native, ticks), got, (native, read))
 
 
-class Draw:
-    """Arguments as people write them, and as they do not."""
-
-    def __init__(self, seed: int) -> None:
-        self.rng = np.random.default_rng(seed)
-
-    def of(self, *choices: Any) -> Any:
-        return choices[int(self.rng.integers(len(choices)))]
+class Draw(Draws):
+    """Arguments of these schedules."""
 
     def rate(self) -> float:
         return self.of(*RATES, float(self.rng.uniform(0, 1)))
 
     def above(self) -> float:
         return self.of(0.1, 1.0, 3e-4, float(self.rng.uniform(0.01, 1)))
-
-    def length(self) -> Any:
-        return self.of(1, 2, 7, 30, 60, 61, 200, int(self.rng.integers(1, 100)), float(self.rng.integers(1, 90)), 12.5)
 
     def any_length(self) -> Any:
         return self.of(0, -3, self.length())
@@ -302,7 +293,7 @@ def test_random_configurations_equal_the_peer_at_every_step(name: str) -> None:
         if total is None and "sampled" in refusal(native):
             # A part that is sampled needs the length of the run.
             total = TICKS
-        assert_equal(native, base, total)
+        assert_read(native, base, total)
 
 
 def refusal(native: Native) -> str:
@@ -376,8 +367,7 @@ def test_native_to_cadence_to_native_gives_the_same_numbers() -> None:
             if again is None:
                 continue
             expressed[name] += 1
-            want, got = values(native), values(again)
-            assert (np.abs(got - want) <= 1e-9 * np.maximum(want, 1e-3 * want.max())).all(), (native, read, again)
+            assert_equal(values(native), values(again), (native, read, again))
     # What has no equal is a length of 12.5 steps, a boundary between steps, and the like.
     assert min(expressed.values()) >= 8, expressed
 

@@ -19,7 +19,8 @@ pytest.importorskip("paddle")
 
 from cadence.conversion.doors import inspect, setting
 from cadence.conversion.framework import framework
-from paddle_cases import KINDS, Case, Kind, assert_equal, lr, paddle, some_rate, stepped
+from native_numbers import assert_equal
+from paddle_cases import KINDS, Case, Kind, lr, paddle, some_rate, stepped
 
 # ---- read --------------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,8 @@ from cadence.spec.plan import Plan
 
 pytest.importorskip("paddle")
 
-from paddle_cases import KINDS, Case, Kind, assert_equal, lr, made, one_cycle, restarts, some_rate, stepped, warmup
+from native_numbers import assert_equal
+from paddle_cases import KINDS, Case, Kind, lr, made, one_cycle, restarts, some_rate, stepped, warmup
 
 SEEDS = 120
 SAMPLED = ("lr_lambda", "scale_fn")

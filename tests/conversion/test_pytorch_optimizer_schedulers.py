@@ -13,6 +13,7 @@ from cadence.conversion.definition import definitions
 from cadence.conversion.doors import from_native, to_code, to_native
 from cadence.conversion.framework import framework
 from cadence.conversion.native import Native
+from draws import Draws
 from native_numbers import TOLERANCE, on_run, reading_of, widest_gap
 
 pytest.importorskip("torch")
@@ -25,17 +26,8 @@ def peer(name: str, **arguments: Any) -> Native:
     return definitions("pytorch_optimizer")[name].bind([], arguments)
 
 
-class Random:
+class Random(Draws):
     """Random configurations, edge cases among them."""
-
-    def __init__(self, seed: int) -> None:
-        self.rng = np.random.default_rng(seed)
-
-    def of(self, *choices: Any) -> Any:
-        return choices[int(self.rng.integers(len(choices)))]
-
-    def whole(self, low: int, high: int) -> int:
-        return int(self.rng.integers(low, high))
 
     def some(self, **choices: tuple[Any, ...]) -> dict[str, Any]:
         return {key: self.of(*values) for key, values in choices.items() if self.rng.random() < 0.6}

@@ -13,12 +13,13 @@ import cadence as cd
 from cadence._errors import ConversionError
 from cadence.conversion.doors import inspect, setting
 from cadence.conversion.framework import framework
-from cadence.conversion.frameworks.timm.loading import schedulers
 from cadence.conversion.native import Native
 
 torch = pytest.importorskip("torch")
 if importlib.util.find_spec("timm") is None:
     pytest.skip("timm is not installed", allow_module_level=True)
+
+from cadence.conversion.frameworks.timm.objects.loading import schedulers  # noqa: E402
 
 WARM = {"warmup_t": 5, "warmup_lr_init": 1e-5}
 LOW = {"lr_min": 1e-4}

@@ -15,6 +15,7 @@ from cadence._errors import ConversionError
 from cadence.conversion.doors import read, setting
 from cadence.conversion.framework import framework
 from cadence.conversion.native import Native
+from native_numbers import assert_equal
 
 pytest.importorskip("torch")
 if importlib.util.find_spec("timm") is None:
@@ -23,12 +24,6 @@ if importlib.util.find_spec("timm") is None:
 Random = np.random.Generator
 Arguments = dict[str, Any]
 STEPS = 70
-
-
-def assert_equal(theirs: Any, ours: Any, what: object) -> None:
-    allowed = 1e-9 * np.maximum(np.abs(theirs), 1e-3 * np.abs(theirs).max())
-    off = np.flatnonzero(~(np.abs(ours - theirs) <= allowed))
-    assert not off.size, f"{what}: at {off[:5]} timm has {theirs[off[:5]]}, cadence {ours[off[:5]]}"
 
 
 def some_bases(random: Random) -> list[float]:

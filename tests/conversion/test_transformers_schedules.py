@@ -13,18 +13,13 @@ from cadence._errors import ConversionError
 from cadence.conversion.doors import read, setting
 from cadence.conversion.framework import framework
 from cadence.conversion.native import Native
+from native_numbers import assert_equal
 
 pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 Random = np.random.Generator
 Arguments = dict[str, Any]
-
-
-def assert_equal(theirs: Any, ours: Any, what: object) -> None:
-    allowed = 1e-9 * np.maximum(np.abs(theirs), 1e-3 * np.abs(theirs).max())
-    off = np.flatnonzero(~(np.abs(ours - theirs) <= allowed))
-    assert not off.size, f"{what}: at {off[:5]} transformers has {theirs[off[:5]]}, cadence {ours[off[:5]]}"
 
 
 def theirs(native: Native, bases: list[float], ticks: int) -> Any:

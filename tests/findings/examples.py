@@ -145,6 +145,19 @@ CONFIGS = {
         "task: digits\ntotal: 10 epochs\nbatch_size: 512\naccumulate: 4\nschedule: steps(at=['6 epochs'])\n"
         "optimizer: {name: sgd, lr: 0.1, scale_lr: {rule: linear, reference_batch: 256, warmup: 1 epoch}}\n",
     ),
+    "CD955": (
+        "task: digits\noptimizer: {name: schedule_free_adamw, lr: 0.0025}\ntotal: 10 epochs\nschedule: cosine()\n",
+        "task: digits\noptimizer: {name: schedule_free_adamw, lr: 0.0025}\ntotal: 10 epochs\n"
+        "schedule: warmup('5%') >> constant()\nstop: early_stop('val_loss', patience=5)\n",
+    ),
+    "CD956": (
+        "task: digits\noptimizer: {name: prodigy, lr: 0.001}\ntotal: 10 epochs\nschedule: cosine()\n",
+        "task: digits\noptimizer: {name: prodigy, lr: 1.0}\ntotal: 10 epochs\nschedule: cosine()\n",
+    ),
+    "CD957": (
+        "task: digits\noptimizer: {name: adafactor, lr: 0.1}\ntotal: 10000\n",
+        "task: digits\noptimizer: {name: adafactor, lr: 0.005}\ntotal: 10000\n",
+    ),
 }
 """Code -> (found, sound) as YAML."""
 

@@ -77,7 +77,10 @@ Keys = dict[str, Any]
             {"groups": {"a": {"parameters": "*"}, "b": {"parameters": "head.*"}}},
             "no parameter is left for the patterns",
         ),
-        ({"groups": {"a": {"parameters": "*", "lr": "fast"}}}, "lr of the optimizer 'sgd' must be a number"),
+        ({"groups": {"a": {"parameters": "*", "lr": "fast"}}}, "lr in a group of the optimizer 'sgd' must be a number"),
+        ({"optimizer": {"name": "lyon", "lr": 0.1}}, "there is no optimizer called 'lyon'; did you mean 'lion'"),
+        ({"optimizer": {"name": "lomo", "lr": 0.1}}, "updates within the backward pass"),
+        ({"optimizer": {"name": "muon", "lr": 0.1}}, "takes only matrices, and '"),
     ],
     ids=lambda x: None if isinstance(x, dict) else x[:40],
 )

@@ -472,4 +472,14 @@ while True:
     if iter_num > 12:
         break
 """,
+    "optimizers and schedulers in loops of their own": """
+first = torch.optim.SGD(model[0].parameters(), lr=0.02)
+second = torch.optim.AdamW(model[1].parameters(), lr=3e-4)
+schedulers = [lr_scheduler.CosineAnnealingLR(o, T_max=10) for o in (first, second)]
+for step in range(10):
+    for optimizer in (first, second):
+        optimizer.step()
+    for scheduler in schedulers:
+        scheduler.step()
+""",
 }

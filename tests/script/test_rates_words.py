@@ -105,6 +105,7 @@ def test_the_base_and_the_length_may_be_given() -> None:
         (HEAD + "while loss > 0.1:\n    optimizer.step()\n", "how long `while loss > 0.1` in line 4 goes on"),
         (HEAD + "step = 0\nwhile step < 5:\n    optimizer.step()\n", "never ends by what can be seen"),
         (HEAD + "for e in range(9):\n    for g in optimizer.param_groups:\n        g['lr'] = best(e)\n    optimizer.step()\n", "line 6 writes a rate that cannot be told without running the script: best(e)"),
+        (HEAD + "x = 1\nfor e in range(9):\n    optimizer.step()\n    x /= 0\n    optimizer.param_groups[0]['lr'] = x\n", "line 8 writes a rate that cannot be told without running the script: x"),
         ("import torch\no = torch.optim.SGD(p, lr=float(x))\nfor e in range(3):\n    o.step()\n", "the learning rate of SGD in line 2, float(x), cannot be told"),
         (HEAD + "s = lr_scheduler.OneCycleLR(optimizer, 1.0, total_steps=3)\nfor e in range(9):\n    optimizer.step()\n    s.step()\n", "line 7: step 4 of the OneCycleLR fails: Tried to step 4 times"),
         (HEAD + "s = lr_scheduler.LambdaLR(optimizer, lambda e: table[e])\nfor e in range(9):\n    optimizer.step()\n    s.step()\n", "what lambda e: table[e] returns cannot be told"),

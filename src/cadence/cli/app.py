@@ -6,6 +6,8 @@ Exit status: 0 fine, 1 findings, 2 bad input, 3 a run failed or diverged, 130 in
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib
 import os
 import sys
 from typing import Annotated, Any
@@ -14,12 +16,14 @@ import typer
 from typer.core import TyperGroup
 
 from cadence._errors import CadenceError, DivergedError, UnknownNameError, neighbours
-from cadence.cli import compare, convert, env, init, lint, plot, replay, runs, schedules, train
 from cadence.cli.exits import BAD_INPUT, FAULT, INTERRUPTED, RUN_FAILED, Interrupted
 
 # Public exceptions of typer whose bases live in click, or in typer's own copy of it, depending on typer's version.
 _UsageError: Any = typer.BadParameter.__base__
 _ClickException: Any = _UsageError.__base__
+
+COMMANDS = ("compare", "train", "plot", "schedules", "lint", "convert", "replay", "runs", "init", "env")
+"""All commands, in the order of the help page; each stands in a module of its name."""
 
 
 class _ReadEnough(Exception):
@@ -27,11 +31,19 @@ class _ReadEnough(Exception):
 
 
 class _Commands(TyperGroup):
-    """The group of all commands, which knows their neighbours and lets no traceback of an interruption through."""
+    """The group of all commands, which loads the one that is asked for, knows their neighbours, and lets no traceback
+    of an interruption through.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return _command(cmd_name) if cmd_name in COMMANDS else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args and args[0] not in self.commands and not args[0].startswith("-"):
-            raise UnknownNameError(f"there is no command {args[0]!r}; {neighbours(args[0], self.commands)}")
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise UnknownNameError(f"there is no command {args[0]!r}; {neighbours(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
@@ -69,8 +81,12 @@ def _main(  # pyright: ignore[reportUnusedFunction]
         typer.echo(ctx.get_help())
 
 
-for module in (compare, train, plot, schedules, lint, convert, replay, runs, init, env):
-    module.add_to(app)
+@functools.cache
+def _command(name: str) -> Any:
+    """One command, loaded."""
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    importlib.import_module(f"cadence.cli.{name}").add_to(alone)
+    return typer.main.get_command(alone)
 
 
 def main() -> None:

@@ -27,7 +27,17 @@ def real(x: object, what: str) -> float:
         raise ConversionError(f"{what} is a number, not {shown(x)}; write e.g. {what}=10") from None
     if not math.isfinite(value):
         raise ConversionError(f"{what} is {value}; write a finite number")
-    return int(value) if value.is_integer() else value
+    return tidy(value)
+
+
+def tidy(x: float) -> float:
+    """A number as people write it: a whole one without a fraction.
+
+    Example:
+        >>> tidy(10.0), tidy(2.5)
+        (10, 2.5)
+    """
+    return int(x) if float(x).is_integer() else x
 
 
 def least(x: float, low: float, what: str) -> float:

@@ -98,6 +98,11 @@ class Definition:
         given = native.arguments
         return {p.name: given.get(p.name, p.default) for p in self.parameters if p.name in given or p.name != self.base}
 
+    def call(self, arguments: Mapping[str, Any]) -> Native:
+        """The call with these arguments, in the scheduler's own order, those that are its default left out."""
+        said = {p.name: arguments[p.name] for p in self.parameters if arguments.get(p.name, p.default) != p.default}
+        return Native(self.framework, self.name, said)
+
     def _near(self, key: str) -> str:
         return neighbours(key, [p.name for p in self.parameters])
 

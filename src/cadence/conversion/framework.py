@@ -38,9 +38,10 @@ class Live:
 
 
 class Framework(abc.ABC):
-    """One framework. Its module may import the framework at its top: it is loaded only when objects are at hand.
+    """One framework. Its package `objects` holds all that reads objects, builds them or writes source.
 
-    The definitions, which need no framework, stand in the other modules of its package.
+    That package may import the framework at its top: it is loaded only when one of these is asked for. The definitions,
+    which need no framework, stand in the modules beside it.
     """
 
     @abc.abstractmethod

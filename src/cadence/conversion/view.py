@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count, islice, takewhile
 
 from cadence._errors import ConversionError
 from cadence.conversion.rates import added, times
-from cadence.curve.combined import PlacedProduct, PlacedSequence, PlacedSum
+from cadence.curve.combined import PlacedPastEnd, PlacedProduct, PlacedSequence, PlacedSum
 from cadence.curve.curve import Curve
 from cadence.curve.placed import (
     Joint,
     Placed,
     PlacedConstant,
+    PlacedGeometric,
     PlacedPiecewise,
     PlacedSteps,
     Scene,
     boundary,
     whole_cycles,
 )
+from cadence.spec.nodes import Plateau
 from cadence.spec.value import Absolute, Value
 
 
@@ -121,3 +124,42 @@ def changes(placed: Placed, end: int | None, most: int) -> list[int]:
             return sorted(t for t in set(found) if t > placed.begin and (last is None or t <= last))[: most + 1]
         case _:
             return []
+
+
+def the_plateau(placed: PlacedProduct, name: str, cannot: Callable[[Placed, str], ConversionError]) -> Plateau:
+    """The one rule of a constant rate at the base, which is all that `name` follows.
+
+    Raises:
+        ConversionError: something else moves or is multiplied; `cannot` makes the sentence.
+    """
+    carrier, rule = placed.carrier, placed.rules[0].rule
+    alone = len(placed.rules) == 1 and not placed.factors
+    if not alone or not isinstance(carrier, PlacedConstant) or not isinstance(rule, Plateau):
+        raise cannot(placed, f"follows a metric; {name} does that for a constant rate and one rule")
+    if carrier.value != 1.0:
+        raise cannot(placed, f"starts from another rate than the base, which {name} multiplies")
+    return rule
+
+
+def goes_past_its_end(placed: PlacedPastEnd, view: View) -> bool:
+    """Whether what comes again after the end of a schedule is seen before the run ends."""
+    end = placed.inner.end
+    if end is None or placed.then not in ("repeat", "mirror"):
+        return False
+    # At its end a mirror is there, and a repetition at its beginning.
+    return view.end is None or view.end > end or (placed.then == "repeat" and view.end == end)
+
+
+def gamma_of_stair(placed: PlacedGeometric, stair: tuple[int, int]) -> float:
+    """The factor of one stair of so many updates (a fraction) that an exponential is cut into."""
+    (a, b), (p, q) = placed.every, stair
+    return placed.gamma if (a, b) == (p, q) else placed.gamma ** (p * b / (q * a))
+
+
+def unsayable(framework: str, placed: Placed, why: str, instead: str) -> ConversionError:
+    """The error for a part that a framework has no equal for."""
+    name = type(placed).__name__.removeprefix("Placed").lower()
+    end = "on" if placed.end is None else f"to {placed.end}"
+    return ConversionError(
+        f"{framework} cannot say this schedule: its {name} from update {placed.begin} {end} {why}; {instead}"
+    )

@@ -262,11 +262,18 @@ class Driver:
 
         Raises:
             FeedbackError: a metric that a rule needs is missing at the first evaluation, or cannot be used.
+            DriverError: no mapping; or the optimizer is one that must be switched by `optimizer.eval()` before an
+                evaluation (schedule-free methods), and was not since its last update. Metrics called ``train...`` are
+                of the weights in training anyway.
         """
         if not isinstance(metrics, Mapping):
             raise DriverError(
                 f"observe takes metrics by name, e.g. driver.observe({{'val_loss': 0.31}}), not {metrics!r:.60}"
             )
+        fault = self._writer.fault()
+        # What was measured in training is of the weights in training, and may well be reported.
+        if fault is not None and not all(str(name).startswith("train") for name in metrics):
+            raise DriverError(fault)
         values: Mapping[str, float] = as_numbers(metrics)
         if self._reduce is not None:
             values = as_numbers(self._reduce(dict(values)))

@@ -18,15 +18,12 @@ from cadence.curve.horizon import horizon
 from cadence.curve.place import as_plan, lay_out
 from cadence.drivers.doors import has_feedback, same_on_every_rank
 from cadence.drivers.driver import Driver, Reduce
-from cadence.drivers.state import checked_same, read_state, saved
+from cadence.drivers.shells import BLOCK, check_use, closed_state, curve_of, named, no_metric
 from cadence.drivers.writer import Clock, Regroup, Row, Write, Writer
-from cadence.feedback.control import Control
 from cadence.spec.nodes import Schedule
 from cadence.spec.plan import Plan
 from cadence.spec.span import SpanLike
 from cadence.spec.value import number_of
-
-BLOCK = 512
 
 
 def paddle_scheduler(
@@ -80,17 +77,9 @@ def paddle_scheduler(
     run = horizon(total, steps_per_epoch, batch_size, tokens_per_step)
     curve = lay_out(plan, run, ("0",), {"lr": (number_of(base, "base"),)})
     calls = _whole(steps_per_update, "steps_per_update", 1)
+    check_use(plan, schedule, last_epoch=last_epoch, reduce=reduce)
     if not has_feedback(plan):
-        if reduce is not None:
-            raise DriverError(
-                f"reduce= makes metrics the same on every rank, and {schedule} follows none; leave it out"
-            )
         return CadenceDecay(curve, last_epoch=_whole(last_epoch, "last_epoch", -1), steps_per_update=calls)
-    if last_epoch != -1:
-        raise DriverError(
-            f"a schedule with feedback cannot begin at last_epoch={last_epoch}, which does not tell what it has "
-            f"observed; leave it out, and load its state to go on"
-        )
     return CadenceOnPlateau(curve, reduce=reduce, steps_per_update=calls)
 
 
@@ -139,7 +128,7 @@ class CadenceDecay(LRScheduler):
 
     def state_dict(self) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Plain JSON data, enough by itself; the optimizer's own state has it as ``"LR_Scheduler"``."""
-        state = saved(Control.over(self._curve), max(self.last_epoch, 0) // self.steps_per_update)
+        state = closed_state(self._curve, self.last_epoch // self.steps_per_update)
         return {**state, "last_epoch": self.last_epoch, "last_lr": self.last_lr}
 
     def set_state_dict(self, state_dict: Mapping[str, Any]) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -149,9 +138,8 @@ class CadenceDecay(LRScheduler):
             StateError: not such a state, or one of another schedule or length.
         """
         _check_state(state_dict)
-        then, _ = read_state(state_dict, self._curve)
-        checked_same(then.curve, self._curve, None)
-        self._curve, self._rates, self.base_lr = then.curve, [], _base(then.curve)
+        self._curve, self._rates = curve_of(state_dict, self._curve), []
+        self.base_lr = _base(self._curve)
         self.last_epoch = _whole(state_dict["last_epoch"], "last_epoch", -1)
         self.last_lr = self.get_lr()
 
@@ -161,10 +149,7 @@ class CadenceDecay(LRScheduler):
         try:
             number = operator.index(epoch)
         except TypeError:
-            raise DriverError(
-                f"step() of a schedule without feedback takes no metric, and got {epoch!r:.60}; leave it out, or write "
-                f"{self._curve.spec} * plateau('val_loss') if a metric shall govern"
-            ) from None
+            raise no_metric(epoch, self._curve) from None
         if number < 0:
             raise DriverError(f"step({number}) is no update number; give a whole one from 0")
         return number
@@ -229,7 +214,7 @@ class CadenceOnPlateau(ReduceOnPlateau):
                 f"step() after each optimizer.step() and step(metric) after each evaluation"
             )
         self._observed = True
-        self._driver.observe(metrics if isinstance(metrics, Mapping) else {self._metric(): _single(metrics)})
+        self._driver.observe(named(_single(metrics), self.curve))
 
     def get_lr(self) -> float:
         """The learning rate now."""
@@ -254,14 +239,6 @@ class CadenceOnPlateau(ReduceOnPlateau):
     def _stands_still(self) -> bool:
         """Whether the rate depends on observations only."""
         return len(set(self.curve.columns(0, self.curve.total or BLOCK)[0])) == 1
-
-    def _metric(self) -> str:
-        names = list(dict.fromkeys(r.rule.metric for r in self.curve.rules))
-        if len(names) != 1:
-            raise DriverError(
-                f"the schedule watches {', '.join(names)}; report them by name: step({{{names[0]!r}: ..., ...}})"
-            )
-        return names[0]
 
 
 @final
@@ -301,6 +278,9 @@ class Holder(Writer):
 
     def training(self) -> bool:
         return False
+
+    def fault(self) -> str | None:
+        return None
 
 
 def _base(curve: Curve) -> float:

@@ -121,6 +121,10 @@ class PaddleWriter(Writer):
     def training(self) -> bool:
         return self._clock.graded or any(p.grad is not None for o in self._optimizers for p in parameters_of(o))
 
+    def fault(self) -> str | None:
+        # Paddle has no optimizer that is switched.
+        return None
+
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _to_one(self, optimizer: Any) -> Write:

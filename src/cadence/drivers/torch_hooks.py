@@ -32,8 +32,8 @@ def count_updates(optimizer: Optimizer, clock: Clock) -> None:
         if not skipped(optimizer):
             clock.done += 1
 
-    optimizer.register_step_pre_hook(_outside(begin))
-    optimizer.register_step_post_hook(_outside(end))
+    optimizer.register_step_pre_hook(outside(begin))
+    optimizer.register_step_post_hook(outside(end))
 
 
 def skipped(optimizer: Optimizer) -> bool:
@@ -50,7 +50,7 @@ def notice_groups(optimizer: Optimizer, look: Callable[[], None]) -> None:
         del optimizer, args, kwargs
         look()
 
-    optimizer.register_step_pre_hook(_outside(before))
+    optimizer.register_step_pre_hook(outside(before))
     after_loading(optimizer, look)
 
 
@@ -91,7 +91,7 @@ def after_updates(optimizer: Optimizer, call: Callable[[], None]) -> None:
         del optimizer, args, kwargs
         call()
 
-    optimizer.register_step_post_hook(_outside(after))
+    optimizer.register_step_post_hook(outside(after))
 
 
 def around_updates(optimizer: Optimizer, before: Callable[[], None], after: Callable[[], None]) -> None:
@@ -101,9 +101,10 @@ def around_updates(optimizer: Optimizer, before: Callable[[], None], after: Call
         del optimizer, args, kwargs
         before()
 
-    optimizer.register_step_pre_hook(_outside(begin))
+    optimizer.register_step_pre_hook(outside(begin))
     after_updates(optimizer, after)
 
 
-def _outside(hook: Callable[[Optimizer, Any, Any], None]) -> Callable[[Optimizer, Any, Any], None]:
+def outside(hook: Callable[[Optimizer, Any, Any], None]) -> Callable[[Optimizer, Any, Any], None]:
+    """A hook that compiled code leaves to python."""
     return cast("Callable[[Optimizer, Any, Any], None]", torch.compiler.disable(hook))

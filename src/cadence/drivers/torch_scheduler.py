@@ -22,16 +22,13 @@ from cadence.curve.horizon import Horizon, horizon
 from cadence.curve.place import Bases, as_plan, lay_out
 from cadence.drivers.doors import bases_of, drive, has_feedback
 from cadence.drivers.driver import Driver, Reduce
-from cadence.drivers.state import checked_same, read_state, saved
+from cadence.drivers.shells import BLOCK, check_use, closed_state, curve_of, named, no_metric
 from cadence.drivers.torch_hooks import after_loading, after_updates
 from cadence.drivers.torch_writer import TorchWriter, check_optimizers, plain
-from cadence.feedback.control import Control
 from cadence.spec.nodes import Plateau, Schedule
 from cadence.spec.plan import Plan
 from cadence.spec.span import Span, SpanLike
 from cadence.spec.value import Absolute
-
-BLOCK = 512
 
 STEPS_WITHOUT_NUMBER = hasattr(LRScheduler, "_update_lr")
 """Whether torch's SequentialLR begins a part anew with this method; before torch 2.10 it called ``step(0)``."""
@@ -83,17 +80,9 @@ def torch_scheduler(
     plan = as_plan(schedule)
     check_optimizers([optimizer], plan.values())
     run = horizon(total, steps_per_epoch, batch_size, tokens_per_step)
+    check_use(plan, schedule, last_epoch=last_epoch, reduce=reduce)
     if not has_feedback(plan):
-        if reduce is not None:
-            raise DriverError(
-                f"reduce= makes metrics the same on every rank, and {schedule} follows none; leave it out"
-            )
         return CadenceLR(optimizer, plan, run, base=base, last_epoch=last_epoch, steps_per_update=steps_per_update)
-    if last_epoch != -1:
-        raise DriverError(
-            f"a schedule with feedback cannot begin at last_epoch={last_epoch}, which does not tell what it has "
-            f"observed; leave it out, and load its state to go on"
-        )
     calls = _calls(steps_per_update)
     driver = drive(
         optimizer, plan, total=total, steps_per_epoch=steps_per_epoch, batch_size=batch_size,
@@ -156,10 +145,7 @@ class CadenceLR(LRScheduler):
         if unexpected == (0,) and not STEPS_WITHOUT_NUMBER:
             epoch = 0
         elif unexpected:
-            raise DriverError(
-                f"step() of a schedule without feedback takes no metric, and got {unexpected[0]!r:.60}; leave it out, "
-                f"or write {self._curve.spec} * plateau('val_loss') if a metric shall govern"
-            )
+            raise no_metric(unexpected[0], self._curve)
         elif epoch is None and self._step_count == 1 and _not_called(self.optimizer):
             # It begins as torch's own does, for programs that filter that one.
             warnings.warn(
@@ -196,7 +182,7 @@ class CadenceLR(LRScheduler):
 
     def state_dict(self) -> dict[str, Any]:
         """Plain JSON data, enough by itself."""
-        state = saved(Control.over(self._curve), max(self.last_epoch, 0) // self.steps_per_update)
+        state = closed_state(self._curve, self.last_epoch // self.steps_per_update)
         return {
             **state,
             "last_epoch": self.last_epoch,
@@ -220,9 +206,7 @@ class CadenceLR(LRScheduler):
         now = [float(group["lr"]) for group in self.optimizer.param_groups]
         untouched = not self._replaced and now == [float(x) for x in self._last_lr]
         self._match_groups()
-        then, _ = read_state(state_dict, self._curve)
-        checked_same(then.curve, self._curve, None)
-        self._curve, self._rows = then.curve, []
+        self._curve, self._rows = curve_of(state_dict, self._curve), []
         self.base_lrs, self._known = self._bases(), self._bases()
         self.last_epoch = int(state_dict["last_epoch"])
         self._step_count = int(state_dict.get("_step_count", self.last_epoch + 1))
@@ -336,7 +320,7 @@ class CadenceOnPlateau(ReduceLROnPlateau):
         self._calls += 1
         if (self._calls - 1) % self.steps_per_update:
             return
-        self._driver.observe(metrics if isinstance(metrics, Mapping) else {self._metric(): metrics})
+        self._driver.observe(named(metrics, self.curve))
 
     def state_dict(self) -> dict[str, Any]:
         """Plain JSON data, enough by itself."""
@@ -426,14 +410,6 @@ class CadenceOnPlateau(ReduceLROnPlateau):
             if isinstance(placed.rule, Plateau):
                 return i
         raise AttributeError(f"{self.curve.spec} has no plateau, and nothing that belongs to one")
-
-    def _metric(self) -> str:
-        names = list(dict.fromkeys(r.rule.metric for r in self.curve.rules))
-        if len(names) != 1:
-            raise DriverError(
-                f"the schedule watches {', '.join(names)}; report them by name: step({{{names[0]!r}: ..., ...}})"
-            )
-        return names[0]
 
 
 def _not_called(optimizer: Optimizer) -> bool:

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from cadence._errors import DriverError, UnknownNameError, neighbours
 from cadence.drivers.effective import Gauge
 from cadence.drivers.torch_hooks import count_updates, notice_gradients, notice_groups
+from cadence.drivers.torch_modes import Switch, switches_of
 from cadence.drivers.writer import Clock, Regroup, Row, Write, Writer, no_optimizer
 
 Group: TypeAlias = dict[str, Any]
@@ -41,6 +42,7 @@ class TorchWriter(Writer):
         self._members: list[list[Group]] = []
         self._tensors: dict[tuple[int, str], torch.Tensor] = {}
         self._listener: weakref.WeakMethod[Regroup] | None = None
+        self._switches: list[Switch] = []
 
     @property
     def clock(self) -> Clock:
@@ -50,6 +52,7 @@ class TorchWriter(Writer):
         self._listener = weakref.WeakMethod(regroup)
         count_updates(self._optimizers[0], self._clock)
         notice_gradients(self._optimizers[0], self._clock)
+        self._switches = switches_of(self._optimizers)
         # The optimizer must not keep the writer (and with it the driver) alive.
         here = weakref.ref(self)
 
@@ -96,6 +99,9 @@ class TorchWriter(Writer):
         from cadence.drivers.torch_effective import TorchGauge
 
         return TorchGauge(self._optimizers)
+
+    def fault(self) -> str | None:
+        return next((told for switch in self._switches if (told := switch.fault()) is not None), None)
 
     # ---- the fast ways -------------------------------------------------------------------------------------------
 

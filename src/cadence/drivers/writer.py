@@ -82,6 +82,13 @@ class Writer(abc.ABC):
         """Whether anyone computes gradients: tells a skipped update from a loop that only steps the driver."""
 
     @abc.abstractmethod
+    def fault(self) -> str | None:
+        """What is wrong with metrics that are reported now, as a sentence; None where nothing is.
+
+        Some optimizers must be switched to other weights before these are judged.
+        """
+
+    @abc.abstractmethod
     def attach(self, regroup: Regroup) -> None:
         """Count updates from now on, and call this when groups were added or replaced, before the next update is done.
 

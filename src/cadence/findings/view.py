@@ -19,6 +19,13 @@ PLATEAUS = frozenset({"ReduceLROnPlateau", "ReduceOnPlateau", "reduce_on_plateau
 """Schedulers that go by a metric."""
 
 
+_WORDS = (
+    (ast.Name, "id"), (ast.Attribute, "attr"), (ast.FunctionDef, "name"), (ast.AsyncFunctionDef, "name"),
+    (ast.ClassDef, "name"), (ast.arg, "arg"), (ast.keyword, "arg"), (ast.Constant, "value"), (ast.alias, "name"),
+    (ast.ImportFrom, "module"),
+)  # fmt: skip
+"""Where words stand in a tree."""
+
 MOST_TURNS = 100_000
 """Turns of a loop whose conditions are looked at one by one."""
 
@@ -46,20 +53,19 @@ class View:
 
     @cached_property
     def nodes(self) -> list[ast.AST]:
-        """Every node of the tree."""
-        return list(ast.walk(self.script.tree))
+        """Every node of the tree, outer ones first."""
+        return self.script.nodes
 
     def of(self, *kinds: type[Any]) -> Iterator[Any]:
         """Every node of these very kinds, by place."""
-        found = [node for kind in kinds for node in self._by_kind.get(kind, ())]
-        yield from found if len(kinds) == 1 else sorted(found, key=_place)
+        yield from sorted((node for kind in kinds for node in self._by_kind.get(kind, ())), key=_place)
 
     @cached_property
-    def _by_kind(self) -> dict[type[ast.AST], list[ast.AST]]:
-        kinds: dict[type[ast.AST], list[ast.AST]] = {}
+    def _by_kind(self) -> dict[type[Any], list[Any]]:
+        kinds: dict[type[Any], list[Any]] = {}
         for node in self.nodes:
             kinds.setdefault(type(node), []).append(node)
-        return {kind: sorted(nodes, key=_place) for kind, nodes in kinds.items()}
+        return kinds
 
     @cached_property
     def assigned(self) -> dict[str, list[ast.expr]]:
@@ -125,22 +131,8 @@ class View:
 
     @cached_property
     def _said(self) -> set[str]:
-        found: set[str] = set()
-        for node in self.nodes:
-            if isinstance(node, ast.Name):
-                found.add(node.id.lower())
-            elif isinstance(node, ast.Attribute):
-                found.add(node.attr.lower())
-            elif isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
-                found.add(node.name.lower())
-            elif isinstance(node, (ast.arg, ast.keyword)):
-                found.add((node.arg or "").lower())
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.add(node.value.lower())
-            elif isinstance(node, (ast.Import, ast.ImportFrom)):
-                found |= {alias.name.lower() for alias in node.names}
-                found.add((getattr(node, "module", "") or "").lower())
-        return found
+        found: list[Any] = [getattr(node, name) for kind, name in _WORDS for node in self._by_kind.get(kind, ())]
+        return {text.lower() for text in found if isinstance(text, str)}
 
     def value(self, node: ast.expr | None) -> Any:
         """What an expression is, None where there is none."""

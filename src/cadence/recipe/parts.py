@@ -46,7 +46,7 @@ class OptimizerRecipe(BaseModel):
 
     name: Annotated[
         str,
-        Field(description="sgd, adamw, lamb, ... or package.module:Class"),
+        Field(description="sgd, adamw, lamb, lion, ...; pytorch_optimizer:lamb; or package.module:Class"),
         AfterValidator(checks.named),
         Wanted("the name of a method, or package.module:Class", "adamw"),
     ]

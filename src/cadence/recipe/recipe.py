@@ -119,6 +119,14 @@ class Recipe(BaseModel):
         Field(description="arithmetic of forward and backward: fp32, bf16, fp16"),
         Wanted("fp32, bf16 or fp16", "bf16"),
     ] = "fp32"
+    nonfinite: Annotated[
+        Literal["skip", "error"] | None,
+        Field(
+            description="what becomes of an update with a gradient that is not finite: skip: it is skipped, and the "
+            "schedule waits; error: the run ends before a weight is changed; null: it is done"
+        ),
+        Wanted("skip, error or null", "skip"),
+    ] = None
     seed: Annotated[
         int,
         Field(description="of initial weights, data order, augmentation, dropout", ge=0, lt=2**32),
@@ -173,6 +181,11 @@ class Recipe(BaseModel):
         plain(self.model_args, "model_args")
         if self.model_args and self.model is None:
             raise RecipeError("model_args is given without model; write model: package.module:function too, or neither")
+        if self.nonfinite == "error" and self.precision == "fp16":
+            raise RecipeError(
+                "precision fp16 overflows now and then as a matter of course, and its loss scaler skips such updates; "
+                "write nonfinite: skip, or leave it out"
+            )
         if not self.name.strip():
             raise RecipeError("name is empty; write a name, or leave the key out")
         return self

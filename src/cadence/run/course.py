@@ -29,6 +29,7 @@ class Course:
         checkpoint: updates between checkpoints; None: one with every evaluation.
         split: the held-out part that judges.
         plan: what governs the optimizer's values, the rule that ends the run included.
+        overflow_ends: whether a gradient that is not finite ends the run.
         best: metric whose best checkpoint is kept, and whether ``"min"`` or ``"max"`` of it is best; None: none is.
         scalings: of base rates that are stated for another batch.
         effective_rates: updates between measurements of what the optimizer did; None: nothing is measured.
@@ -42,6 +43,7 @@ class Course:
     checkpoint: Fraction | None
     split: Split
     plan: Plan
+    overflow_ends: bool
     best: tuple[str, str] | None
     scalings: Scalings
     effective_rates: int | None
@@ -81,6 +83,7 @@ def settle(recipe: Recipe, task: Task, split: Split) -> Course:
         checkpoint=None if every is None else _distance(every, run),
         split=split,
         plan=plan,
+        overflow_ends=recipe.nonfinite == "error",
         best=_best(recipe, task),
         scalings=found,
         effective_rates=recipe.effective_rates,

@@ -23,11 +23,14 @@ class Update(NamedTuple):
         loss: mean over all targets of the update, before the weights were changed.
         examples: rows.
         grad_norm: global norm of the gradients before clipping; None where nothing is clipped.
+        overflowed: names of the parameters whose gradient was not finite, where the recipe says what becomes of such an
+            update: then no weight was changed.
     """
 
     loss: float
     examples: int
     grad_norm: float | None
+    overflowed: tuple[str, ...] = ()
 
 
 class Engine(abc.ABC):

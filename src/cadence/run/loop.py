@@ -21,7 +21,7 @@ PROGRESS_SECONDS = 0.1
 """Progress is told no more often than this; evaluations always are."""
 
 MOST_SKIPPED = 100
-"""Updates in a row that a loss scaler may skip. Each halves its scale: after so many it stands at nothing."""
+"""Updates in a row that may be skipped. Each halves the scale of a loss scaler: after so many it stands at nothing."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,8 @@ class Loop:
         self._parts = parts
         self._position = 0
         self._skipped = 0
+        # Of the updates skipped since the last one that was done: parameters whose gradients were not finite.
+        self._overflowed: list[tuple[str, ...]] = []
         self._final: dict[str, float] = {}
         self._best: dict[str, float] = {}
         self._told = -math.inf
@@ -158,18 +160,41 @@ class Loop:
         driver, t = self._parts.driver, self._parts.driver.t
         update = self._parts.engine.update(batches)
         self._position += 1
+        if update.overflowed:
+            self._overflowed.append(update.overflowed)
+            if self._parts.course.overflow_ends:
+                return (
+                    f"The gradient of {_named(update.overflowed)} in update {t} is not finite, and no weight was "
+                    f"changed: the training diverged; lower the learning rate or clip."
+                )
         self._log(update)
         driver.step()
         # A skipped update changed no weight: whatever its loss was, the next batch may do better.
         self._skipped = 0 if driver.t > t else self._skipped + 1
         if self._skipped >= MOST_SKIPPED:
-            return f"The loss scaler skipped {MOST_SKIPPED} updates in a row from update {t} on: the training diverged."
+            who = "Gradients were not finite in" if self._overflowed else "The loss scaler skipped"
+            self._tell_skips(t)
+            return f"{who} {MOST_SKIPPED} updates in a row from update {t} on: the training diverged."
+        if driver.t > t:
+            self._tell_skips(t)
         if driver.t > t and not math.isfinite(update.loss):
             return f"The loss of update {t} is {update.loss}: the training diverged; lower the learning rate or clip."
         self._last_loss = update.loss
         if self._parts.tell is not None and time.perf_counter() - self._told >= PROGRESS_SECONDS:
             self._tell(evaluated=False)
         return None
+
+    def _tell_skips(self, t: int) -> None:
+        """Write down what was skipped before update `t`; with it, so that a resumed run writes it once."""
+        if not self._overflowed:
+            return
+        names = tuple(dict.fromkeys(name for skipped in self._overflowed for name in skipped))
+        count = len(self._overflowed)
+        told = f"Skipped {count} update{'s' * (count > 1)} in the place of update {t}: the gradient of {_named(names)} "
+        self._parts.recording.event(
+            {"t": t, "kind": "skip", "updates": count, "parameters": list(names), "sentence": f"{told}was not finite."}
+        )
+        self._overflowed = []
 
     def _log(self, update: Update) -> None:
         if update.grad_norm is None:
@@ -241,6 +266,11 @@ class Loop:
         # With checkpoints at evaluations there are no marks of their own before the end.
         save = iter([course.total]) if course.checkpoint is None else marks(course.checkpoint, t)
         return marks(course.evaluate, t), save
+
+
+def _named(names: tuple[str, ...]) -> str:
+    """Names of parameters for a sentence, the first few."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} others" if len(names) > 3 else "")
 
 
 def _beyond(rest: Iterator[int], mark: int, t: int) -> int:

@@ -35,6 +35,10 @@ class Arithmetic(abc.ABC):
         """Clip the gradients to a global norm; returns the norm before, in the loss's own scale."""
 
     @abc.abstractmethod
+    def skip(self, optimizer: torch.optim.Optimizer) -> None:
+        """In the place of `step`, where gradients are known not to be finite: no weight is changed."""
+
+    @abc.abstractmethod
     def step(self, optimizer: torch.optim.Optimizer) -> None:
         """Change the weights; an update with gradients that are not finite may be skipped where a scaler is at work."""
 
@@ -54,6 +58,9 @@ class Plain(Arithmetic):
 
     def clip(self, optimizer: torch.optim.Optimizer, weights: Sequence[torch.Tensor], norm: float) -> torch.Tensor:
         return torch.nn.utils.clip_grad_norm_(weights, norm)
+
+    def skip(self, optimizer: torch.optim.Optimizer) -> None:
+        pass
 
     def step(self, optimizer: torch.optim.Optimizer) -> None:
         optimizer.step()
@@ -78,6 +85,9 @@ class Mixed(Arithmetic):
 
     def clip(self, optimizer: torch.optim.Optimizer, weights: Sequence[torch.Tensor], norm: float) -> torch.Tensor:
         return torch.nn.utils.clip_grad_norm_(weights, norm)
+
+    def skip(self, optimizer: torch.optim.Optimizer) -> None:
+        pass
 
     def step(self, optimizer: torch.optim.Optimizer) -> None:
         optimizer.step()
@@ -104,6 +114,10 @@ class Scaled(Arithmetic):
         # Unscaled first: a limit on the norm of scaled gradients would mean something else at every scale.
         self._scaler.unscale_(optimizer)
         return torch.nn.utils.clip_grad_norm_(weights, norm)
+
+    def skip(self, optimizer: torch.optim.Optimizer) -> None:
+        # The scaler sees it as well, skips, and lowers its scale.
+        self.step(optimizer)
 
     def step(self, optimizer: torch.optim.Optimizer) -> None:
         self._scaler.step(optimizer)

@@ -14,11 +14,13 @@ import numpy as np
 import torch
 
 from cadence._errors import RecipeError, StateError, TaskError
+from cadence.optim.habits import OWN_LOOP
 from cadence.optim.make import optimizer as make_optimizer
 from cadence.recipe.recipe import Recipe
 from cadence.run.engine import Engine, Update
 from cadence.run.imports import called
 from cadence.run.torch_arithmetic import Arithmetic, arithmetic
+from cadence.run.torch_finite import Guard, finite, overflowed
 from cadence.run.torch_groups import parameter_groups
 from cadence.run.torch_state import (
     Parts,
@@ -57,7 +59,8 @@ def open_engine(recipe: Recipe, task: Task) -> Generator[Engine, None, None]:
             **recipe.optimizer.arguments,
         )
         _check_steps_alone(optimizer, recipe.optimizer.name)
-        yield TorchEngine(model, optimizer, loss, {task.metric_name: metric}, means, device, recipe.clip_norm)
+        guard = finite if recipe.nonfinite is None else overflowed
+        yield TorchEngine(model, optimizer, loss, {task.metric_name: metric}, means, device, recipe.clip_norm, guard)
 
 
 @final
@@ -72,6 +75,7 @@ class TorchEngine(Engine):
         means: how forward and backward are computed.
         device: where.
         clip_norm: largest global norm of the gradients; None: they are left as they are.
+        guard: names the parameters of the model whose gradients must not reach the weights.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class TorchEngine(Engine):
         means: Arithmetic,
         device: torch.device,
         clip_norm: float | None,
+        guard: Guard,
     ) -> None:
         self._model = model
         self._optimizer = optimizer
@@ -91,6 +96,7 @@ class TorchEngine(Engine):
         self._means = means
         self._device = device
         self._clip_norm = clip_norm
+        self._guard = guard
         self._weights = [p for group in optimizer.param_groups for p in group["params"]]
 
     @property
@@ -120,6 +126,10 @@ class TorchEngine(Engine):
             means.backward(loss)
         else:
             examples, loss = self._accumulate(batches)
+        bad = self._guard(self._model)
+        if bad:
+            means.skip(self._optimizer)
+            return Update(loss.item(), examples, None, bad)
         norm = None
         if self._clip_norm is not None:
             norm = means.clip(self._optimizer, self._weights, self._clip_norm)
@@ -177,16 +187,17 @@ class TorchEngine(Engine):
             set_random_state(before)
 
     def save(self, tensors: Path) -> dict[str, Any]:
-        scaler = self._means.scaler
-        state = {
-            "model": self._model.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "scaler": {} if scaler is None else scaler.state_dict(),
-            "random": random_state(),
-        }
-        parts = Parts()
-        rest = take_apart(state, "", parts)
-        write_tensors(tensors, parts.tensors)
+        scaler, parts = self._means.scaler, Parts()
+        # Of an optimizer that averages, the model's file has the weights that it is judged by.
+        with self._judging():
+            state = {
+                "model": self._model.state_dict(),
+                "optimizer": self._optimizer.state_dict(),
+                "scaler": {} if scaler is None else scaler.state_dict(),
+                "random": random_state(),
+            }
+            rest = take_apart(state, "", parts)
+            write_tensors(tensors, parts.tensors)
         return rest
 
     def load(self, tensors: Path, rest: dict[str, Any]) -> None:
@@ -201,6 +212,8 @@ class TorchEngine(Engine):
                 f"the checkpoint {tensors} does not fit this recipe's model or optimizer "
                 f"({str(fault).splitlines()[0]}); train anew into another folder, or with fresh=True"
             ) from fault
+        if callable(begin := getattr(self._optimizer, "train", None)):
+            begin()
         set_random_state(state["random"])
 
     def reduce(self, metrics: dict[str, float]) -> dict[str, float]:
@@ -216,7 +229,10 @@ def _model(recipe: Recipe, task: Task) -> torch.nn.Module:
 
 
 def _check_steps_alone(optimizer: torch.optim.Optimizer, name: str) -> None:
-    """Refuse methods that compute the loss again and again within one update."""
+    """Refuse methods that need more for an update than one gradient of the loss."""
+    reason = OWN_LOOP.get(type(optimizer).__name__)
+    if reason is not None:
+        raise RecipeError(f"the optimizer {name!r} {reason}, which a recipe cannot give; choose another method")
     closure = inspect.signature(type(optimizer).step).parameters.get("closure")
     if closure is not None and closure.default is inspect.Parameter.empty:
         raise RecipeError(f"the optimizer {name!r} needs a closure, which a recipe cannot give; choose another method")

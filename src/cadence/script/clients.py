@@ -14,7 +14,8 @@ from cadence.script.names import index
 from cadence.script.sims import Closed, Improving, MovingOptimizer, MovingScheduler
 
 if TYPE_CHECKING:
-    from cadence.script.follow import Follower, Instance, Names
+    from cadence.script.follow import Follower
+    from cadence.script.instance import Instance, Names
 
 LIGHTNING = ("lightning.", "pytorch_lightning.", "lightning_fabric.")
 ARGUMENTS = frozenset({"TrainingArguments", "Seq2SeqTrainingArguments", "SFTConfig", "DPOConfig"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
@@ -13,7 +14,13 @@ ScopeNode: TypeAlias = (
 )
 LoopNode: TypeAlias = ast.For | ast.AsyncFor | ast.While
 
-_SHARED = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
+_PLAIN = frozenset({
+    "arg", "asname", "attr", "conversion", "ctx", "id", "is_async", "kind", "level", "module", "op", "ops",
+    "rest", "simple", "type_comment", "type_ignores",
+})  # fmt: skip
+"""Fields of nodes that hold no other node: texts, numbers, and operators and contexts, of each of which there is one
+object for the whole tree, without a place."""
+
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 _NOTED = (ast.Call, ast.NamedExpr, ast.Lambda, *COMPREHENSIONS)
@@ -111,16 +118,16 @@ class Index:
         self.calls.sort(key=lambda call: (call.lineno, call.col_offset, -(call.end_lineno or 0)))
 
     def _adopt(self, tree: ast.Module) -> None:
-        """Who is whose child. Operators and contexts are one shared object each, and have no place."""
+        """Who is whose child."""
         queue: list[ast.AST] = [tree]
         while queue:
             node = queue.pop()
             children: list[ast.AST] = []
-            for name in node._fields:
+            for name in _holding(type(node)):
                 value = getattr(node, name, None)
                 if isinstance(value, list):
                     children += [child for child in cast("list[Any]", value) if isinstance(child, ast.AST)]
-                elif isinstance(value, ast.AST) and value._fields and not isinstance(value, _SHARED):
+                elif isinstance(value, ast.AST):
                     children.append(value)
             for child in children:
                 self.parents[child] = node
@@ -393,6 +400,12 @@ class Index:
                 owner = owner.outer
             if owner is not None:
                 owner.fields.setdefault(rest, []).append(binding)
+
+
+@functools.cache
+def _holding(kind: type[ast.AST]) -> tuple[str, ...]:
+    """The fields of a kind of node that may hold others."""
+    return tuple(name for name in kind._fields if name not in _PLAIN)
 
 
 def plain(node: ast.expr) -> str:

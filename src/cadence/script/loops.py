@@ -6,6 +6,7 @@ import ast
 from typing import Any
 
 from cadence.script.index import LoopNode, Place, plain
+from cadence.script.loaders import is_loader
 from cadence.script.model import Loop, Unknown, is_number
 from cadence.script.resolve import Resolver
 
@@ -45,7 +46,7 @@ def read_loops(resolver: Resolver) -> tuple[Loop, ...]:
 def is_training_data(resolver: Resolver, node: ast.expr) -> bool:
     """Whether what a loop runs over is data, by its making or its name."""
     inner = unwrapped(resolver, node)
-    if resolver.evaluator.is_loader(inner):
+    if is_loader(resolver, inner):
         return True
     last = plain(inner).lower().rpartition(".")[2]
     if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
@@ -128,7 +129,7 @@ def _count(resolver: Resolver, node: ast.For | ast.AsyncFor) -> tuple[int | Unkn
     words = plain(inner).lower()
     if (
         resolver.steps_per_epoch is not None
-        and (resolver.evaluator.is_loader(inner, training=True) or is_training_data(resolver, inner))
+        and (is_loader(resolver, inner, training=True) or is_training_data(resolver, inner))
         and not any(word in words for word in VALIDATION)
     ):
         return resolver.steps_per_epoch, 0

@@ -339,6 +339,11 @@ class Script:
         """The calls that may have made the object which an expression stands for."""
         return self._resolver.makers(node)
 
+    @property
+    def nodes(self) -> list[ast.AST]:
+        """Every node of the tree, outer ones first; operators and contexts, which have no place, left out."""
+        return self._resolver.index.walk(self.tree)
+
     def source(self, node: ast.AST) -> str:
         """The source of a node, on one line."""
         return self._resolver.source(node)

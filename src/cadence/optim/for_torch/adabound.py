@@ -26,7 +26,9 @@ class AdaBound(TorchMethod):
         eps: added to the root of the second moment, 0 or more.
         weight_decay: share of x that is added to the gradient, 0 or more.
         amsbound: True: the largest second moment so far takes the second moment's place (AMSBound).
+        eps_root: added to the second moment, under the root; 0 or more.
         decoupled_decay: True: x is multiplied by 1 - lr * weight_decay instead.
+        independent_decay: True: x is multiplied by 1 - weight_decay instead, as in the authors' AdaBoundW.
         paper: True: the printed algorithm 2, without bias correction and with the clipped rate divided by sqrt(t).
         maximize: True: ascend.
         compiled, capturable: see `cadence.optim.stepping.torch_method.TorchMethod`.

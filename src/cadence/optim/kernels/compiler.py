@@ -82,10 +82,11 @@ def _compile(code: str, compiler: str, library: Path) -> None:
                 )
             except (OSError, subprocess.TimeoutExpired) as fault:
                 raise CompilerError(f"the C compiler {compiler} did not run: {fault}; name another by CC=") from fault
-            if done.returncode == 0:
+            if done.returncode == 0 and made.exists():
                 os.replace(made, library)
                 return
-            said = said or next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip())
+            told = done.stderr.strip() or f"exit status {done.returncode}, and no word"
+            said = said or next((line for line in told.splitlines() if "error" in line), told)
     raise CompilerError(f"the C compiler {compiler} refuses the code of a rule ({said:.200}); name another by CC=")
 
 

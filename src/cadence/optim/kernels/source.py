@@ -36,8 +36,10 @@ def source(rule: Rule, numbers: Sequence[str], precision: Precision) -> str:
 
     Example:
         >>> from cadence.optim.rules.adabound import AdaBoundRule
-        >>> rule = AdaBoundRule(amsbound=False, decoupled_decay=False, paper=False, maximize=False)
-        >>> code = source(rule, ["lr", "beta1", "beta2", "final", "gamma", "eps", "weight_decay"], "float")
+        >>> from cadence.optim.rules.rule import defaults
+        >>> group = {**defaults(AdaBoundRule), "initial_lr": 0.001}
+        >>> rule = AdaBoundRule.of(group)
+        >>> code = source(rule, list(rule.numbers(group)), "float")
         >>> "const double lr = number[0];" in code
         True
     """

@@ -58,6 +58,9 @@ class Symbol:
     def __lt__(self, other: Operand) -> Symbol:
         return _made("less", self, other)
 
+    def __gt__(self, other: Operand) -> Symbol:
+        return _made("less", other, self)
+
     def __eq__(self, other: object) -> Symbol:  # type: ignore[override]
         assert isinstance(other, (Symbol, int, float))
         return _made("equal", self, other)

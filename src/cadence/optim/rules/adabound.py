@@ -34,19 +34,30 @@ class AdaBoundRule(Rule):
         Number("eps", 1e-8, "added to the root of the second moment"),
         Number("weight_decay", 0.0, "share of the parameter that is added to the gradient"),
         Flag("amsbound", False, "True: the largest second moment so far takes its place (AMSBound)"),
+        Number("eps_root", 0.0, "added to the second moment, under the root"),
         Flag("decoupled_decay", False, "True: the decay multiplies the parameter by 1 - lr * weight_decay instead"),
+        Flag("independent_decay", False, "True: the decay multiplies the parameter by 1 - weight_decay instead"),
         Flag("paper", False, "True: the printed algorithm 2, without bias correction and with 1 / sqrt(t)"),
         Flag("maximize", False, "True: ascend"),
     )
 
     amsbound: bool
+    eps_root: bool
     decoupled_decay: bool
+    independent_decay: bool
     paper: bool
     maximize: bool
 
     @classmethod
     def of(cls, group: Mapping[str, Any]) -> Self:
-        return cls(group["amsbound"], group["decoupled_decay"], group["paper"], group["maximize"])
+        return cls(
+            amsbound=group["amsbound"],
+            eps_root=group["eps_root"] != 0,
+            decoupled_decay=group["decoupled_decay"],
+            independent_decay=group["independent_decay"],
+            paper=group["paper"],
+            maximize=group["maximize"],
+        )
 
     @property
     def state(self) -> tuple[str, ...]:
@@ -62,12 +73,15 @@ class AdaBoundRule(Rule):
             "final": group["final_lr"] * (group["lr"] / group["initial_lr"]),
             "gamma": group["gamma"],
             "eps": group["eps"],
+            "eps_root": group["eps_root"],
             "weight_decay": group["weight_decay"],
         }
 
     def step(self, p: Point, vectors: tuple[Value, ...], scale: Value, k: Any, xp: Numbers) -> dict[str, Value]:
         x, g = p.x, -p.g if self.maximize else p.g
-        if self.decoupled_decay:
+        if self.independent_decay:
+            x = (1 - k.weight_decay) * x
+        elif self.decoupled_decay:
             x = (1 - k.lr * k.weight_decay) * x
         else:
             g = g + k.weight_decay * x
@@ -76,6 +90,8 @@ class AdaBoundRule(Rule):
         new = {"exp_avg": m, "exp_avg_sq": v}
         if self.amsbound:
             v = new["max_exp_avg_sq"] = xp.maximum(p.max_exp_avg_sq, v)
+        if self.eps_root:
+            v = v + k.eps_root
         low, high = k.final * (1 - 1 / (k.gamma * k.t + 1)), k.final * (1 + 1 / (k.gamma * k.t))
         rate = k.lr
         if not self.paper:

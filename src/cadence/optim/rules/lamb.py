@@ -30,11 +30,16 @@ class LambRule(Rule):
         Number("eps", 1e-6, "added to the root of the second moment"),
         Number("weight_decay", 0.01, "share of the parameter in the update"),
         Flag("adapt", True, "False: the trust ratio is 1, and what remains is AdamW (adam-like)"),
+        Flag("always_adapt", True, "False: only groups whose weight_decay is not 0 are adapted"),
         Bound("trust_clip", None, "upper bound of the trust ratio (Fong et al. 2020, arXiv:2011.13584)"),
         Bound("norm_clip", None, "upper bound of the parameter's norm in the trust ratio, the paper's phi"),
+        Number("ratio_eps", 0.0, "added to the norm of the update in the trust ratio"),
         Flag("bias_correction", True, "False: the moments as they are, as in the paper's third version"),
+        Flag("rate_correction", False, "True: lr is divided by 1 - beta1^t, outside of the trust ratio"),
         Flag("grad_averaging", True, "False: gradients enter the first moment with weight 1 instead of 1 - beta1"),
-        Flag("decoupled_decay", False, "True: the decay multiplies the parameter, outside of the trust ratio"),
+        Number("eps_root", 0.0, "added to the second moment, under the root"),
+        Flag("decoupled_decay", False, "True: the decay multiplies the parameter by 1 - lr * weight_decay instead"),
+        Flag("independent_decay", False, "True: the decay multiplies the parameter by 1 - weight_decay instead"),
         Bound("max_grad_norm", None, "gradients of all groups together are first scaled down to this norm"),
         Flag("maximize", False, "True: ascend"),
     )
@@ -43,20 +48,26 @@ class LambRule(Rule):
     trust_clip: bool
     norm_clip: bool
     bias_correction: bool
+    rate_correction: bool
     grad_averaging: bool
+    eps_root: bool
     decoupled_decay: bool
+    independent_decay: bool
     max_grad_norm: bool
     maximize: bool
 
     @classmethod
     def of(cls, group: Mapping[str, Any]) -> Self:
         return cls(
-            adapt=group["adapt"],
+            adapt=group["adapt"] and (group["always_adapt"] or group["weight_decay"] != 0),
             trust_clip=group["trust_clip"] is not None,
             norm_clip=group["norm_clip"] is not None,
             bias_correction=group["bias_correction"],
+            rate_correction=group["rate_correction"],
             grad_averaging=group["grad_averaging"],
+            eps_root=group["eps_root"] != 0,
             decoupled_decay=group["decoupled_decay"],
+            independent_decay=group["independent_decay"],
             max_grad_norm=group["max_grad_norm"] is not None,
             maximize=group["maximize"],
         )
@@ -79,6 +90,8 @@ class LambRule(Rule):
             "weight_decay": group["weight_decay"],
             "trust_clip": group["trust_clip"] or 0.0,
             "norm_clip": group["norm_clip"] or 0.0,
+            "ratio_eps": group["ratio_eps"],
+            "eps_root": group["eps_root"],
         }
 
     def advance(self, p: Point, k: Any, xp: Numbers) -> dict[str, Value]:
@@ -91,7 +104,10 @@ class LambRule(Rule):
     def vectors(self, p: Point, k: Any, xp: Numbers) -> tuple[Value, ...]:
         # m / c1 / (sqrt(v / c2) + eps), with both corrections in the denominator: one division fewer per element.
         first, second = (1 - k.beta1**k.t, (1 - k.beta2**k.t) ** 0.5) if self.bias_correction else (1.0, 1.0)
-        r = p.exp_avg / (xp.sqrt(p.exp_avg_sq) * (first / second) + first * k.eps)
+        v = p.exp_avg_sq + second**2 * k.eps_root if self.eps_root else p.exp_avg_sq
+        r = p.exp_avg / (xp.sqrt(v) * (first / second) + first * k.eps)
+        if self.independent_decay:
+            return (1 - k.weight_decay) * p.x, r
         if self.decoupled_decay:
             return (1 - k.lr * k.weight_decay) * p.x, r
         return p.x, r + k.weight_decay * p.x
@@ -101,9 +117,10 @@ class LambRule(Rule):
         void = (size == 0) | (length == 0)
         if self.norm_clip:
             size = xp.minimum(size, k.norm_clip)
-        ratio = xp.where(void, 1.0, size / length)
+        ratio = xp.where(void, 1.0, size / (length + k.ratio_eps))
         return xp.minimum(ratio, k.trust_clip) if self.trust_clip else ratio
 
     def step(self, p: Point, vectors: tuple[Value, ...], scale: Value, k: Any, xp: Numbers) -> dict[str, Value]:
         x, r = vectors
-        return {"x": x - (k.lr * scale) * r}
+        rate = k.lr / (1 - k.beta1**k.t) if self.rate_correction else k.lr
+        return {"x": x - (rate * scale) * r}

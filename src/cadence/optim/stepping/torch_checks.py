@@ -6,9 +6,10 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from cadence._errors import OptimizerError
+from cadence._errors import OptimizerError, StateError
 from cadence.optim.rules.rule import Rule, defaults
 
 
@@ -70,3 +71,24 @@ def check_parameter(x: object, method: str) -> None:
             f"a parameter of shape {tuple(x.shape)} is {x.dtype}, and {method} works with real numbers; "
             f"pass complex parameters as torch.view_as_real(parameter), and leave whole numbers out"
         )
+    if isinstance(x, Tensor) and x.layout is torch.strided and 0 in x.stride() and _is_expanded(x):
+        raise OptimizerError(
+            f"several elements of a parameter of shape {tuple(x.shape)} lie in one place (it was expanded), and cannot "
+            f"be updated apart; pass what was expanded, or a clone()"
+        )
+
+
+def check_shapes(state_dict: Mapping[str, Any], groups: list[dict[str, Any]]) -> None:
+    """Raise StateError where what was saved of a parameter has another shape. (torch takes it, and fails later.)"""
+    for saved, own in zip(state_dict.get("param_groups", []), groups, strict=False):
+        for key, x in zip(saved.get("params", []), own["params"], strict=False):
+            for name, value in state_dict.get("state", {}).get(key, {}).items():
+                if name != "step" and isinstance(value, Tensor) and value.shape != x.shape:
+                    raise StateError(
+                        f"the state {name!r} of a parameter has shape {tuple(value.shape)}, and the parameter "
+                        f"{tuple(x.shape)}; load the state into an optimizer of the model that it was saved with"
+                    )
+
+
+def _is_expanded(x: Tensor) -> bool:
+    return any(size > 1 and stride == 0 for size, stride in zip(x.shape, x.stride(), strict=True))

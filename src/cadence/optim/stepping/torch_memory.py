@@ -94,9 +94,10 @@ def _dense(x: Tensor) -> bool:
     return True
 
 
-def misfit(what: str, there: Tensor, x: Tensor) -> OptimizerError:
-    """The error for something that has another shape than its parameter."""
+def misfit(what: str, there: object, x: Tensor) -> OptimizerError:
+    """The error for something that has another shape than its parameter, or is no tensor."""
+    told = f"has shape {tuple(there.shape)}" if isinstance(there, Tensor) else f"is a {type(there).__name__}"
     return OptimizerError(
-        f"the {what} of a parameter of shape {tuple(x.shape)} has shape {tuple(there.shape)}; make the optimizer anew "
-        f"where a parameter was given another shape"
+        f"the {what} of a parameter of shape {tuple(x.shape)} {told}; make the optimizer anew where a parameter was "
+        f"given another shape"
     )

@@ -15,7 +15,15 @@ from cadence._errors import CompilerError, OptimizerError, StateError
 from cadence.optim.kernels.kernel import Addresses, Kernel, kernel
 from cadence.optim.kernels.source import Precision
 from cadence.optim.rules.rule import Rule, check
-from cadence.optim.stepping.torch_checks import bound, check_modes, check_parameter, listed, signature, sparse
+from cadence.optim.stepping.torch_checks import (
+    bound,
+    check_modes,
+    check_parameter,
+    check_shapes,
+    listed,
+    signature,
+    sparse,
+)
 from cadence.optim.stepping.torch_memory import Group, Item, Slot, counted, misfit, portions, precision
 from cadence.optim.stepping.torch_numbers import Variants, norm_of_all, numbers_of, numbers_on_device
 from cadence.optim.stepping.torch_plain import update_whole
@@ -100,10 +108,14 @@ class TorchMethod(Optimizer):
                     f"this is {whose}, and the optimizer is {self.rule.name!r}; load a state that was saved by "
                     f"{self.rule.name!r}, or begin without one"
                 )
+        check_shapes(state_dict, self.param_groups)
         try:
             super().load_state_dict(dict(state_dict))
         except (ValueError, KeyError) as refused:
             raise StateError(f"this state does not fit the optimizer's parameters: {refused}") from refused
+        for group in self.param_groups:
+            for key, default in self.defaults.items():  # settings that the method did not have when it was saved
+                group.setdefault(key, default)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -117,13 +129,21 @@ class TorchMethod(Optimizer):
             # As torch's own: a tensor, so that it is saved with the rest, and on the CPU, where it is read.
             device = x.device if group["capturable"] else None
             state["step"] = torch.zeros((), dtype=torch.float32, device=device)
+        elif not isinstance(state["step"], Tensor) or state["step"].numel() != 1:
+            raise OptimizerError(
+                f"the state 'step' of a parameter of shape {tuple(x.shape)} is {state['step']!r}; it must be a "
+                f"tensor of one element"
+            )
         for name in rule.state:
-            if name not in state:
+            there = state.get(name)
+            if there is None:
                 state[name] = torch.full_like(
                     x, rule.start(group).get(name, 0.0), memory_format=torch.preserve_format, requires_grad=False
                 )
-            elif state[name].shape != x.shape:
-                raise misfit(f"state {name!r}", state[name], x)
+            elif not isinstance(there, Tensor) or there.shape != x.shape or there.layout is not torch.strided:
+                raise misfit(f"state {name!r}", there, x)
+            elif there.dtype != x.dtype or there.device != x.device:
+                state[name] = there.to(x)  # the model was moved, or made of another precision
         return state
 
     # ---- the step ------------------------------------------------------------------------------------------------
@@ -145,7 +165,7 @@ class TorchMethod(Optimizer):
             What the closure returned, or None.
 
         Raises:
-            OptimizerError: a gradient is sparse; no parameter has been changed then.
+            OptimizerError: a gradient is sparse, or a gradient or state has another shape than its parameter.
         """
         loss = None
         if closure is not None:
@@ -187,6 +207,8 @@ class TorchMethod(Optimizer):
                 if g is not None:
                     if g.layout is not torch.strided:
                         raise sparse(x, self.rule.name)
+                    if g.shape != x.shape:
+                        raise misfit("gradient", g, x)
                     items.append(Item(x, g, group))
         return items
 
@@ -258,8 +280,6 @@ class TorchMethod(Optimizer):
             if key not in rows:
                 rows[key] = at.row(list(variants.of(group)[1].values()))
             slot = self._slot(x, group, rule)
-            if g.numel() != slot.size:
-                raise misfit("gradient", g, x)
             if g.stride() != slot.stride or g.dtype != x.dtype:
                 g = torch.empty_like(x).copy_(g)
                 copies.append(g)
@@ -284,6 +304,9 @@ class TorchMethod(Optimizer):
             or state.get("step") is not slot.step
             or names != slot.names
             or not all(map(operator.is_, map(state.get, names), slot.states))
+            # The same tensors may have got other memory: by `share_memory_`, or through `data`.
+            or slot.step.data_ptr() != slot.counter
+            or list(map(Tensor.data_ptr, slot.states)) != slot.addresses
         ):
             slot = self._slots[id(x)] = Slot(x, self._started(x, group, rule), names)
         return slot
@@ -299,5 +322,6 @@ class TorchMethod(Optimizer):
     def _go_without(self, fault: CompilerError) -> None:
         if self._compiled:
             raise fault
+        if self._compiled is None:
+            _LOG.warning("%s is updated by torch's own operations, which is slower: %s", self.rule.name, fault)
         self._compiled = False
-        _LOG.warning("%s is updated by torch's own operations, which is slower: %s", self.rule.name, fault)

@@ -44,7 +44,9 @@ def numbers_on_device(rule: Rule, group: Group, step: Tensor, norm: Tensor | Non
     """The same, read on no host: what is a tensor stays one."""
     lr = group["lr"]
     here = {**group, "lr": lr.reshape(())} if isinstance(lr, Tensor) else group
-    numbers: dict[str, Any] = {**rule.numbers(here), "t": step}
+    # In single precision 1 - 0.999**t has five digits at first. (Apple's devices have no double.)
+    t = step if step.device.type == "mps" else step.double()
+    numbers: dict[str, Any] = {**rule.numbers(here), "t": t}
     return numbers if norm is None else {**numbers, "shrink": _shrunk(group, norm)}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any, final
 
 import torch
@@ -43,7 +42,7 @@ XP = TorchNumbers()
 
 def update_whole(rule: Rule, x: Tensor, g: Tensor, state: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Any:
     """Update one tensor as a whole, in place; waits for no device. Returns the scale of its step."""
-    k = SimpleNamespace(**numbers)
+    k = Point(numbers)
     half = x.dtype in HALVES
     tensors = {"x": x, "g": g, **state}
     # Half precision is what is stored, not what is computed in: rounding once per update is rounding enough.

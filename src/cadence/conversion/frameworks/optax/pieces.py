@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any, cast
 
 from cadence._errors import ConversionError
+from cadence.conversion.arithmetic import tidy
 from cadence.conversion.definition import native
 from cadence.conversion.rates import Own, divided, is_whole, less, number, own, rate, since, times, written
 from cadence.conversion.setting import Setting
@@ -99,7 +100,7 @@ def _cycle(steps_: Any, peak: Any, div: Any, final: Any) -> tuple[float, float, 
     for name, x in (("div_factor", divisor), ("final_div_factor", last)):
         if x <= 0:
             raise ConversionError(f"{name} is {x:g}, and rates are divided by it; write a number above 0")
-    return int(n) if n.is_integer() else n, rate(peak, "peak_value"), divisor, last
+    return tidy(n), rate(peak, "peak_value"), divisor, last
 
 
 def through(on: Setting, along: str, first: float, jumps: list[tuple[float, float]], *rates: float) -> Schedule:

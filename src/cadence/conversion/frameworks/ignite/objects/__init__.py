@@ -11,9 +11,9 @@ import torch
 
 from cadence._errors import ConversionError
 from cadence.conversion.framework import Framework, Live, framework
-from cadence.conversion.frameworks.ignite.express import express
 from cadence.conversion.frameworks.ignite.objects import made
-from cadence.conversion.frameworks.ignite.source import source
+from cadence.conversion.frameworks.ignite.objects.express import express
+from cadence.conversion.frameworks.ignite.objects.source import source
 from cadence.conversion.native import Native
 from cadence.conversion.setting import Setting
 from cadence.curve.curve import Curve
