@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import json
+import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -408,10 +410,15 @@ def test_without_a_gradient_torchs_methods_do_what_the_table_says(name: str, lr:
 
 @pytest.mark.parametrize("name", of_package("cadence"))
 def test_without_a_gradient_our_methods_do_what_the_table_says(name: str) -> None:
-    from cadence.optim.make import optimizer_class
-
+    make = getattr(importlib.import_module(f"cadence.optim.for_torch.{name.lower()}"), name)
     for more in settings(weight_decay.METHODS["cadence", name]):
-        check_rule(optimizer_class(name.lower()), 0.01, more)
+        check_rule(make, 0.01, more)
+
+
+def test_all_of_our_methods_are_in_the_table() -> None:
+    package = importlib.import_module("cadence.optim.for_torch")
+    files = {module.name for module in pkgutil.iter_modules(package.__path__)}
+    assert files == {name.lower() for name in of_package("cadence")}
 
 
 @pytest.mark.parametrize("name", of_package("pytorch_optimizer"))

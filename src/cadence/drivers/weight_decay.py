@@ -20,29 +20,35 @@ Rule: TypeAlias = Literal["coupled", "independent", "gradient", "adapted"]
 - ``"adapted"``: the decay is part of the step that a trust ratio scales, tensor by tensor: there is no single rate.
 """
 
+Setting: TypeAlias = tuple[str, object, Rule]
+"""Key of a parameter group, a value that it may have, and the rule that then holds."""
+
 
 class Method(NamedTuple):
     """What one method does.
 
     Attributes:
         rule: where no setting says otherwise.
-        settings: key of a parameter group, the value that it has, and the rule that then holds; the first that fits.
+        settings: where one says otherwise; the first that fits counts.
     """
 
     rule: Rule
-    settings: tuple[tuple[str, object, Rule], ...] = ()
+    settings: tuple[Setting, ...] = ()
 
 
-_SWITCHED: Method = Method("gradient", (("decoupled_weight_decay", True, "coupled"),))
+_INDEPENDENT: Setting = ("independent_decay", True, "independent")
+_DECOUPLED: Setting = ("decoupled_decay", True, "coupled")
+_SWITCHED = Method("gradient", (("decoupled_weight_decay", True, "coupled"),))
 _CHOSEN = Method("coupled", (("weight_decouple", False, "gradient"), ("fixed_decay", True, "independent")))
 
 METHODS: Mapping[tuple[str, str], Method] = {
     **{("torch", name): Method("gradient") for name in ("Adadelta", "Adagrad", "Adamax", "ASGD", "RMSprop", "SGD")},
     **{("torch", name): _SWITCHED for name in ("Adam", "NAdam", "RAdam")},
     **{("torch", name): Method("coupled") for name in ("Adafactor", "AdamW", "Muon")},
-    ("cadence", "AdaBound"): Method("gradient", (("decoupled_decay", True, "coupled"),)),
-    ("cadence", "Lars"): Method("gradient"),
-    ("cadence", "Lamb"): Method("adapted", (("adapt", False, "coupled"), ("decoupled_decay", True, "coupled"))),
+    **{("cadence", name): Method("gradient") for name in ("Adagrad", "Lars", "RMSprop")},
+    ("cadence", "AdaBound"): Method("gradient", (_INDEPENDENT, _DECOUPLED)),
+    ("cadence", "AdamW"): Method("coupled", (_INDEPENDENT,)),
+    ("cadence", "Lamb"): Method("adapted", (_INDEPENDENT, _DECOUPLED, ("adapt", False, "coupled"))),
     **{
         ("pytorch_optimizer", name): _CHOSEN
         for name in (
