@@ -8,7 +8,6 @@ from typing import TypeVar
 from cadence.findings.finding import Both
 from cadence.findings.recipes import RecipeView
 from cadence.findings.rule import Found, rule
-from cadence.run.scaling import optimizers_of, scalings
 from cadence.spec.nodes import EarlyStop, Plateau, Schedule
 from cadence.spec.plan import Plan
 
@@ -123,6 +122,9 @@ def too_few_evaluations(view: RecipeView) -> Iterator[Found]:
 )
 def scaled_without_warmup(view: RecipeView) -> Iterator[Found]:
     """A factor of 2 and more, and a schedule that begins at its peak."""
+    # Here, because scripts are linted without loading what reads recipes.
+    from cadence.run.scaling import optimizers_of, scalings
+
     if view.recipe.batch_size is None or view.begins_low:
         return
     batch = view.recipe.batch_size * view.recipe.accumulate
