@@ -99,6 +99,7 @@ def _gauge(writer: Writer, record: object) -> Gauge:
     gauge = writer.gauge()
     if gauge is None:
         raise DriverError("effective_rates measures torch optimizers only; leave it out for a paddle one")
+    gauge.check()
     return gauge
 
 

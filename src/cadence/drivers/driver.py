@@ -92,7 +92,6 @@ class Driver:
         self._refresh()
         self._describe()
         if effective is not None:
-            effective.attach()
             effective.expect(0)
 
     # ---- what is read --------------------------------------------------------------------------------------------
@@ -446,7 +445,7 @@ class Driver:
         self._remember()
         self._refresh()
         if self._effective is not None:
-            self._effective.expect(self.t)
+            self._effective.regroup(self.t)
 
     def _refresh(self) -> None:
         """Compute and write the values anew: the curve, the groups or the update have changed."""

@@ -43,16 +43,27 @@ class Gauge(abc.ABC):
     """Measures updates of an optimizer. One per framework."""
 
     @abc.abstractmethod
-    def attach(self) -> None:
-        """See updates from now on. Nobody is kept alive by it."""
-
-    @abc.abstractmethod
     def sizes(self) -> list[int]:
         """How many values of each parameter group an update may change, as the groups are now."""
 
     @abc.abstractmethod
+    def check(self) -> None:
+        """Refuse parameters that cannot be measured.
+
+        Raises:
+            DriverError: there is one.
+        """
+
+    @abc.abstractmethod
     def watch(self, groups: Collection[int]) -> None:
-        """Measure these groups at the next update that is really done, and no others; what was asked before is void."""
+        """Measure these groups at the next update that is really done, and no others; what was asked before is void.
+
+        Nobody is kept alive by it, and an update that is not measured costs nothing.
+        """
+
+    @abc.abstractmethod
+    def watch_anew(self, groups: Collection[int]) -> None:
+        """The same where the groups have changed, maybe in the midst of an update: if none was watched, none is."""
 
     @abc.abstractmethod
     def read(self) -> dict[int, Effect]:
@@ -92,17 +103,23 @@ class EffectiveRates:
         self._gauge = gauge
         self._every = every
         self._portions: dict[int, list[int]] = {}
-
-    def attach(self) -> None:
-        """See updates from now on."""
-        self._gauge.attach()
+        self._rules: list[Rule | None] = []
+        self._watching = False
 
     def expect(self, t: int) -> None:
-        """Update `t` comes next, or still, with other groups."""
+        """Update `t` comes next."""
         place = t % self._every
         if place == 0 or not self._portions:
-            self._portions = portions(self._gauge.sizes(), self._every)
-        self._gauge.watch(self._portions.get(place, ()))
+            self._look()
+        watched = place in self._portions
+        if watched or self._watching:
+            self._gauge.watch(self._portions.get(place, ()))
+            self._watching = watched
+
+    def regroup(self, t: int) -> None:
+        """The groups are others now, before update `t` or in the midst of it."""
+        self._look()
+        self._gauge.watch_anew(self._portions.get(t % self._every, ()))
 
     def columns(self, values: Mapping[str, Column]) -> dict[str, Column]:
         """Columns of the update that was done, after it and before anything is changed for the next.
@@ -112,19 +129,22 @@ class EffectiveRates:
         """
         decays = self.decay_rates(values)
         found = {} if all(x is None for x in decays) else {"decay_rate": decays}
-        effects = self._gauge.read()
-        if effects:
+        if self._watching and (effects := self._gauge.read()):
             found |= _measured(effects, len(decays))
         return found
 
     def decay_rates(self, values: Mapping[str, Column]) -> Column:
         """What decay alone takes from the weights of each group in one update."""
-        rates, decays = (self._in_force(name, values) for name in ("lr", "weight_decay"))
-        return list(map(decay_rate, self._gauge.rules(), rates, decays))
+        rates, decays = self._in_force("lr", values), self._in_force("weight_decay", values)
+        return list(map(decay_rate, self._rules, rates, decays))
 
     def about(self) -> dict[str, Any]:
         """What ``run.json`` says of it."""
         return {"effective_rates": self._every, "decay": list(self._gauge.rules())}
+
+    def _look(self) -> None:
+        self._portions = portions(self._gauge.sizes(), self._every)
+        self._rules = self._gauge.rules()
 
     def _in_force(self, name: str, values: Mapping[str, Column]) -> Column:
         governed = values.get(name)

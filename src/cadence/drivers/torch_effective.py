@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from cadence._errors import DriverError
 from cadence.drivers.effective import Column, Effect, Gauge
-from cadence.drivers.torch_hooks import around_updates, skipped
+from cadence.drivers.torch_hooks import outside, skipped
 from cadence.drivers.weight_decay import Rule, decay_rule
 
 Group: TypeAlias = dict[str, Any]
@@ -35,21 +35,29 @@ class TorchGauge(Gauge):
         self._optimizers = list(optimizers)
         self._watches = [_Watch(optimizer) for optimizer in self._optimizers]
 
-    def attach(self) -> None:
+    def check(self) -> None:
         for group in self._all():
             for x in group["params"]:
                 _check_whole(x)
-        for watch in self._watches:
-            watch.attach()
 
     def sizes(self) -> list[int]:
         return [sum(x.numel() for x in group["params"] if x.requires_grad) for group in self._all()]
 
     def watch(self, groups: Collection[int]) -> None:
+        for watch, own, first in self._divided(groups):
+            watch.hook(bool(own))
+            watch.aim(own, first)
+
+    def watch_anew(self, groups: Collection[int]) -> None:
+        for watch, own, first in self._divided(groups):
+            watch.aim(own, first)
+
+    def _divided(self, groups: Collection[int]) -> Iterator[tuple[_Watch, list[int], int]]:
+        """For each optimizer: its watch, its groups among these, and the number of its first group."""
         first = 0
         for watch, optimizer in zip(self._watches, self._optimizers, strict=True):
             n = len(optimizer.param_groups)
-            watch.aim([g - first for g in groups if first <= g < first + n], first)
+            yield watch, [g - first for g in groups if first <= g < first + n], first
             first += n
 
     def read(self) -> dict[int, Effect]:
@@ -78,7 +86,7 @@ class _Watch:
     """The measurement of one optimizer's next update.
 
     Args:
-        optimizer: to be measured.
+        optimizer: to be measured. It does not keep this alive.
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -89,22 +97,33 @@ class _Watch:
         self._kept: list[_Kept] = []
         self._norms: list[Tensor] = []
         self._updated: list[int] = []
-
-    def attach(self) -> None:
-        """Hook it to the optimizer, which does not keep this alive."""
+        self._handles: list[Any] = []
         here = weakref.ref(self)
 
-        def before() -> None:
+        def before(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+            del optimizer, args, kwargs
             watch = here()
             if watch is not None and watch._groups:
                 watch._begin()
 
-        def after() -> None:
+        def after(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+            del optimizer, args, kwargs
             watch = here()
             if watch is not None and watch._depth:
                 watch._end()
 
-        around_updates(self._optimizer, before, after)
+        self._hooks = outside(before), outside(after)
+
+    def hook(self, wanted: bool) -> None:
+        """Be told of the optimizer's updates, or no longer. Not while it does one: it walks through its hooks then."""
+        if wanted and not self._handles:
+            before, after = self._hooks
+            self._handles = [
+                self._optimizer.register_step_pre_hook(before),
+                self._optimizer.register_step_post_hook(after),
+            ]
+        while self._handles and not wanted:
+            self._handles.pop().remove()
 
     def aim(self, groups: list[int], first: int) -> None:
         """Measure these of the optimizer's groups; the number of its first group is `first`."""

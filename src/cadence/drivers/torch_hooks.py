@@ -94,17 +94,6 @@ def after_updates(optimizer: Optimizer, call: Callable[[], None]) -> None:
     optimizer.register_step_post_hook(outside(after))
 
 
-def around_updates(optimizer: Optimizer, before: Callable[[], None], after: Callable[[], None]) -> None:
-    """Call these before and after every `step` of the optimizer; a step that calls its parent's calls them twice."""
-
-    def begin(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        del optimizer, args, kwargs
-        before()
-
-    optimizer.register_step_pre_hook(outside(begin))
-    after_updates(optimizer, after)
-
-
 def outside(hook: Callable[[Optimizer, Any, Any], None]) -> Callable[[Optimizer, Any, Any], None]:
     """A hook that compiled code leaves to python."""
     return cast("Callable[[Optimizer, Any, Any], None]", torch.compiler.disable(hook))
