@@ -2,7 +2,7 @@
 
 Both sides are the same training with the same record, one of them with `effective_rates=20`. A sample is 20 updates, so
 that each holds one measurement of every group. Processor time of one update: gradients, optimizer, driver, record. On
-the embedded tasks the whole loop of `cadence.train` is measured; the perceptron of 25.6 million values has as few
+the embedded tasks the whole loop of `cadence.train` is measured; the perceptron of 5 million values has as few
 operations for each of its weights as a batch of 64 makes possible, so the measurement, which goes by the number of
 weights, weighs most there. The last table has no model at all: of a step of the optimizer alone the measurement is a
 larger share, which nobody pays who trains.
@@ -72,9 +72,9 @@ def driven(optimizer: Any, folder: Path, every: int | None) -> Any:
 
 def perceptron(name: str, folder: Path, every: int | None) -> Case:
     torch.manual_seed(0)
-    layers = [torch.nn.Linear(2263, 2263) for _ in range(5)]
+    layers = [torch.nn.Linear(1000, 1000) for _ in range(5)]
     model = torch.nn.Sequential(*(part for layer in layers for part in (layer, torch.nn.ReLU())))
-    x, y = torch.randn(64, 2263), torch.randn(64, 2263)
+    x, y = torch.randn(64, 1000), torch.randn(64, 1000)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
     driver = driven(optimizer, folder, every)
 
@@ -114,7 +114,7 @@ def benchmarks(folder: Path) -> list[Benchmark]:
         for task in builtin_tasks()
     ]
     cases = [perceptron(name, folder / "perceptron" / name, every) for name, every in both]
-    found.append(Benchmark("one update of a perceptron, 25.6 million values, batch 64", cases, [limit]))
+    found.append(Benchmark("one update of a perceptron, 5 million values, batch 64", cases, [limit]))
     for fused in (False, True):
         kind = "fused" if fused else "plain"
         cases = [step_alone(name, folder / kind / name, every, fused=fused) for name, every in both]
