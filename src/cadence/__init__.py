@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cadence.drivers.torch_scheduler import torch_scheduler as torch_scheduler
     from cadence.feedback.replay import replay as replay
     from cadence.findings.lint import lint as lint
+    from cadence.optim.groups.door import parameter_groups as parameter_groups
     from cadence.optim.make import optimizer as optimizer
     from cadence.recipe.scaling import scale_lr as scale_lr
     from cadence.record.environment import environment as environment
@@ -79,6 +80,7 @@ _HOMES = {
     "optax_schedule": "drivers.optax_schedule",
     "paddle_scheduler": "drivers.paddle_scheduler",
     "optimizer": "optim.make",
+    "parameter_groups": "optim.groups.door",
     "scale_lr": "recipe.scaling",
     "train": "run.train",
     "compare": "report.compare",

@@ -424,3 +424,46 @@ def test_every_file_that_enters_a_command_is_on_the_help_page(command) -> None:
     assert entering == set(COMMANDS)
     page = command("--help").out
     assert [name for name in COMMANDS if f"\n  {name} " not in page] == []
+
+
+# ---- train --dry-run -------------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_shows_the_groups_and_trains_nothing(tiny: Path, command) -> None:
+    recipe = (tiny / "good.yaml").read_text() + "no_decay: true\nlayer_decay: 0.5\n"
+    (tiny / "deep.yaml").write_text(recipe.replace("lr: 0.1", "lr: 0.1, weight_decay: 0.01"))
+    before = set(tiny.iterdir())
+    done = command("train", "deep.yaml", "--dry-run")
+    assert (done.status, done.err) == (0, "")
+    assert set(tiny.iterdir()) - {tiny / "__pycache__"} == before - {tiny / "__pycache__"}
+    head, spec, _, *table = done.out.splitlines()
+    assert head == "deep: 8 updates (2 epochs), 8 examples each, on cpu"
+    assert spec == "constant()"
+    assert [line.split() for line in table] == [
+        ["group", "depth", "numbers", "lr", "weight_decay", "parameters"],
+        ["rest:0", "0", "2", "0.1", "0.01", "weight"],
+        ["rest:0:no_decay", "0", "1", "0.1", "0", "bias"],
+    ]
+    data = json.loads(command("train", "deep.yaml", "--dry-run", "--json").out)
+    assert (data["total"], [g["names"] for g in data["groups"]]) == (8, [["weight"], ["bias"]])
+
+
+def test_a_training_that_divides_its_parameters_shows_how_before_it_begins(tiny: Path, command) -> None:
+    (tiny / "two.yaml").write_text((tiny / "good.yaml").read_text() + "groups: {offset: {parameters: bias, lr: x2}}\n")
+    done = command("train", "two.yaml", "--lang", "zh")
+    lines = done.err.splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["参数组", "offset", "rest"]
+    assert lines[3].startswith("第 4 次更新")
+
+
+def test_a_recipe_with_groups_is_drawn_and_linted_without_its_model(tmp_path: Path, command) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "task: bytes\noptimizer: {main: {name: adamw, lr: 0.002}, other: {name: muon, lr: 0.02}}\n"
+        "groups: {body: {parameters: 'role:matrix', optimizer: other, lr: x0.5}}\nno_decay: true\nlayer_decay: 0.8\n"
+        "schedule: {lr: cosine(), 'body:no_decay/lr': linear()}\ntotal: 100\n"
+    )
+    assert command("lint", "a.yaml").out == "no findings\n"
+    (found,) = json.loads(command("plot", "a.yaml", "--json").out)["curves"]
+    assert {name: values[0] for name, values in found["values"].items()} == {
+        "body/lr": 0.01, "rest/lr": 0.002, "body:no_decay/lr": 0.01,
+    }  # fmt: skip

@@ -92,17 +92,18 @@ def scaled(small: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def test_the_run_has_the_scaled_rates_and_the_recipe_stays_as_it_was_written(small: dict[str, Any]) -> None:
-    settled: list[Any] = []
+    outlines: list[Any] = []
     # The task's own batch is 8, and two of them make an update.
-    record = cd.train(scaled(small, accumulate=2), out="run", settled=settled.append)
+    record = cd.train(scaled(small, accumulate=2), out="run", before=outlines.append)
     assert record.run["bases"] == {"lr": [0.08, 0.04]}
     np.testing.assert_allclose(record.updates["lr"], [[0.08, 0.04]] * len(record.updates), rtol=1e-15)
     told = {"rule": "linear", "lr": 0.01, "reference_batch": 4, "batch": 16, "factor": 4.0, "scaled": 0.04}
     assert record.run["scale_lr"] == {"optimizer": told}
     assert record.recipe["optimizer"]["lr"] == 0.01
     assert record.recipe["groups"]["offsets"]["lr"] == 0.02
-    [course] = settled
-    assert course.scalings["optimizer"].to_json() == told
+    [outline] = outlines
+    assert outline.scalings["optimizer"].to_json() == told
+    assert outline.to_json()["scale_lr"] == {"optimizer": told}
 
 
 def test_it_trains_as_the_rate_that_it_comes_to(small: dict[str, Any]) -> None:
@@ -145,3 +146,38 @@ def test_a_warmup_longer_than_the_run_is_refused(small: dict[str, Any], warmup: 
     with pytest.raises((RecipeError, ValueError), match="warmup"):
         cd.train(scaled(small, scale={"warmup": warmup}), out="run")
     assert not Path("run").exists()
+
+
+def test_each_of_several_optimizers_is_scaled_by_its_own_rule(small: dict[str, Any]) -> None:
+    optimizers = {
+        "main": {"name": "sgd", "lr": 0.01, "scale_lr": {"rule": "linear", "reference_batch": 4}},
+        "offsets": {"name": "adamw", "lr": 0.001, "scale_lr": {"rule": "sqrt", "reference_batch": 4}},
+    }
+    groups = {
+        "offsets": {"parameters": "*.bias", "optimizer": "offsets"},
+        "head": {"parameters": "head.weight", "lr": "x10"},
+        "body": {"parameters": "body.weight", "lr": 0.5},
+    }
+    keys = {**small, "optimizer": optimizers, "groups": groups, "batch_size": 16, "effective_rates": 5}
+    record = cd.train(keys, out="run")
+    bases = dict(zip(record.run["groups"], record.run["bases"]["lr"], strict=True))
+    assert bases == pytest.approx({"offsets": 0.002, "head": 0.4, "body": 2.0})
+    assert {name: one["factor"] for name, one in record.run["scale_lr"].items()} == {"main": 4.0, "offsets": 2.0}
+    assert {e.group: e.decay for e in record.effective_rates} == {
+        "offsets": "coupled", "head": "gradient", "body": "gradient",
+    }  # fmt: skip
+    assert all(effect.update_ratio for effect in record.effective_rates)
+    for one in optimizers.values():
+        one["scale_lr"] = {**one["scale_lr"], "warmup": 3}  # type: ignore[dict-item]
+    with pytest.raises(RecipeError, match="not scaled alike"):
+        cd.train(keys, out="other")
+
+
+def test_a_group_that_is_frozen_is_seen_to_stand_still(small: dict[str, Any]) -> None:
+    groups = {"head": {"parameters": "head.*", "frozen": 5}}
+    record = cd.train({**small, "groups": groups, "effective_rates": 1}, out="run")
+    names = record.run["groups"]
+    moved = record.updates["update_norm"][:, names.index("head")]
+    assert moved[:5].tolist() == [0.0] * 5
+    assert (moved[5:] > 0).all()
+    assert (record.updates["weight_norm"] > 0).all()

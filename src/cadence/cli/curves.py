@@ -38,6 +38,7 @@ def curve_of(text: str, *, total: int | str | None, base: float | None, units: U
 
     if not text.endswith((".yaml", ".yml")):
         return place(text, total=total, base=1.0 if base is None else base, **units._asdict())
+    from cadence.recipe.bases import group_names
     from cadence.recipe.load import load_recipe
 
     recipe = load_recipe(Path(text))
@@ -46,7 +47,7 @@ def curve_of(text: str, *, total: int | str | None, base: float | None, units: U
     if base is not None:
         recipe = recipe.at_rate(base)
     known = {key: value for key, value in units._asdict().items() if value is not None}
-    groups = [*recipe.groups, "rest"]
+    groups = group_names(recipe)
     run = (_units(recipe) if units.steps_per_epoch is None else units)._replace(**known)
     recipe, spec = _scaled(recipe, run.batch_size)
     return place(spec, total=recipe.total, base=_bases(recipe, groups), groups=groups, **run._asdict())
@@ -124,9 +125,9 @@ def _scaled(recipe: Recipe, batch: int | None) -> tuple[Recipe, Schedule | Plan]
     """A recipe with the rates that its batch makes of the stated ones, and the schedule with the warmup that goes with
     them."""
     from cadence.curve.place import as_plan
-    from cadence.run.scaling import at_batch, climbing, optimizers_of, scalings
+    from cadence.run.scaling import at_batch, climbing, scalings
 
-    if all(one.scale_lr is None for _, one in optimizers_of(recipe)):
+    if all(one.scale_lr is None for one in recipe.optimizers.values()):
         return recipe, recipe.spec
     if batch is None and recipe.batch_size is not None:
         batch = recipe.batch_size * recipe.accumulate
@@ -139,24 +140,22 @@ def _scaled(recipe: Recipe, batch: int | None) -> tuple[Recipe, Schedule | Plan]
     return at_batch(recipe, found), climbing(as_plan(recipe.spec), recipe, found)
 
 
-def _bases(recipe: Recipe, groups: list[str]) -> dict[str, list[Any]]:
+def _bases(recipe: Recipe, groups: list[str]) -> dict[str, list[float]]:
     """What the recipe itself says of each value that its plan governs."""
     from cadence.curve.place import as_plan
+    from cadence.recipe.bases import base_of
 
-    own: dict[str, Any] = recipe.optimizer.arguments | {"lr": recipe.optimizer.lr}
-    for name, index in (("beta1", 0), ("beta2", 1)):
-        if "betas" in own:
-            own[name] = own["betas"][index]
-    bases: dict[str, list[Any]] = {}
-    for value in as_plan(recipe.spec).values():
-        numbers = [
-            recipe.groups[group].values.get(value, own.get(value)) if group in recipe.groups else own.get(value)
-            for group in groups
-        ]
-        if None in numbers:
-            raise RecipeError(
-                f"{recipe.name}: the schedule governs {value!r}, and the optimizer names no {value} that it could be a "
-                f"multiple of; write {value}: under optimizer"
-            )
-        bases[value] = numbers
+    plan = as_plan(recipe.spec)
+    bases: dict[str, list[float]] = {}
+    for value in plan.values():
+        bases[value] = []
+        for group in groups:
+            # A group that the plan does not govern needs none.
+            base = 1.0 if plan.governing(group, value) is None else base_of(recipe, group, value)
+            if base is None:
+                raise RecipeError(
+                    f"{recipe.name}: the schedule governs {value!r}, and the optimizer names no {value} that it could "
+                    f"be a multiple of; write {value}: under optimizer"
+                )
+            bases[value].append(base)
     return bases

@@ -310,7 +310,10 @@ def _train_loss(record: Record) -> float | None:
 
 def _base_rate(record: Record) -> float | None:
     """The rate that the recipe names, or else the largest base of any group: others may be given a share of it."""
-    rate = _number(_mapping(_mapping(record.recipe).get("optimizer")).get("lr"))
+    optimizer = _mapping(_mapping(record.recipe).get("optimizer"))
+    # Of several by name the first.
+    first = optimizer if "lr" in optimizer else _mapping(next(iter(optimizer.values()), None))
+    rate = _number(first.get("lr"))
     if rate is not None:
         return rate
     bases: Sequence[float | None] = _mapping(record.run.get("bases")).get("lr") or ()

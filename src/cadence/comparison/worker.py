@@ -104,7 +104,7 @@ def _look(tell: Tell, recipe: dict[str, Any], splits: list[str]) -> dict[str, An
     run = course.horizon
     with find_engine(read.engine)(at_batch(read, course.scalings), task) as engine:
         driver = drive(
-            engine.optimizer, course.plan, total=run.total, steps_per_epoch=run.steps_per_epoch,
+            engine.optimizers, course.plan, total=run.total, steps_per_epoch=run.steps_per_epoch,
             batch_size=run.batch_size, tokens_per_step=run.tokens_per_step, scaler=engine.scaler,
         )  # fmt: skip
         spec, device = driver.curve.spec, str(engine.device.get("type", "cpu"))

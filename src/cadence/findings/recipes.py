@@ -50,7 +50,9 @@ class RecipeView:
 
         Whatever the length of an epoch, a schedule keeps its shape: a thousand updates stand for one.
         """
-        groups = [*self.recipe.groups, "rest"]
+        from cadence.recipe.bases import group_names
+
+        groups = group_names(self.recipe)
         try:
             base = dict.fromkeys(as_plan(self.recipe.spec).values(), 1.0)
             curve = place(

@@ -6,8 +6,8 @@ states as a rate belongs to the batch that its optimizer's rate belongs to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias, cast
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 from cadence._errors import RecipeError
 from cadence.recipe.parts import OptimizerRecipe
@@ -17,8 +17,6 @@ from cadence.spec.plan import Plan
 
 Scalings: TypeAlias = Mapping[str, Scaling]
 """By the name of the optimizer; one that is alone is called ``"optimizer"``."""
-
-ALONE = "optimizer"
 
 
 def scalings(recipe: Recipe, batch: int) -> Scalings:
@@ -30,7 +28,7 @@ def scalings(recipe: Recipe, batch: int) -> Scalings:
     """
     return {
         name: scaling(one.scale_lr.rule, one.lr, one.scale_lr.reference_batch, batch)
-        for name, one in optimizers_of(recipe)
+        for name, one in recipe.optimizers.items()
         if one.scale_lr is not None
     }
 
@@ -45,7 +43,7 @@ def at_batch(recipe: Recipe, found: Scalings) -> Recipe:
     if not found:
         return recipe
     keys = recipe.model_dump()
-    scaled = {name: _at_rate(one, found.get(name)) for name, one in optimizers_of(recipe)}
+    scaled = {name: _at_rate(one, found.get(name)) for name, one in recipe.optimizers.items()}
     groups: dict[str, dict[str, Any]] = keys["groups"]
     first = next(iter(scaled))
     for group in groups.values():
@@ -53,7 +51,8 @@ def at_batch(recipe: Recipe, found: Scalings) -> Recipe:
         own = found.get(group.get("optimizer") or first)
         if own is not None and isinstance(group.get("lr"), (int, float)):
             group["lr"] *= own.factor
-    return recipe.changed(optimizer=scaled[ALONE] if _alone(recipe) else scaled, groups=groups)
+    alone = isinstance(recipe.optimizer, OptimizerRecipe)
+    return recipe.changed(optimizer=scaled[first] if alone else scaled, groups=groups)
 
 
 def climbing(plan: Plan, recipe: Recipe, found: Scalings) -> Plan:
@@ -67,7 +66,7 @@ def climbing(plan: Plan, recipe: Recipe, found: Scalings) -> Plan:
     Raises:
         RecipeError: several optimizers of which only some climb, or not alike.
     """
-    wanted = [one.scale_lr for _, one in optimizers_of(recipe)]
+    wanted = [one.scale_lr for _, one in recipe.optimizers.items()]
     lengths = {None if one is None else one.warmup for one in wanted}
     factors = {each.factor for each in found.values()}
     if lengths == {None}:
@@ -85,16 +84,6 @@ def climbing(plan: Plan, recipe: Recipe, found: Scalings) -> Plan:
 def to_json(found: Scalings) -> dict[str, Any]:
     """What ``run.json`` says of it; nothing where nothing was scaled."""
     return {"scale_lr": {name: each.to_json() for name, each in found.items()}} if found else {}
-
-
-def _alone(recipe: Recipe) -> bool:
-    return isinstance(recipe.optimizer, OptimizerRecipe)
-
-
-def optimizers_of(recipe: Recipe) -> Iterator[tuple[str, OptimizerRecipe]]:
-    """The optimizers of a recipe by name."""
-    written: Any = recipe.optimizer
-    yield from ((ALONE, written),) if _alone(recipe) else cast("dict[str, OptimizerRecipe]", written).items()
 
 
 def _at_rate(one: OptimizerRecipe, own: Scaling | None) -> dict[str, Any]:

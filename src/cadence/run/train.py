@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from cadence._errors import CadenceError, RecordError, StateError
-from cadence.drivers.doors import drive
 from cadence.recipe.load import load_recipe
-from cadence.recipe.recipe import NOT_CONTENT, Recipe, make_recipe
+from cadence.recipe.recipe import NOT_CONTENT, Recipe
 from cadence.record.environment import environment
 from cadence.record.files import read_json
 from cadence.record.names import ENDED, RECIPE, RESULT, RUN, UPDATES
 from cadence.record.reader import Record, load_record
+from cadence.run.asked import asked_for
 from cadence.run.checkpoint import Checkpoints
 from cadence.run.course import Course, settle
+from cadence.run.driving import driven
 from cadence.run.engine import Engine, find_engine
 from cadence.run.loop import Loop, Parts, Tell
+from cadence.run.outline import Outline, outline_of
 from cadence.run.recording import Recording, Stopwatch
 from cadence.run.scaling import at_batch, to_json
 from cadence.tasks import Split, Task, resolve_task
@@ -38,8 +40,8 @@ def train(
     fresh: bool = False,
     split: Split = "val",
     updates: int | None = None,
+    before: Callable[[Outline], object] | None = None,
     progress: Tell | None = None,
-    settled: Callable[[Course], object] | None = None,
 ) -> Record:
     """Train a recipe.
 
@@ -53,8 +55,8 @@ def train(
         fresh: remove what is in the folder, and train anew.
         split: the held-out part that judges: ``"val"``, or ``"tune"`` for runs that choose settings.
         updates: length of the run in updates, instead of the recipe's `total`.
+        before: called once before the first update, with a `cadence.run.outline.Outline`: what is going to happen.
         progress: called with a `cadence.run.loop.Progress` about ten times a second and after every evaluation.
-        settled: called once with the `cadence.run.course.Course` of the run, before anything is trained.
 
     Returns:
         The record of the run. ``record.result["status"]`` is ``"finished"``, ``"stopped"`` (by a rule) or
@@ -72,7 +74,7 @@ def train(
         >>> record.result["final"]["val_loss"]  # doctest: +SKIP
         0.0612
     """
-    wanted = _wanted(recipe, seed, updates)
+    wanted = asked_for(recipe, seed, updates)
     folder = Path(out) if out is not None else RUNS / (wanted.folder_name + ("" if split == "val" else f"-{split}"))
     if not fresh and _belongs(folder, wanted, split):
         if _ended(folder):
@@ -80,8 +82,6 @@ def train(
         _check_may_resume(folder, resume)
     task = resolve_task(wanted.task, **wanted.task_args)
     course = settle(wanted, task, split)
-    if settled is not None:
-        settled(course)
     with find_engine(wanted.engine)(at_batch(wanted, course.scalings), task) as engine:
         checkpoints = Checkpoints(folder, keep=wanted.checkpoint.keep, best=course.best)
         saved = None if fresh else checkpoints.newest()
@@ -91,27 +91,12 @@ def train(
             checkpoints.drop_after(-1 if saved is None else saved[0])
             if saved is not None:
                 _take_up(saved, loop, parts)
+            if before is not None:
+                before(outline_of(wanted, course, engine, parts.driver))
             _run(loop, parts)
         finally:
             parts.recording.close()
     return load_record(folder)
-
-
-def _wanted(
-    recipe: str | os.PathLike[str] | Recipe | Mapping[str, Any], seed: int | None, updates: int | None
-) -> Recipe:
-    if isinstance(recipe, Recipe):
-        read = recipe
-    elif isinstance(recipe, Mapping):
-        read = make_recipe(recipe)
-    else:
-        read = load_recipe(recipe)
-    changes: dict[str, Any] = {}
-    if seed is not None:
-        changes["seed"] = seed
-    if updates is not None:
-        changes["total"] = updates
-    return read.changed(**changes) if changes else read
 
 
 # ---- what is in the folder -----------------------------------------------------------------------------------------
@@ -183,18 +168,7 @@ def _assemble(
         fresh=fresh,
         t=0 if saved is None else saved[0],
     )
-    horizon = course.horizon
-    driver = drive(
-        engine.optimizer,
-        course.plan,
-        total=horizon.total,
-        steps_per_epoch=horizon.steps_per_epoch,
-        batch_size=horizon.batch_size,
-        tokens_per_step=horizon.tokens_per_step,
-        scaler=engine.scaler,
-        record=recording,
-        effective_rates=course.effective_rates,
-    )
+    driver = driven(engine, course, recording)
     return Parts(course, task.data, fingerprint, wanted.seed, engine, driver, recording, checkpoints, watch, tell)
 
 

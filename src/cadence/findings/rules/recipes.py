@@ -123,13 +123,13 @@ def too_few_evaluations(view: RecipeView) -> Iterator[Found]:
 def scaled_without_warmup(view: RecipeView) -> Iterator[Found]:
     """A factor of 2 and more, and a schedule that begins at its peak."""
     # Here, because scripts are linted without loading what reads recipes.
-    from cadence.run.scaling import optimizers_of, scalings
+    from cadence.run.scaling import scalings
 
     if view.recipe.batch_size is None or view.begins_low:
         return
     batch = view.recipe.batch_size * view.recipe.accumulate
     for name, found in scalings(view.recipe, batch).items():
-        one = dict(optimizers_of(view.recipe))[name]
+        one = view.recipe.optimizers[name]
         if one.scale_lr is None or one.scale_lr.warmup is not None or found.factor < 2:
             continue
         yield Found(
