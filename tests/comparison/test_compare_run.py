@@ -294,7 +294,7 @@ WRONG = [
     ({"batch_size": 1000}, "RecipeError", "batch_size is 1000"),
     ({"stop": "early_stop('val_f1')"}, "RecipeError", "val_f1"),
     ({"engine": "tensorflow"}, "RecipeError", "tensorflow"),
-    ({"groups": {"head": {"parameters": "head.*"}}}, "RecipeError", "head.*"),
+    ({"groups": {"head": {"parameters": "head.*"}}}, "OptimizerError", "head.*"),
 ]
 
 
