@@ -47,8 +47,8 @@ def hand_written(recipe: Recipe, task: Task) -> Callable[[], float]:
     model, loss_of, clip = task.model("torch")(), task.loss("torch"), recipe.clip_norm
     model.train()
     weights = list(model.parameters())
-    optimizer = make_optimizer(recipe.optimizer.name, model, lr=recipe.optimizer.lr, **recipe.optimizer.arguments)
-    rates = place(course.plan, total=course.total, base=recipe.optimizer.lr).values().tolist()
+    optimizer = make_optimizer(recipe.main.name, model, lr=recipe.main.lr, **recipe.main.arguments)
+    rates = place(course.plan, total=course.total, base=recipe.main.lr).values().tolist()
     batches = (batch for epoch in range(10**9) for batch in task.data.batches(recipe.seed, epoch, course.batch_size))
     t = 0
 

@@ -318,23 +318,59 @@ def test_train_shows_progress_result_and_folder(tiny: Path, command) -> None:
     assert [line.partition(":")[0] for line in done.err.splitlines()] == [
         "8 updates, 4 in an epoch of 32 examples; an update takes 8", "update 4 of 8", "update 8 of 8",
     ]  # fmt: skip
-    first, second = done.out.splitlines()
+    first, effect, last = done.out.splitlines()
     assert first.startswith("finished after 8 updates in ")
     assert "val_loss" in first
-    folder = Path(second.removeprefix("Record: "))
+    assert effect.startswith("an update moved the weights by ")
+    folder = Path(last.removeprefix("Record: "))
     assert folder.parent == Path("runs")
     again = command("train", "good.yaml")
     assert (again.status, again.err) == (0, "")
     assert "(this run was finished before)" in again.out
     data = json.loads(command("train", "good.yaml", "--json").out)
+    effects = [each.to_json() for each in cadence.load_record(folder).effective_rates]
     result = json.loads((folder / "result.json").read_text())
-    assert data == {"folder": str(folder), "result": result, "findings": []}
+    expected = {"folder": str(folder), "result": result, "effective_rates": effects, "findings": []}
+    assert data == json.loads(json.dumps(expected))
 
 
 def test_train_speaks_chinese(tiny: Path, command) -> None:
     done = command("train", "good.yaml", "--lang", "zh", "--updates", "4", "--seed", "3", "--out", "zh")
     assert done.out.startswith("完成：4 次更新")
     assert done.err.startswith("共 4 次更新，每轮 32 个样本为 4 次；每次更新 8 个样本\n第 4 次更新，共 4 次：")
+
+
+def test_train_says_what_the_batch_makes_of_the_rate_before_it_begins(tiny: Path, command) -> None:
+    recipe = Path("good.yaml").read_text(encoding="utf-8")
+    scale = ", scale_lr: {rule: sqrt, reference_batch: 2}}"
+    text = re.sub(r"(optimizer: {[^}]*)}", rf"\1{scale}", recipe) + "\nbatch_size: 8\n"
+    Path("scaled.yaml").write_text(text, encoding="utf-8")
+    done = command("train", "scaled.yaml")
+    assert done.status == 0
+    rate = cadence.load_record(Path(done.out.splitlines()[-1].removeprefix("Record: "))).run["bases"]["lr"][0]
+    assert done.err.splitlines()[1] == (
+        f"Learning rate {rate:g}: {rate / 2:g} is stated for 2 examples per update, and this run has 8 (square root: x 2)"
+    )
+    second = command("train", "scaled.yaml", "--fresh", "--lang", "zh").err.splitlines()[1]
+    assert second.startswith(f"学习率 {rate:g}：{rate / 2:g} 对应")
+
+
+def test_plot_of_a_recipe_shows_the_rate_that_its_batch_makes(command) -> None:
+    scale = "scale_lr: {rule: linear, reference_batch: 4, warmup: 10}"
+    Path("x.yaml").write_text(
+        BYTES_RECIPE.replace("lr: 0.1", f"lr: 0.1, {scale}").replace("2}", "32}"), encoding="utf-8"
+    )
+    (found,) = json.loads(command("plot", "x.yaml", "--json").out)["curves"]
+    values = found["values"]["rest/lr"]
+    assert (values[0], values[10]) == (
+        pytest.approx(0.1),
+        pytest.approx(cadence.place("cosine()", total=40).at(10) * 0.8),
+    )
+    Path("y.yaml").write_text(f"{{task: a:b, optimizer: {{name: sgd, lr: 0.1, {scale}}}, total: 40}}", encoding="utf-8")
+    done = command("plot", "y.yaml")
+    assert done.status == 2
+    assert "scale_lr needs the batch of the run" in done.err
+    assert command("plot", "y.yaml", "--batch-size", "8").status == 0
 
 
 def test_a_training_that_diverges_or_fails_has_status_3(tiny: Path, command) -> None:
@@ -390,3 +426,46 @@ def test_every_file_that_enters_a_command_is_on_the_help_page(command) -> None:
     assert entering == set(COMMANDS)
     page = command("--help").out
     assert [name for name in COMMANDS if f"\n  {name} " not in page] == []
+
+
+# ---- train --dry-run -------------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_shows_the_groups_and_trains_nothing(tiny: Path, command) -> None:
+    recipe = (tiny / "good.yaml").read_text() + "no_decay: true\nlayer_decay: 0.5\n"
+    (tiny / "deep.yaml").write_text(recipe.replace("lr: 0.1", "lr: 0.1, weight_decay: 0.01"))
+    before = set(tiny.iterdir())
+    done = command("train", "deep.yaml", "--dry-run")
+    assert (done.status, done.err) == (0, "")
+    assert set(tiny.iterdir()) - {tiny / "__pycache__"} == before - {tiny / "__pycache__"}
+    head, spec, _, *table = done.out.splitlines()
+    assert head == "deep: 8 updates (2 epochs), 8 examples each, on cpu"
+    assert spec == "constant()"
+    assert [line.split() for line in table] == [
+        ["group", "depth", "numbers", "lr", "weight_decay", "parameters"],
+        ["rest:0", "0", "2", "0.1", "0.01", "weight"],
+        ["rest:0:no_decay", "0", "1", "0.1", "0", "bias"],
+    ]
+    data = json.loads(command("train", "deep.yaml", "--dry-run", "--json").out)
+    assert (data["total"], [g["names"] for g in data["groups"]]) == (8, [["weight"], ["bias"]])
+
+
+def test_a_training_that_divides_its_parameters_shows_how_before_it_begins(tiny: Path, command) -> None:
+    (tiny / "two.yaml").write_text((tiny / "good.yaml").read_text() + "groups: {offset: {parameters: bias, lr: x2}}\n")
+    done = command("train", "two.yaml", "--lang", "zh")
+    lines = done.err.splitlines()
+    assert [line.split()[0] for line in lines[1:4]] == ["参数组", "offset", "rest"]
+    assert lines[4].startswith("第 4 次更新")
+
+
+def test_a_recipe_with_groups_is_drawn_and_linted_without_its_model(tmp_path: Path, command) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "task: bytes\noptimizer: {main: {name: adamw, lr: 0.002}, other: {name: muon, lr: 0.02}}\n"
+        "groups: {body: {parameters: 'role:matrix', optimizer: other, lr: x0.5}}\nno_decay: true\nlayer_decay: 0.8\n"
+        "schedule: {lr: cosine(), 'body:no_decay/lr': linear()}\ntotal: 100\n"
+    )
+    assert command("lint", "a.yaml").out == "no findings\n"
+    (found,) = json.loads(command("plot", "a.yaml", "--json").out)["curves"]
+    assert {name: values[0] for name, values in found["values"].items()} == {
+        "body/lr": 0.01, "rest/lr": 0.002, "body:no_decay/lr": 0.01,
+    }  # fmt: skip

@@ -295,3 +295,10 @@ def test_an_update_number_that_is_none_is_refused_with_its_value(t: Any, parts: 
 def test_values_before_the_run_are_refused() -> None:
     with pytest.raises(HorizonError, match="update -5 lies before the run"):
         cd.place("cosine()", total=100).values(-5, 10)
+
+
+def test_a_key_for_a_group_means_its_parts() -> None:
+    groups = ["head:3", "head:3:no_decay", "header", "rest:0"]
+    curve = cd.place({"lr": 1, "head/lr": "linear()", "*:no_decay/lr": 0.5}, total=4, base=1.0, groups=groups)
+    assert [curve.at(2, group=g) for g in groups] == [0.5, 0.5, 1.0, 1.0]
+    assert [curve.at(3, group=g) for g in groups] == [0.25, 0.5, 1.0, 1.0]

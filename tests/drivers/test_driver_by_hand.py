@@ -195,3 +195,16 @@ def test_the_curve_knows_what_was_changed(used: Any) -> None:
     driver.hold(5)
     preview = driver.curve.values(10, 40)
     assert [row[0] for row in used(optimizer, driver, 30)] == preview.tolist()
+
+
+def test_a_set_of_a_group_that_has_parts_keeps_their_ratio_and_leaves_others(params: Any) -> None:
+    a, b, c = params(3)
+    groups = [{"params": [a], "name": "head:1", "lr": 0.1}, {"params": [b], "name": "head:2", "lr": 0.2}]
+    optimizer = torch.optim.SGD([*groups, {"params": [c], "name": "rest"}], lr=1.0)
+    driver = cd.drive(optimizer, "constant()", total=10)
+    driver.set("head", lr=0.05)
+    assert driver.values["lr"] == [0.05, 0.1, 1.0]
+    driver.set("head:2", lr=0.4)
+    assert driver.values["lr"] == [0.05, pytest.approx(0.4, rel=1e-15), 1.0]
+    with pytest.raises(UnknownNameError, match="no group 'haed'"):
+        driver.set("haed", lr=0.1)

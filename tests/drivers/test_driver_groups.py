@@ -32,18 +32,21 @@ def test_a_group_that_is_added_is_scheduled_from_its_very_first_update(params: A
     assert driver.values["lr"] == [0.0, 0.0]
 
 
-def test_a_group_that_is_added_after_a_cut_and_a_set_gets_the_cut_and_not_the_set(params: Any, used: Any) -> None:
+@pytest.mark.parametrize("group", [None, "0"])
+def test_a_group_that_is_added_after_a_cut_and_a_set_for_all_gets_both(
+    group: str | None, params: Any, used: Any
+) -> None:
     a, b = params(2)
     optimizer = torch.optim.SGD([{"params": [a]}], lr=0.1)
     driver = cd.drive(optimizer, "constant() * plateau('val_loss', factor=0.5, patience=0)")
     driver.observe({"val_loss": 1.0})
     used(optimizer, driver, 1)
     driver.observe({"val_loss": 1.0})
-    driver.set(lr=0.04)
+    driver.set(group, lr=0.04)
     optimizer.add_param_group({"params": [b], "lr": 0.01})
     used(optimizer, driver, 1)
-    # The cut is the schedule's and holds for all; what was set by hand was set for the groups there were.
-    assert driver.values["lr"] == [0.04, 0.005]
+    # The cut is the schedule's and holds for all; so does a set for all, and one for a group only for that.
+    assert driver.values["lr"] == [0.04, pytest.approx(0.004 if group is None else 0.005, rel=1e-15)]
 
 
 def test_a_state_from_before_a_group_was_added_is_loaded_into_the_longer_optimizer(params: Any, used: Any) -> None:

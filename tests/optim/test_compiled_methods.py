@@ -75,4 +75,4 @@ def test_a_compiled_step_has_the_same_numbers_in_one_graph_that_a_changing_rate_
 @every_method
 def test_with_a_capturable_state_and_a_rate_on_the_device_a_step_reads_nothing_back(name: str) -> None:
     # In one graph, without breaks: reading a number would be one. (And through the functional form of the graph.)
-    compared(name, mixtures(name)[1], "aot_eager", tensor=True, capturable=True)
+    compared(name, mixtures(name)[3 if name == "lamb" else 1], "aot_eager", tensor=True, capturable=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
 import math
@@ -11,12 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import cadence as cd
 
 torch = pytest.importorskip("torch")
 
-from cadence._errors import OptimizerError, StateError  # noqa: E402
+from cadence._errors import CadenceError, OptimizerError, StateError  # noqa: E402
 from cadence.optim.rules.found import rules  # noqa: E402
 from optim_cases import NAMES, gradients, method, mixtures, starting_values  # noqa: E402
 
@@ -411,6 +414,74 @@ def test_a_tensor_as_rate_is_read_at_every_step_and_never_replaced(
         train(as_number, other, range(t, t + 1))
     assert as_tensor.param_groups[0]["lr"] is rate
     assert_same(one, other, rtol=1e-12)
+
+
+@every_method
+@every_path
+@pytest.mark.parametrize("settings", [{"maximize": True}, {}], ids=str)
+def test_the_gradient_is_left_as_it_was(name: str, path: str, settings: dict[str, Any]) -> None:
+    x = torch.nn.Parameter(torch.ones(3))
+    x.grad = torch.tensor([1.0, 2.0, 3.0])
+    more = {"max_grad_norm": 0.1} if name == "lamb" else {}
+    method(name)([x], weight_decay=0.1, **settings, **more, **PATHS[path]).step()
+    assert x.grad.tolist() == [1.0, 2.0, 3.0]
+
+
+@every_method
+@every_path
+def test_a_gradient_that_is_not_a_number_is_not_hidden(name: str, path: str) -> None:
+    x = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
+    x.grad = torch.tensor([1.0, math.nan])
+    method(name)([x], lr=0.1, **PATHS[path]).step()
+    assert x[1].isnan()
+
+
+@every_method
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ([], "no parameters"),
+        (iter([]), "no parameters"),
+        ([{"params": []}], "no parameters"),
+        ([{"lr": 0.1}], "needs the key 'params'"),
+        (torch.ones(2), "one tensor"),
+        ({torch.ones(2)}, "given as set"),
+        ({"params": [torch.ones(2)]}, "given as dict"),
+        (3, "given as int"),
+        ([3], "cannot be trained"),
+        ([torch.nn.Parameter(torch.ones(2, dtype=torch.complex64))], "view_as_real"),
+        ([torch.ones(2, dtype=torch.int64)], "real numbers"),
+        ([torch.ones(2, requires_grad=True) * 2], "cannot be trained"),
+        ([{"params": [x := torch.nn.Parameter(torch.ones(2))]}, {"params": [x]}], "more than one parameter group"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_parameters_that_cannot_be_trained_are_refused(name: str, params: Any, words: str) -> None:
+    with pytest.raises(OptimizerError, match=words):
+        method(name)(params)
+
+
+@every_method
+def test_a_group_added_later_is_checked_and_trained(name: str) -> None:
+    x, y = torch.nn.Parameter(torch.ones(2)), torch.nn.Parameter(torch.ones(2))
+    optimizer = method(name)([x])
+    with pytest.raises(OptimizerError, match="eps=-1"):
+        optimizer.add_param_group({"params": [y], "eps": -1})
+    assert len(optimizer.param_groups) == 1
+    optimizer.add_param_group({"params": [y], "lr": 0.5})
+    assert optimizer.param_groups[1]["initial_lr"] == 0.5
+    y.grad = torch.ones(2)
+    optimizer.step()
+    assert y.max() < 1.0
+
+
+@every_method
+@given(data=st.data())
+def test_whatever_is_given_only_errors_of_our_own_come_out(name: str, data: Any) -> None:
+    values = st.none() | st.booleans() | st.floats() | st.text(max_size=3) | st.lists(st.floats(), max_size=3)
+    settings = data.draw(st.dictionaries(st.sampled_from([s.name for s in rules()[name].settings]), values, max_size=3))
+    with contextlib.suppress(CadenceError):
+        method(name)([torch.nn.Parameter(torch.ones(2))], **settings)
 
 
 @every_method

@@ -58,6 +58,56 @@ def make(**keys: Any) -> Recipe:
         ({"tune": {"factors": []}}, "tune needs rates to try"),
         ({"tune": {"factors": [1, -1]}}, "tune.factors is -1; it must be a list of numbers above 0"),
         ({"groups": {"head": {}}}, "the key 'groups.head.parameters' is missing"),
+        (
+            {"groups": {"head": {"parameters": "role:baises"}}},
+            "groups.head: there is no role 'baises' of a parameter; did you",
+        ),
+        (
+            {"groups": {"head": {"parameters": "*", "lr": "fast"}}},
+            "groups.head: lr of a group must be a number, or a multiple",
+        ),
+        (
+            {"groups": {"head": {"parameters": "*", "frozn": 3}}},
+            "groups.head: a group has no key 'frozn'; did you mean 'frozen'?",
+        ),
+        (
+            {"groups": {"head": {"parameters": "*", "frozen": "3 epocs"}}},
+            "groups.head.frozen: a frozen length of '3 epocs' has no unit",
+        ),
+        (
+            {"groups": {"head": {"parameters": "*", "frozen": 1.5}}},
+            "groups.head.frozen is 1.5; it must be a number of updates, a",
+        ),
+        (
+            {"groups": {"head": {"parameters": "*", "layer_decay": 2}}},
+            "groups.head.layer_decay is 2; it must be a number above 0",
+        ),
+        (
+            {"groups": {"head": {"parameters": "*", "optimizer": 1}}},
+            "groups.head.optimizer is 1; it must be the name of one of",
+        ),
+        (
+            {"groups": {"head": {"parameters": "*", "betas": [float("inf")]}}},
+            "groups.head: a group.betas is inf; write a finite",
+        ),
+        ({"groups": {"rest": {"parameters": "*"}}}, "'rest' is the group of all that no pattern matches"),
+        ({"groups": {"a/b": {"parameters": "*"}}}, "the group 'a/b' has '/' or ':' in its name, which separate it"),
+        ({"no_decay": "yes"}, "no_decay is 'yes'; it must be true or false, e.g. no_decay: true"),
+        (
+            {"layer_decay": 0},
+            "layer_decay is 0; it must be a number above 0 and at most 1, or null, e.g. layer_decay: 0.75",
+        ),
+        ({"optimizer": 3}, "optimizer is 3; it must be a mapping with name and lr"),
+        ({"optimizer": {}}, "the key 'optimizer.name' is missing; write e.g. name: adamw"),
+        ({"optimizer": {"a": {"name": "adamw"}}}, "the key 'optimizer.a.lr' is missing; write e.g. lr: 0.001"),
+        (
+            {"optimizer": {"a": {"name": "adamw", "lr": "x"}}},
+            "optimizer.a.lr is 'x'; it must be a number above 0, e.g. lr: 0.001",
+        ),
+        (
+            {"optimizer": {" ": {"name": "adamw", "lr": 1}}},
+            "one of the optimizers has an empty name; call it by a word",
+        ),
         ({"groups": {"head": {"parameters": []}}}, "groups.head: a group without patterns holds no parameters"),
         ({"task": "my task"}, "task: 'my task' names no task"),
         ({"task": "a.b:c d"}, "task: 'a.b:c d' names no task"),

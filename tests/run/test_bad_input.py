@@ -74,13 +74,39 @@ Keys = dict[str, Any]
             {"checkpoint": {"best": "val_accuracy"}},
             "checkpoint.best is 'val_accuracy', which the task 'rows' does not report",
         ),
-        ({"groups": {"head": {"parameters": "haed.*"}}}, "no parameter is left for the patterns ['haed.*'] of 'head'"),
+        (
+            {"groups": {"head": {"parameters": "haed.*"}}},
+            "the pattern 'haed.*' of 'head' matches no parameter; did you mean 'head'",
+        ),
         ({"groups": {"rest": {"parameters": "head.*"}}}, "'rest' is the group of all that no pattern matches"),
         (
             {"groups": {"a": {"parameters": "*"}, "b": {"parameters": "head.*"}}},
-            "no parameter is left for the patterns",
+            "'head.weight' is claimed twice, by 'a' ('*') and by 'b' ('head.*')",
         ),
-        ({"groups": {"a": {"parameters": "*", "lr": "fast"}}}, "lr in a group of the optimizer 'sgd' must be a number"),
+        ({"groups": {"a": {"parameters": "*", "lr": "fast"}}}, "lr of a group must be a number, or a multiple"),
+        (
+            {"groups": {"a": {"parameters": "*", "momentun": 0.5}}},
+            "a group of the optimizer 'sgd' has the key 'momentun'; did you mean 'momentum'?",
+        ),
+        (
+            {"groups": {"a": {"parameters": "*", "rho": 0.5}}},
+            "groups: 'a' has a value 'rho', and the optimizer 'sgd' has none; known are: ",
+        ),
+        (
+            {"groups": {"a": {"parameters": "*", "optimizer": "muon"}}},
+            "'a' chooses the optimizer 'muon', which there is not; there is only one",
+        ),
+        (
+            {"optimizer": {"one": {"name": "sgd", "lr": 0.1}, "two": {"name": "adamw", "lr": 0.1}}},
+            "the optimizer 'two' gets no parameters; let a group choose it",
+        ),
+        (
+            {
+                "optimizer": {"one": {"name": "sgd", "lr": 0.1}, "two": {"name": "adamw", "lr": 0.1}},
+                "groups": {"a": {"parameters": "head.*", "optimizer": "tow"}},
+            },
+            "'a' chooses the optimizer 'tow', which there is not; did you mean 'two'?",
+        ),
         ({"optimizer": {"name": "lyon", "lr": 0.1}}, "there is no optimizer called 'lyon'; did you mean 'lion'"),
         ({"optimizer": {"name": "lomo", "lr": 0.1}}, "updates within the backward pass"),
         ({"optimizer": {"name": "muon", "lr": 0.1}}, "takes only matrices, and '"),

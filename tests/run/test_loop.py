@@ -159,7 +159,7 @@ def test_several_values_and_groups_follow_their_own_schedules(small: Keys) -> No
             "optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.9, "weight_decay": 0.1},
             "groups": {
                 "head": {"parameters": "head.*", "lr": 0.5},
-                "offset": {"parameters": ["*.bias"], "weight_decay": 0.0},
+                "offset": {"parameters": ["*.bias"], "without": "head.*", "weight_decay": 0.0},
             },
             "schedule": {"lr": "cosine()", "head/lr": "constant()", "weight_decay": "linear()"},
             "total": 4,

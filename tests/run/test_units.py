@@ -226,11 +226,11 @@ def test_a_run_goes_on_with_another_batch_size_in_data_and_without_a_jump(begun:
     from cadence.findings.of_record import check_record
     from cadence.run.train import train
 
-    shown: list[Course] = []
-    record = train({**begun, "batch_size": 16}, out="run", start=shown.append)
+    shown: list[Any] = []
+    record = train({**begun, "batch_size": 16}, out="run", before=shown.append)
     # Four epochs are left, of four updates each.
-    assert [course.total for course in shown] == [30]
-    assert shown[0].resized == "8 -> 16 examples, 42 -> 30 updates"
+    assert [(outline.total, outline.batch_size) for outline in shown] == [(30, 16)]
+    assert shown[0].course.resized == "8 -> 16 examples, 42 -> 30 updates"
     assert record.result["updates"] == record.total == 30  # type: ignore[index]
     assert record.evaluations["t"].tolist() == [7, 14, 18, 22, 26, 30]
     assert record.evaluations["epoch"].tolist() == [1, 2, 3, 4, 5, 6]

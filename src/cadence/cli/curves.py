@@ -10,6 +10,8 @@ from cadence._errors import RecipeError, ScriptError
 if TYPE_CHECKING:
     from cadence.curve.curve import Curve
     from cadence.recipe.recipe import Recipe
+    from cadence.spec.nodes import Schedule
+    from cadence.spec.plan import Plan
 
 
 class Units(NamedTuple):
@@ -36,6 +38,7 @@ def curve_of(text: str, *, total: int | str | None, base: float | None, units: U
 
     if not text.endswith((".yaml", ".yml")):
         return place(text, total=total, base=1.0 if base is None else base, **units._asdict())
+    from cadence.recipe.bases import group_names
     from cadence.recipe.load import load_recipe
 
     recipe = load_recipe(Path(text))
@@ -44,9 +47,10 @@ def curve_of(text: str, *, total: int | str | None, base: float | None, units: U
     if base is not None:
         recipe = recipe.at_rate(base)
     known = {key: value for key, value in units._asdict().items() if value is not None}
-    groups = [*recipe.groups, "rest"]
+    groups = group_names(recipe)
     run = (_units(recipe) if units.steps_per_epoch is None else units)._replace(**known)
-    return place(recipe.spec, total=recipe.total, base=_bases(recipe, groups), groups=groups, **run._asdict())
+    recipe, spec = _scaled(recipe, run.batch_size)
+    return place(spec, total=recipe.total, base=_bases(recipe, groups), groups=groups, **run._asdict())
 
 
 class Drawn(NamedTuple):
@@ -117,24 +121,41 @@ def _units(recipe: Recipe) -> Units:
     return Units(run.steps_per_epoch, run.batch_size, run.tokens_per_step)
 
 
-def _bases(recipe: Recipe, groups: list[str]) -> dict[str, list[Any]]:
+def _scaled(recipe: Recipe, batch: int | None) -> tuple[Recipe, Schedule | Plan]:
+    """A recipe with the rates that its batch makes of the stated ones, and the schedule with the warmup that goes with
+    them."""
+    from cadence.curve.place import as_plan
+    from cadence.run.scaling import at_batch, climbing, scalings
+
+    if all(one.scale_lr is None for one in recipe.optimizers.values()):
+        return recipe, recipe.spec
+    if batch is None and recipe.batch_size is not None:
+        batch = recipe.batch_size * recipe.accumulate
+    if batch is None:
+        raise RecipeError(
+            f"{recipe.name}: scale_lr needs the batch of the run, which a task of one's own does not tell before it is "
+            f"run; write batch_size into the recipe, or give --batch-size"
+        )
+    found = scalings(recipe, batch)
+    return at_batch(recipe, found), climbing(as_plan(recipe.spec), recipe, found)
+
+
+def _bases(recipe: Recipe, groups: list[str]) -> dict[str, list[float]]:
     """What the recipe itself says of each value that its plan governs."""
     from cadence.curve.place import as_plan
+    from cadence.recipe.bases import base_of
 
-    own: dict[str, Any] = recipe.optimizer.arguments | {"lr": recipe.optimizer.lr}
-    for name, index in (("beta1", 0), ("beta2", 1)):
-        if "betas" in own:
-            own[name] = own["betas"][index]
-    bases: dict[str, list[Any]] = {}
-    for value in as_plan(recipe.spec).values():
-        numbers = [
-            recipe.groups[group].values.get(value, own.get(value)) if group in recipe.groups else own.get(value)
-            for group in groups
-        ]
-        if None in numbers:
-            raise RecipeError(
-                f"{recipe.name}: the schedule governs {value!r}, and the optimizer names no {value} that it could be a "
-                f"multiple of; write {value}: under optimizer"
-            )
-        bases[value] = numbers
+    plan = as_plan(recipe.spec)
+    bases: dict[str, list[float]] = {}
+    for value in plan.values():
+        bases[value] = []
+        for group in groups:
+            # A group that the plan does not govern needs none.
+            base = 1.0 if plan.governing(group, value) is None else base_of(recipe, group, value)
+            if base is None:
+                raise RecipeError(
+                    f"{recipe.name}: the schedule governs {value!r}, and the optimizer names no {value} that it could "
+                    f"be a multiple of; write {value}: under optimizer"
+                )
+            bases[value].append(base)
     return bases

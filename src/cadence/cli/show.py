@@ -56,6 +56,15 @@ def ascii_only() -> bool:
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
     """A table without frames; the last column takes what is left of the line and wraps."""
+    print(_table(console(), head, rows, title))
+
+
+def tell_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> None:
+    """The same on stderr."""
+    print(_table(console(to_stderr=True), head, rows, title), file=sys.stderr, flush=True)
+
+
+def _table(out: Console, head: Sequence[str], rows: Iterable[Sequence[str]], title: str | None) -> str:
     from rich.table import Table
     from rich.text import Text
 
@@ -68,11 +77,10 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, title: st
     for row in rows:
         # Text, not markup: a path with brackets in it is a path.
         table.add_row(*(Text(cell) for cell in row))
-    out = console()
     with out.capture() as captured:
         out.print(table)
     # Without the blanks that fill the last column: they would wrap when the window is made narrower.
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
 def _finite(data: Any) -> Any:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cadence.record.reader import Record
     from cadence.run.course import Course
     from cadence.run.loop import Progress
+    from cadence.run.outline import Outline
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,6 +37,9 @@ def train(
         int | None, typer.Option(help="Length of the run, instead of the recipe's.", show_default=False)
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Remove what is in the folder, and train anew.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be trained, parameter groups included, and stop.")
+    ] = False,
     lang: Lang = Language.en,
     as_json: AsJson = False,
 ) -> None:
@@ -45,8 +49,12 @@ def train(
     """
     from cadence._lazy import load
     from cadence.cli import live
+    from cadence.cli.show import tell_table
     from cadence.cli.words import say
 
+    if dry_run:
+        _show_outline(load("cadence.run.outline").outline(recipe, seed=seed, updates=updates), lang.value, as_json)
+        return
     run: Any = load("cadence.run.train")
     t = 0
     told = False
@@ -58,10 +66,13 @@ def train(
                 t, told = now.t, True
                 show(now)
 
-            def start(course: Course) -> None:
-                print("\n".join(_course(course, lang.value)), file=sys.stderr, flush=True)
+            def before(outline: Outline) -> None:
+                print("\n".join(_course(outline.course, lang.value)), file=sys.stderr, flush=True)
+                _tell_scaled(outline, lang.value)
+                if outline.divided:
+                    tell_table(*_groups(outline, lang.value))
 
-            record = run.train(recipe, out=out, seed=seed, updates=updates, fresh=fresh, progress=tell, start=start)
+            record = run.train(recipe, out=out, seed=seed, updates=updates, fresh=fresh, before=before, progress=tell)
     except KeyboardInterrupt:
         raise Interrupted(say(lang.value, "train_interrupted", t=t)) from None
     except CadenceError:
@@ -102,6 +113,48 @@ def _check(record: Record) -> list[Finding]:
     return check_record(record)
 
 
+def _tell_scaled(outline: Outline, lang: str) -> None:
+    """What the run's batch makes of rates that are stated for another one."""
+    import sys
+
+    for line in _scaled(outline, lang):
+        print(line, file=sys.stderr)
+
+
+def _scaled(outline: Outline, lang: str) -> list[str]:
+    from cadence.cli.words import say
+
+    lines: list[str] = []
+    for one in outline.scalings.values():
+        numbers = {"lr": f"{one.lr:.6g}", "factor": f"{one.factor:.4g}", "scaled": f"{one.scaled:.6g}"}
+        examples = {"reference": one.reference, "batch": one.batch}
+        lines.append(say(lang, "scaled", rule=say(lang, f"rule_{one.rule}"), **numbers, **examples))
+    return lines
+
+
+def _show_outline(outline: Outline, lang: str, as_json: bool) -> None:
+    from cadence.cli.show import print_json, print_table
+    from cadence.cli.words import say
+
+    if as_json:
+        print_json(outline.to_json())
+        return
+    epochs = f"{outline.total / outline.steps_per_epoch:.4g}"
+    told = say(lang, "outline", t=outline.total, epochs=epochs, n=outline.batch_size, device=outline.device["type"])
+    print(f"{outline.name}: {told}\n{outline.curve.spec}")
+    print("\n".join([*_scaled(outline, lang), ""]))
+    print_table(*_groups(outline, lang))
+
+
+def _groups(outline: Outline, lang: str) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the table of groups."""
+    from cadence.cli.words import WORDS
+    from cadence.optim.groups.groups import table_cells
+
+    head, rows = table_cells(outline.groups.rows())
+    return [WORDS[f"groups_{name}"][lang] if f"groups_{name}" in WORDS else name for name in head], rows
+
+
 def _foreign(fault: Exception, t: int) -> None:
     """A fault in the code that the recipe names: where it is, for whoever wrote it."""
     frames = traceback.extract_tb(fault.__traceback__)
@@ -115,7 +168,9 @@ def _show(record: Record, found: list[Finding], lang: str, as_json: bool, *, tra
 
     result: dict[str, Any] = dict(record.result or {})
     if as_json:
-        print_json({"folder": str(record.folder), "result": result, "findings": [f.to_json() for f in found]})
+        effects = [effect.to_json() for effect in record.effective_rates]
+        findings = [finding.to_json() for finding in found]
+        print_json({"folder": str(record.folder), "result": result, "effective_rates": effects, "findings": findings})
         return
     final: dict[str, float] = result.get("final") or {}
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in final.items()) or result.get("sentence", "")
@@ -123,6 +178,11 @@ def _show(record: Record, found: list[Finding], lang: str, as_json: bool, *, tra
     took = "?" if seconds is None else f"{seconds:.1f}"
     status = say(lang, record.status)
     print(say(lang, "ended", status=status, t=result.get("updates"), seconds=took, metrics=metrics))
+    if record.effective_rates:
+        from cadence.report.effects import effect_sentences
+
+        for line in effect_sentences(record.effective_rates, lang):
+            print(line)
     print(say(lang, "record", folder=record.folder) + ("" if trained else f" {say(lang, 'already')}"))
     if found:
         from cadence.findings.text import shown

@@ -58,6 +58,23 @@ WORDS: dict[str, dict[str, str]] = {
         "en": "{status} after {t} updates in {seconds} s: {metrics}",
         "zh": "{status}：{t} 次更新，{seconds} 秒：{metrics}",
     },
+    "scaled": {
+        "en": "Learning rate {scaled}: {lr} is stated for {reference} examples per update, and this run has {batch} "
+        "({rule}: x {factor})",
+        "zh": "学习率 {scaled}：{lr} 对应每次更新 {reference} 个样本，本次运行为 {batch} 个（{rule}：× {factor}）",
+    },
+    "rule_linear": {"en": "linear", "zh": "线性"},
+    "rule_sqrt": {"en": "square root", "zh": "平方根"},
+    "outline": {
+        "en": "{t} updates ({epochs} epochs), {n} examples each, on {device}",
+        "zh": "{t} 次更新（{epochs} 轮），每次 {n} 个样本，设备 {device}",
+    },
+    "groups_group": {"en": "group", "zh": "参数组"},
+    "groups_optimizer": {"en": "optimizer", "zh": "优化器"},
+    "groups_depth": {"en": "depth", "zh": "深度"},
+    "groups_numbers": {"en": "numbers", "zh": "参数量"},
+    "groups_frozen": {"en": "frozen", "zh": "冻结"},
+    "groups_parameters": {"en": "parameters", "zh": "参数"},
     "record": {"en": "Record: {folder}", "zh": "记录：{folder}"},
     "already": {"en": "(this run was finished before)", "zh": "（此运行先前已完成）"},
 }

@@ -52,7 +52,7 @@ class Training:
         """The recipe with this training's seed and rate."""
         assert self.rate is not None
         recipe = self.entry.recipe.changed(seed=self.seed)
-        return recipe if self.rate == recipe.optimizer.lr else recipe.at_rate(self.rate)
+        return recipe if self.rate == recipe.main.lr else recipe.at_rate(self.rate)
 
     @property
     def loss(self) -> float:
@@ -113,7 +113,7 @@ class Board:
             if training.phase == "run" and training.rate is None:
                 tried = [t for t in self.trainings if t.phase == "tuning" and t.entry is training.entry]
                 if all(t.state not in ("waiting", "running") for t in tried):
-                    training.rate = _chosen(tried, training.entry.recipe.optimizer.lr)
+                    training.rate = _chosen(tried, training.entry.recipe.main.lr)
                     _recall(training)
 
     def seconds_left(self, workers: int) -> float | None:
@@ -144,7 +144,7 @@ def _of(
         yield Training(first, group, entry, "tuning", group.tuning_seed, rate, folder, updates)
         first += 1
     for seed in group.seeds:
-        rate = None if entry.rates else entry.recipe.optimizer.lr
+        rate = None if entry.rates else entry.recipe.main.lr
         folder = root / run_folder(contest, contender, seed)
         yield Training(first, group, entry, "run", seed, rate, folder, updates)
         first += 1
@@ -156,10 +156,17 @@ def _recall(training: Training) -> None:
         return
     try:
         result, run = read_json(training.folder / RESULT), read_json(training.folder / RUN)
-        if result["status"] in ENDED and _at_rate(training, run["bases"]["lr"]):
+        if result["status"] in ENDED and _at_rate(training, _stated(run)):
             training.state, training.result, training.done = str(result["status"]), result, training.updates
     except (RecordError, KeyError, TypeError, AttributeError):
         return  # whatever it is, it is no record of this training; trained again, it says itself what is wrong
+
+
+def _stated(run: dict[str, Any]) -> list[float | None]:
+    """The base rates of a run as recipes state them: for the reference batch, where they are scaled from one."""
+    scaled: dict[str, dict[str, float]] = run.get("scale_lr") or {}
+    factor = next((one["factor"] for one in scaled.values()), 1.0)
+    return [None if base is None else base / factor for base in run["bases"]["lr"]]
 
 
 def _at_rate(training: Training, bases: list[float | None]) -> bool:
@@ -171,7 +178,7 @@ def _at_rate(training: Training, bases: list[float | None]) -> bool:
     def among(rate: float | None) -> bool:
         return rate is not None and any(base is not None and math.isclose(base, rate, rel_tol=1e-9) for base in bases)
 
-    others = {*training.entry.rates, training.entry.recipe.optimizer.lr} - {training.rate}
+    others = {*training.entry.rates, training.entry.recipe.main.lr} - {training.rate}
     return among(training.rate) or not any(among(rate) for rate in others)
 
 

@@ -39,6 +39,7 @@ from cadence.comparison.statistics import (
     paired_test,
     restricted_mean,
 )
+from cadence.record.effective import GroupEffect, together
 from cadence.record.files import write_atomically, write_json
 from cadence.record.reader import Record, load_record
 
@@ -142,6 +143,8 @@ def _recipe_summary(
         else None,
         None,
         "baseline" if recipe.name == task.baseline else _untested(runs),
+        _effects([r for seed in task.seeds if (r := records[task.name, recipe.name, seed]) is not None]),
+        None if record is None else next(iter(_mapping(record.run.get("scale_lr")).values()), None),
     )
 
 
@@ -288,6 +291,17 @@ def _final_loss(record: Record | None) -> float | None:
         return None
 
 
+def _effects(records: Sequence[Record]) -> tuple[GroupEffect, ...]:
+    """What the runs of a recipe did to each group, over all seeds."""
+    told: list[Sequence[GroupEffect]] = []
+    for record in records:
+        try:
+            told.append(record.effective_rates)
+        except RecordError:
+            continue
+    return together(told)
+
+
 def _train_loss(record: Record) -> float | None:
     losses: list[float] = record.updates["loss"].tolist() if "loss" in record.updates else []
     last = losses[-max(1, round(TRAIN_SHARE * len(losses))) :]
@@ -296,7 +310,10 @@ def _train_loss(record: Record) -> float | None:
 
 def _base_rate(record: Record) -> float | None:
     """The rate that the recipe names, or else the largest base of any group: others may be given a share of it."""
-    rate = _number(_mapping(_mapping(record.recipe).get("optimizer")).get("lr"))
+    optimizer = _mapping(_mapping(record.recipe).get("optimizer"))
+    # Of several by name the first.
+    first = optimizer if "lr" in optimizer else _mapping(next(iter(optimizer.values()), None))
+    rate = _number(first.get("lr"))
     if rate is not None:
         return rate
     bases: Sequence[float | None] = _mapping(record.run.get("bases")).get("lr") or ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
 from cadence._errors import SpecError
@@ -13,7 +12,7 @@ from cadence.curve.horizon import Horizon, horizon
 from cadence.curve.layout import Layout
 from cadence.spec.nodes import Schedule
 from cadence.spec.parse import parse
-from cadence.spec.plan import Plan, split_key
+from cadence.spec.plan import Plan, means, split_key
 from cadence.spec.shown import shown
 from cadence.spec.span import SpanLike
 from cadence.spec.value import number_of
@@ -92,7 +91,7 @@ def lay_out(
     """
     for key, _ in plan.entries:
         pattern, _ = split_key(key)
-        if pattern is not None and not any(fnmatchcase(group, pattern) for group in groups):
+        if pattern is not None and not any(means(pattern, group) for group in groups):
             raise SpecError(f"the pattern {key!r} matches no parameter group; there are {', '.join(map(repr, groups))}")
     layout = Layout(run)
     placed = tuple(layout.place(schedule) for _, schedule in plan.entries)

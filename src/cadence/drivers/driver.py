@@ -10,6 +10,8 @@ from cadence._errors import DriverError, HorizonError, SpecError, UnknownNameErr
 from cadence.curve.curve import Curve, named_groups
 from cadence.curve.edits import Entry
 from cadence.curve.horizon import UNITS, as_much_data, horizon, round_half_up
+from cadence.drivers.effective import COLUMNS, EffectiveRates
+from cadence.drivers.freezing import Freezing, freezing
 from cadence.drivers.recording import Recorder
 from cadence.drivers.state import regrouped, restored, saved, since_change
 from cadence.drivers.writer import Write, Writer
@@ -52,7 +54,14 @@ class Driver:
     """
 
     def __init__(
-        self, curve: Curve, writer: Writer, *, reduce: Reduce | None, record: Recorder | None, strict: bool
+        self,
+        curve: Curve,
+        writer: Writer,
+        *,
+        reduce: Reduce | None,
+        record: Recorder | None,
+        strict: bool,
+        effective: EffectiveRates | None = None,
     ) -> None:
         """Bind a curve to a writer and write its first values at once.
 
@@ -62,6 +71,7 @@ class Driver:
             reduce: makes metrics the same on every rank.
             record: where rows, evaluations and events go.
             strict: whether an update that nobody saw is a skipped one in any case (a loss scaler is at work).
+            effective: measures for the record what updates really did.
         """
         self.t = 0
         self._writer = writer
@@ -70,6 +80,7 @@ class Driver:
         self._reduce = reduce
         self._record = record
         self._strict = strict
+        self._effective = effective
         self._by_calls = False
         self._control = Control.over(curve)
         self._stopped = False
@@ -80,10 +91,18 @@ class Driver:
         self._columns_ahead: list[list[float]] = []
         self._ahead: Iterator[tuple[float, ...]] = iter(())
         self._first = 0
+        self._freezing = self._lasting()
+        self._frozen: tuple[bool, ...] = ()
         writer.attach(self._regroup)
         self._remember()
         self._refresh()
         self._describe()
+        if effective is not None:
+            effective.expect(0)
+        # The record is told with its first row: until then a state may be loaded that has another beginning.
+        self._untold = self._freezing.beginning()
+        if self._untold is not None:
+            self._control = self._control.noted(self._untold)
 
     # ---- what is read --------------------------------------------------------------------------------------------
 
@@ -200,6 +219,8 @@ class Driver:
             row = next(self._ahead)
         self.t = clock.done = t
         self._write(row)
+        if self._effective is not None:
+            self._effective.expect(t)
 
     def _skipped(self) -> bool:
         """No update was seen before this call: was it skipped, or is nobody training?
@@ -230,10 +251,13 @@ class Driver:
         """Add columns (loss, samples, grad_norm, ...) to the record's row of the current update.
 
         Raises:
-            DriverError: there is no record.
+            DriverError: there is no record, or a column is one of `effective_rates`.
         """
         if self._record is None:
             raise DriverError("driver.log needs a record; write drive(..., record='runs/mine')")
+        if self._effective is not None and not columns.keys().isdisjoint(COLUMNS):
+            taken = next(name for name in COLUMNS if name in columns)
+            raise DriverError(f"the column {taken!r} is that of effective_rates; log yours under another name")
         self._columns.update(columns)
 
     def observe(self, metrics: Mapping[str, Any]) -> list[Decision]:
@@ -279,7 +303,8 @@ class Driver:
         """Change values by hand from the next update on: the rest of the curve is scaled to go on from there.
 
         Args:
-            group: name or index; without one, the first group gets the number and the others keep their ratio to it.
+            group: name or index; without one, or with one that has several parts, the first of them gets the number and
+                the others keep their ratio to it.
             values: ``lr=0.01``, ``weight_decay=0.1``, ...
 
         Raises:
@@ -308,7 +333,8 @@ class Driver:
             factors[value] = self._factors(value, number, group, now)
         told = ", ".join(f"{value} = {number:g}" for value, number in numbers.items())
         where = "" if group is None else f" of group {group!r}"
-        self._edit({"t": now, "kind": "set", "factors": factors, "sentence": f"Set by hand: {told}{where}."})
+        sentence = f"Set by hand: {told}{where}."
+        self._edit({"t": now, "kind": "set", "group": group, "factors": factors, "sentence": sentence})
 
     def hold(self, length: SpanLike | None = None) -> None:
         """Keep all values as they are from the next update on; afterwards the curve goes on from there without a jump.
@@ -434,12 +460,15 @@ class Driver:
         self._clock.done = self.t
         self._idle, self._columns = 0, {}
         self._remember()
+        self._freezing, self._untold = self._lasting(), None
         if self._record is not None:
             self._record.event({"t": self.t, "kind": "resume", "sentence": f"Resumed at update {self.t}."})
             if change is not None:
                 self._record.event(dict(self.journal[-1]))
         self._refresh()
         self._describe()
+        if self._effective is not None:
+            self._effective.expect(self.t)
 
     def close(self, result: Mapping[str, Any] | None = None) -> None:
         """Finish the record: write what is buffered, and `result.json`."""
@@ -464,6 +493,7 @@ class Driver:
                     "values": curve.plan.values(),
                     "bases": {value: list(bases) for value, bases in curve.bases.items()},
                     "optimizer": self._writer.settings(),
+                    **({} if self._effective is None else self._effective.about()),
                 }
             )
 
@@ -478,11 +508,14 @@ class Driver:
             self._control = regrouped(self._control, was, names, new)
             self._describe()
         self._remember()
+        self._freezing, self._frozen = self._lasting(), ()
         self._refresh()
+        if self._effective is not None:
+            self._effective.regroup(self.t)
 
     def _refresh(self) -> None:
         """Compute and write the values anew: the curve, the groups or the update have changed."""
-        self._write = self._writer.aim(self.curve.pairs)
+        self._write = self._writer.aim(self.curve.pairs, self.curve.ratios)
         self._columns_ahead = []
         self._fill(self.t)
         self._write(next(self._ahead))
@@ -496,8 +529,12 @@ class Driver:
         if end is not None and t <= end < t + size:
             # A block ends with the curve, so that going past it comes by here.
             size = end - t + 1
+        thaw = self._freezing.change_after(t)
+        if thaw is not None and thaw < t + size:
+            size = thaw - t
         self._first, self._columns_ahead = t, self.curve.columns(t, t + size)
         self._ahead = zip(*self._columns_ahead, strict=True)
+        self._freeze(t)
         if end is not None and t > end and not self._past_end:
             self._past_end = True
             goes_on = all(isinstance(schedule, PastEnd) for _, schedule in self.curve.plan.entries)
@@ -509,6 +546,23 @@ class Driver:
                     "sentence": f"Update {t} lies past the end of the schedule at {end}; {told}.",
                 }
             )
+
+    def _lasting(self) -> Freezing:
+        """From which update on each group is trained."""
+        return freezing(self._writer.frozen(), self.curve.groups, self.curve.horizon, self.journal)
+
+    def _freeze(self, t: int) -> None:
+        """Take out of training what is frozen at update `t`, and put back what no longer is."""
+        frozen = self._freezing.at(t)
+        if frozen == self._frozen:
+            return
+        self._frozen = frozen
+        self._writer.freeze(frozen)
+        thawed = self._freezing.thawed(t, self.journal)
+        if thawed:
+            whole = list(dict.fromkeys(name.partition(":")[0] for name in thawed))
+            told = f"From update {t} on {', '.join(whole)} {'is' if len(whole) == 1 else 'are'} trained, too."
+            self._note({"t": t, "kind": "thaw", "groups": thawed, "sentence": told})
 
     def _done(self) -> int:
         """Updates done, those included that `step` has not been told of."""
@@ -527,7 +581,8 @@ class Driver:
         governed = [g for g, v in self.curve.pairs if v == value]
         if not governed:
             raise UnknownNameError(f"the plan does not govern {value!r}; {neighbours(value, self.curve.plan.values())}")
-        chosen = governed[0] if group is None else self._group(group, governed, value)
+        touched = governed if group is None else self._chosen(group, governed, value)
+        chosen = touched[0]
         current = self.curve.at(now, group=chosen, value=value)
         if current == 0:
             raise SpecError(
@@ -537,7 +592,6 @@ class Driver:
         factor = number / current
         if not math.isfinite(factor):
             raise SpecError(f"{value} is {current:g} at update {now}, too small to be scaled to {number:g}")
-        touched = governed if group is None else [chosen]
         return [factor if g in touched else None for g in range(len(self.curve.groups))]
 
     def _holdable(self, g: int, value: str, now: int, then: int) -> float:
@@ -549,12 +603,15 @@ class Driver:
             )
         return held
 
-    def _group(self, group: str | int, governed: list[int], value: str) -> int:
+    def _chosen(self, group: str | int, governed: list[int], value: str) -> list[int]:
+        """The group of that name or index, or the parts of the one of that name."""
         names = {self.curve.groups[g]: g for g in governed}
-        index = group if isinstance(group, int) else names.get(group, -1)
-        if index not in governed:
+        if group in names:
+            return [names[str(group)]]
+        found = [g for name, g in names.items() if g == group or name.partition(":")[0] == group]
+        if not found:
             raise UnknownNameError(f"no group {group!r} has a governed {value!r}; {neighbours(str(group), names)}")
-        return index
+        return found
 
     def _updates(self, length: SpanLike, what: str) -> int:
         read: Span = span(length, what)
@@ -568,7 +625,13 @@ class Driver:
         return {} if epoch is None else {"epoch": epoch}
 
     def _write_row(self, record: Recorder) -> None:
-        record.update({"t": self.t, **self._columns, **self._held()})
+        if self._untold is not None:
+            record.event(dict(self._untold))
+            self._untold = None
+        row = {"t": self.t, **self._columns, **(values := self._held())}
+        if self._effective is not None:
+            row |= self._effective.columns(values)
+        record.update(row)
         self._columns = {}
 
     def _held(self) -> dict[str, list[float | None]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any, cast
@@ -105,6 +105,9 @@ def _read(state: Mapping[str, Any], now: Curve) -> tuple[Control, int]:
     run = replace(horizon(**units), total=state["horizon"]["total"])
     bases = _bases(state, plan.values(), now)
     journal = tuple(cast("Sequence[Entry]", deepcopy(state["journal"])))
+    known = len(state["groups"])
+    was = [g if g < known else None for g in range(len(now.groups))]
+    journal = _for_all(journal, was, lambda done: lay_out(plan, run, now.groups, bases, done))
     curve = lay_out(plan, run, now.groups, bases, moving(journal))
     if len(state["rules"]) != len(curve.rules):
         raise StateError(
@@ -199,12 +202,55 @@ def regrouped(
         value: tuple(added[value][g] if former is None else numbers[former] for g, former in enumerate(was))
         for value, numbers in curve.bases.items()
     }
-    journal = tuple(_moved(entry, was) for entry in control.journal)
+    journal = _for_all(control.journal, was, lambda done: lay_out(curve.plan, curve.horizon, names, bases, done))
     return replace(control, curve=lay_out(curve.plan, curve.horizon, names, bases, moving(journal)), journal=journal)
 
 
+def _for_all(
+    journal: Sequence[Entry], was: Sequence[int | None], curve: Callable[[tuple[Entry, ...]], Curve]
+) -> tuple[Entry, ...]:
+    """A journal over other groups: what was done to all holds for those that were added since, so that ratios last.
+
+    Args:
+        journal: over the groups before.
+        was: for each group now, which one it was before; None: it was added.
+        curve: of the groups now, with the first entries of the new journal.
+    """
+    late = [g for g, former in enumerate(was) if former is None]
+    done: list[Entry] = []
+    for entry in journal:
+        moved = _moved(entry, was)
+        if late and entry["kind"] in ("set", "change", "hold"):
+            moved = _joined(moved, late, curve(moving(done)))
+        done.append(moved)
+    return tuple(done)
+
+
+def _joined(entry: Entry, late: Sequence[int], curve: Curve) -> Entry:
+    """An entry that groups take part in that were added later: in a `set` for all, in every `change` and `hold`."""
+    if entry["kind"] == "hold":
+        held = {value: list(row) for value, row in entry["values"].items()}
+        for g, value in curve.pairs:
+            if g in late and value in held:
+                held[value][g] = curve.at(int(entry["t"]), group=g, value=value)
+        return {**entry, "values": held}
+    if entry["kind"] == "set" and entry.get("group", "") is not None:
+        return entry
+    factors = {value: list(row) for value, row in entry["factors"].items()}
+    for g, value in curve.pairs:
+        if g in late and value in factors:
+            factors[value][g] = _common([x for i, x in enumerate(factors[value]) if i not in late and x is not None])
+    return {**entry, "factors": factors}
+
+
+def _common(factors: Sequence[float]) -> float | None:
+    """What all groups were multiplied by; None where they were not multiplied by the same."""
+    alike = factors and all(math.isclose(x, factors[0], rel_tol=1e-9) for x in factors)
+    return factors[0] if alike else None
+
+
 def _moved(entry: Entry, was: Sequence[int | None]) -> Entry:
-    """An entry whose tables of one number per group follow the groups; a group that was added is not touched by it."""
+    """An entry whose tables of one number per group follow the groups."""
     tables = {
         key: {
             value: [None if former is None or former >= len(row) else row[former] for former in was]

@@ -82,6 +82,7 @@ def torch_scheduler(
     run = horizon(total, steps_per_epoch, batch_size, tokens_per_step)
     check_use(plan, schedule, last_epoch=last_epoch, reduce=reduce)
     if not has_feedback(plan):
+        _check_unfrozen(optimizer)
         return CadenceLR(optimizer, plan, run, base=base, last_epoch=last_epoch, steps_per_update=steps_per_update)
     calls = _calls(steps_per_update)
     driver = drive(
@@ -89,6 +90,16 @@ def torch_scheduler(
         tokens_per_step=tokens_per_step, base=base, reduce=reduce,
     )  # fmt: skip
     return CadenceOnPlateau(optimizer, driver, calls)
+
+
+def _check_unfrozen(optimizer: Optimizer) -> None:
+    """Refuse groups that ask not to be trained for a while: a scheduler writes rates, and touches no parameter."""
+    for group in optimizer.param_groups:
+        if group.get("frozen"):
+            raise DriverError(
+                f"the group {group.get('name', '?')!r} says frozen: {group['frozen']!r}, which a torch scheduler does "
+                f"not keep; use cadence.drive, or make the groups without frozen"
+            )
 
 
 class CadenceLR(LRScheduler):
@@ -114,7 +125,7 @@ class CadenceLR(LRScheduler):
         names = named_groups(self._writer.groups())
         self._curve = lay_out(plan, run, names, bases_of(self._writer, plan, names, base))
         self._first, self._rows = 0, list[tuple[float, ...]]()
-        self._write = self._writer.aim(self._curve.pairs)
+        self._write = self._writer.aim(self._curve.pairs, self._curve.ratios)
         self._leave_bases()
         # The base rates that the curve was laid out for; torch's constructor fills `base_lrs`.
         self._known: list[float | Tensor] = []
@@ -174,7 +185,7 @@ class CadenceLR(LRScheduler):
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         self._match_groups()
         if self._writer.stale():
-            self._write = self._writer.aim(self._curve.pairs)
+            self._write = self._writer.aim(self._curve.pairs, self._curve.ratios)
         self._write(self._row())
         self._replaced = False
         lrs = [group["lr"] for group in self.optimizer.param_groups]
@@ -240,7 +251,7 @@ class CadenceLR(LRScheduler):
         if "lr" in bases:
             bases["lr"] = tuple(float(x) for x in self.base_lrs)
         self._curve, self._rows = lay_out(plan, self._curve.horizon, names, bases), []
-        self._write = self._writer.aim(self._curve.pairs)
+        self._write = self._writer.aim(self._curve.pairs, self._curve.ratios)
         self._known = self._bases()
 
     def _bases(self) -> list[float | Tensor]:

@@ -10,9 +10,10 @@ import torch
 from torch.optim import Optimizer
 
 from cadence._errors import DriverError, UnknownNameError, neighbours
+from cadence.drivers.effective import Gauge
 from cadence.drivers.torch_hooks import count_updates, notice_gradients, notice_groups
 from cadence.drivers.torch_modes import Switch, switches_of
-from cadence.drivers.writer import Clock, Regroup, Row, Write, Writer, no_optimizer
+from cadence.drivers.writer import Clock, Ratios, Regroup, Row, Write, Writer, no_optimizer
 
 Group: TypeAlias = dict[str, Any]
 
@@ -40,6 +41,7 @@ class TorchWriter(Writer):
         self._lists: list[list[Group]] = []
         self._members: list[list[Group]] = []
         self._tensors: dict[tuple[int, str], torch.Tensor] = {}
+        self._says: list[Any] = []
         self._listener: weakref.WeakMethod[Regroup] | None = None
         self._switches: list[Switch] = []
 
@@ -74,10 +76,11 @@ class TorchWriter(Writer):
     def remember(self, group: int, value: str, base: float) -> None:
         self._all()[group][f"initial_{value}"] = base
 
-    def aim(self, pairs: Sequence[tuple[int, str]]) -> Write:
+    def aim(self, pairs: Sequence[tuple[int, str]], ratios: Ratios) -> Write:
         self._pairs = list(pairs)
         self._lists = [optimizer.param_groups for optimizer in self._optimizers]
         self._members = [list(groups) for groups in self._lists]
+        self._says = self.frozen()
         self._own_tensors()
         return self._fastest()
 
@@ -95,8 +98,25 @@ class TorchWriter(Writer):
         values = dict.fromkeys(value for optimizer in self._optimizers for value in values_of(optimizer))
         return {value: [_read(group, value) for group in self._all()] for value in values}
 
+    def frozen(self) -> list[Any]:
+        return [group.get("frozen") for group in self._all()]
+
+    def freeze(self, groups: Sequence[bool]) -> None:
+        for group, frozen in zip(self._all(), groups, strict=True):
+            if group.get("frozen") is None:
+                continue
+            for parameter in group["params"]:
+                parameter.requires_grad_(not frozen)
+                if frozen:
+                    parameter.grad = None
+
     def training(self) -> bool:
         return self._clock.graded or any(p.grad is not None for group in self._all() for p in group["params"])
+
+    def gauge(self) -> Gauge:
+        from cadence.drivers.torch_effective import TorchGauge
+
+        return TorchGauge(self._optimizers)
 
     def fault(self) -> str | None:
         return next((told for switch in self._switches if (told := switch.fault()) is not None), None)
@@ -160,8 +180,12 @@ class TorchWriter(Writer):
         return False
 
     def _changed(self) -> None:
-        """Put tensors back where they were, and tell who writes that the groups are others now."""
+        """Put tensors and lengths back where they were, and tell who writes that the groups are others now."""
         was, groups = self._former(), self._all()
+        for former, group in zip(was, groups, strict=True):
+            # A state from before the group was given a length knows nothing of it.
+            if former is not None and self._says[former] is not None:
+                group.setdefault("frozen", self._says[former])
         now = dict(zip(was, groups, strict=True))
         for (former, value), tensor in self._tensors.items():
             if former in now:
@@ -247,7 +271,7 @@ def values_of(optimizer: Optimizer) -> list[str]:
     for group in optimizer.param_groups:
         for name, x in group.items():
             numeric = isinstance(x, (int, float)) and not isinstance(x, bool)
-            if (numeric or isinstance(x, torch.Tensor)) and not name.startswith("initial_"):
+            if (numeric or isinstance(x, torch.Tensor)) and name != "frozen" and not name.startswith("initial_"):
                 names.append(name)
         if group.get("betas") is not None:
             names += list(BETAS)

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from cadence._errors import CadenceError, ScriptError
 from cadence.conversion.doors import inspect
-from cadence.curve.place import place
+from cadence.curve.place import as_plan, place
 from cadence.findings.config import is_config, read_config
 from cadence.findings.course import Course, course_of, course_of_native
 from cadence.findings.expect import waypoints
@@ -167,7 +167,9 @@ def _yaml(path: Path, told: _Told) -> Iterator[Finding]:
 
 
 def _recipe(path: Path, text: str, told: _Told) -> Iterator[Finding]:
+    from cadence.recipe.bases import base_of, group_names
     from cadence.recipe.load import recipe_from_text
+    from cadence.spec.groups import REST
     from cadence.spec.span import span
 
     recipe = recipe_from_text(text, path.name, name=path.stem)
@@ -178,9 +180,12 @@ def _recipe(path: Path, text: str, told: _Told) -> Iterator[Finding]:
     length = told.total if told.total is not None else recipe.total
     if span(length).unit in ("samples", "tokens"):
         return
-    curve = place(
-        recipe.spec, total=length, steps_per_epoch=each, base=told.base or recipe.optimizer.lr, groups=["rest"]
-    )
+    if told.base is not None:
+        recipe = recipe.at_rate(told.base)
+    # The rest first: its course is looked at.
+    groups = sorted(group_names(recipe), key=lambda group: group != REST)
+    base = {v: [base_of(recipe, group, v) or 1.0 for group in groups] for v in as_plan(recipe.spec).values()}
+    curve = place(recipe.spec, total=length, steps_per_epoch=each, base=base, groups=groups)
     course = replace(course_of(curve), expected=told.expected, at=view.spot("schedule"))
     yield from _placed(findings_of("course", course), str(path), view.lines)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from cadence._errors import OptimizerError
+from cadence.optim.groups.groups import Groups
 
 Framework: TypeAlias = Literal["torch", "paddle"]
 """A framework whose parameters an optimizer trains."""
@@ -86,6 +87,8 @@ def trained(name: str, params: Any) -> Trained:
     Raises:
         OptimizerError: nothing that can be trained.
     """
+    if isinstance(params, Groups):
+        params = params.entries()
     kind = kind_of(params)
     if kind is not None and callable(getattr(params, "named_parameters", None)):
         return Trained(kind, _trainable(name, params, kind), params)

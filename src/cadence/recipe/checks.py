@@ -8,6 +8,8 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from cadence._errors import RecipeError, SpecError
+from cadence.spec.groups import frozen as frozen_for
+from cadence.spec.groups import plain_length
 from cadence.spec.nodes import EarlyStop
 from cadence.spec.parse import parse
 from cadence.spec.plan import Plan
@@ -70,6 +72,11 @@ def stop(x: str | None) -> str | None:
     if not isinstance(found, EarlyStop):
         raise SpecError(f"{x!r:.80} is no rule that ends a run; write e.g. early_stop('val_loss', patience='5 epochs')")
     return repr(found)
+
+
+def frozen(x: bool | int | str | None) -> bool | int | str | None:
+    """For how long a group is not trained, in one form: who says the same is equal, with one hash."""
+    return plain_length(frozen_for(x))
 
 
 def _text(x: str) -> str:

@@ -13,6 +13,9 @@ from pydantic.fields import FieldInfo
 
 from cadence._errors import CadenceError, RecipeError, neighbours
 
+ONE, SEVERAL = "(one)", "(several)"
+"""What a key is told to hold that takes one thing or a mapping from names to several."""
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -73,12 +76,13 @@ def shown(x: object) -> str:
 def _path(loc: tuple[int | str, ...], model: type[BaseModel]) -> tuple[list[str], type[BaseModel]]:
     """Keys from the top to the fault, without pydantic's names of types in between, and the last key's model."""
     path: list[str] = []
-    parts = [str(part) for part in loc]
+    several = SEVERAL in loc
+    parts = [str(part) for part in loc if part not in (ONE, SEVERAL)]
     while parts:
         path.append(parts.pop(0))
         field = model.model_fields.get(path[-1])
         inner = _model_of(field) if field else None
-        if inner is not None and parts and typing.get_origin(field and field.annotation) is dict:
+        if inner is not None and parts and (several or typing.get_origin(field and field.annotation) is dict):
             path.append(parts.pop(0))
         if inner is None or not parts:
             break
@@ -90,7 +94,8 @@ def _model_of(field: FieldInfo) -> type[BaseModel] | None:
     kinds = [field.annotation]
     if typing.get_origin(field.annotation) in (typing.Union, types.UnionType, dict):
         kinds = list(typing.get_args(field.annotation))
-    return next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
+    bare = [typing.get_args(kind)[0] if typing.get_origin(kind) is typing.Annotated else kind for kind in kinds]
+    return next((k for k in bare if isinstance(k, type) and issubclass(k, BaseModel)), None)
 
 
 def _wanted(model: type[BaseModel], key: str) -> Wanted | None:

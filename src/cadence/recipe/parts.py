@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from cadence._errors import RecipeError
 from cadence.recipe import checks
 from cadence.recipe.checks import Text
-from cadence.recipe.faults import Wanted, plain
+from cadence.recipe.faults import ONE, SEVERAL, Wanted, plain
+from cadence.spec.groups import wanted
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 OPEN = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
 """For keys that pass on arguments of somebody else's functions."""
+
+
+class ScaleRecipe(BaseModel):
+    """What a base rate was stated for, and how it becomes that of the run's batch."""
+
+    model_config = STRICT
+
+    rule: Annotated[
+        Literal["linear", "sqrt"],
+        Field(description="linear: in proportion to the batch; sqrt: to its square root"),
+        Wanted("linear or sqrt", "linear"),
+    ]
+    reference_batch: Annotated[
+        int,
+        Field(description="examples in one update that lr is stated for", ge=1),
+        Wanted("a whole number of at least 1", "256"),
+    ]
+    warmup: Annotated[
+        int | str | None,
+        Field(description="length of a climb from the rate of the reference batch to the scaled one, or null"),
+        AfterValidator(lambda x: x if x is None else checks.length(x)),
+        Wanted("a number of updates, a length such as '5 epochs', or null", "5 epochs"),
+    ] = None
 
 
 class OptimizerRecipe(BaseModel):
@@ -32,6 +57,11 @@ class OptimizerRecipe(BaseModel):
         Field(description="base learning rate, which the schedule multiplies", gt=0),
         Wanted("a number above 0", "0.001"),
     ]
+    scale_lr: Annotated[
+        ScaleRecipe | None,
+        Field(description="lr is stated for a reference batch, and scaled to the run's; null: it is as it is"),
+        Wanted("a mapping with rule and reference_batch, or null", "{rule: linear, reference_batch: 256}"),
+    ] = None
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -44,6 +74,14 @@ class OptimizerRecipe(BaseModel):
         return self
 
 
+def one_or_several(x: object) -> str:
+    """Whether the value of `optimizer` is one, or a mapping from names to several."""
+    if not isinstance(x, Mapping):
+        return ONE
+    values = list(cast("Mapping[object, object]", x).values())
+    return SEVERAL if values and all(isinstance(v, (Mapping, OptimizerRecipe)) for v in values) else ONE
+
+
 class GroupRecipe(BaseModel):
     """A group of parameters with values of its own (`lr`, `weight_decay`, ...) beside the patterns."""
 
@@ -51,25 +89,43 @@ class GroupRecipe(BaseModel):
 
     parameters: Annotated[
         Text | list[Text],
-        Field(description="patterns of parameter names, as a shell matches files: head.*"),
-        Wanted("a pattern of parameter names, or a list of them", '["*.bias", "*norm*"]'),
+        Field(description="patterns: head.*, re:..., type:LayerNorm, role:bias, depth:0-3"),
+        Wanted("a pattern of parameters, or a list of them", '["head.*", "role:embedding"]'),
     ]
+    without: Annotated[
+        Text | list[Text] | None,
+        Field(description="patterns of parameters that are left out"),
+        Wanted("a pattern of parameters, a list of them, or null", '"head.bias"'),
+    ] = None
+    optimizer: Annotated[
+        Text | None,
+        Field(description="which of several optimizers trains it; null: the first"),
+        Wanted("the name of one of the optimizers, or null", "matrices"),
+    ] = None
+    frozen: Annotated[
+        bool | int | str | None,
+        Field(description="for how long it is not trained; true: always"),
+        AfterValidator(checks.frozen),
+        Wanted("a number of updates, a length such as '3 epochs', true, or null", "3 epochs"),
+    ] = None
+    layer_decay: Annotated[
+        float | None,
+        Field(description="instead of the recipe's", gt=0, le=1),
+        Wanted("a number above 0 and at most 1, or null", "0.75"),
+    ] = None
+    no_decay: Annotated[
+        bool | None, Field(description="instead of the recipe's"), Wanted("true, false or null", "true")
+    ] = None
 
     @property
-    def patterns(self) -> list[str]:
-        """The patterns as a list."""
-        return [self.parameters] if isinstance(self.parameters, str) else list(self.parameters)
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """What the group has of its own."""
-        return dict(self.model_extra or {})
+    def keys(self) -> dict[str, Any]:
+        """The group's keys, its own values among them, as `cadence.spec.groups.wanted` reads them."""
+        return self.model_dump()
 
     @model_validator(mode="after")
     def _checked(self) -> GroupRecipe:
-        plain(self.values, "a group")
-        if not self.patterns:
-            raise RecipeError("a group without patterns holds no parameters; write e.g. parameters: 'head.*'")
+        plain(dict(self.model_extra or {}), "a group")
+        wanted(self.keys)
         return self
 
 

@@ -8,19 +8,20 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, ValidationError, model_validator
 
 from cadence._errors import RecipeError
 from cadence.recipe import checks
 from cadence.recipe.checks import Text
-from cadence.recipe.faults import Wanted, plain, sentence
-from cadence.recipe.parts import STRICT, CheckpointRecipe, GroupRecipe, OptimizerRecipe, TuneRecipe
+from cadence.recipe.faults import ONE, SEVERAL, Wanted, plain, sentence
+from cadence.recipe.parts import STRICT, CheckpointRecipe, GroupRecipe, OptimizerRecipe, TuneRecipe, one_or_several
 from cadence.recipe.writing import to_yaml
+from cadence.spec.groups import Division, division, group_name
 from cadence.spec.nodes import EarlyStop, Schedule
 from cadence.spec.parse import parse
 from cadence.spec.plan import Plan
 
-NOT_CONTENT = ("name", "tune", "loggers", "tags", "notes")
+NOT_CONTENT = ("name", "tune", "loggers", "effective_rates", "tags", "notes")
 """Keys that change nothing about the training, and so are not part of its hash."""
 
 
@@ -74,17 +75,26 @@ class Recipe(BaseModel):
         Wanted("the name of a device, or auto", "cpu"),
     ] = "auto"
     optimizer: Annotated[
-        OptimizerRecipe,
-        Field(description="name, lr (the base rate), and the method's own arguments"),
+        Annotated[OptimizerRecipe, Tag(ONE)] | Annotated[dict[Text, OptimizerRecipe], Tag(SEVERAL)],
+        Discriminator(one_or_several),
+        Field(description="name, lr (the base rate), and the method's own arguments; or several of these by names"),
         Wanted("a mapping with name and lr", "{name: adamw, lr: 0.001, weight_decay: 0.01}"),
     ]
     groups: Annotated[
         dict[Text, GroupRecipe],
-        Field(
-            description="parameter groups by name; a parameter goes to the first whose pattern matches, else to 'rest'"
-        ),
-        Wanted("a mapping from name to patterns and values", "{no_decay: {parameters: '*.bias', weight_decay: 0}}"),
+        Field(description="parameter groups by name: patterns and values; what none claims belongs to 'rest'"),
+        Wanted("a mapping from name to patterns and values", "{head: {parameters: 'head.*', lr: x10}}"),
     ] = {}
+    no_decay: Annotated[
+        bool,
+        Field(description="no weight decay for biases, normalisation and gains"),
+        Wanted("true or false", "true"),
+    ] = False
+    layer_decay: Annotated[
+        float | None,
+        Field(description="factor of the rate from one depth of the model to the one before; null: none", gt=0, le=1),
+        Wanted("a number above 0 and at most 1, or null", "0.75"),
+    ] = None
     schedule: Annotated[
         str | dict[str, str | int | float],
         Field(description="a schedule as text, or one for each of several values: {lr: ..., weight_decay: ...}"),
@@ -159,6 +169,11 @@ class Recipe(BaseModel):
         Field(description="rates that `cadence compare` tries first: factors of optimizer.lr, or lr itself"),
         Wanted("a mapping with factors or lr, or null", "{factors: [0.333, 1, 3]}"),
     ] = None
+    effective_rates: Annotated[
+        int | None,
+        Field(description="updates between measurements of what the optimizer really did to each group", ge=1),
+        Wanted("a whole number of at least 1, or null", "20"),
+    ] = 20
     threads: Annotated[
         int,
         Field(description="threads of one worker process", ge=1, le=4096),
@@ -186,6 +201,11 @@ class Recipe(BaseModel):
         plain(self.model_args, "model_args")
         if self.model_args and self.model is None:
             raise RecipeError("model_args is given without model; write model: package.module:function too, or neither")
+        for name in self.groups:
+            group_name(name)
+        for name in self.optimizers:
+            if not name.strip():
+                raise RecipeError("one of the optimizers has an empty name; call it by a word")
         if self.nonfinite == "error" and self.precision == "fp16":
             raise RecipeError(
                 "precision fp16 overflows now and then as a matter of course, and its loss scaler skips such updates; "
@@ -194,6 +214,22 @@ class Recipe(BaseModel):
         if not self.name.strip():
             raise RecipeError("name is empty; write a name, or leave the key out")
         return self
+
+    @property
+    def optimizers(self) -> dict[str, OptimizerRecipe]:
+        """The optimizers by name, in the order written; one that is alone is called ``"optimizer"``."""
+        return {"optimizer": self.optimizer} if isinstance(self.optimizer, OptimizerRecipe) else dict(self.optimizer)
+
+    @property
+    def main(self) -> OptimizerRecipe:
+        """The optimizer whose rate is the recipe's: the only one, or the first."""
+        return next(iter(self.optimizers.values()))
+
+    @property
+    def division(self) -> Division:
+        """How the model's parameters are to be divided."""
+        groups = {name: group.keys for name, group in self.groups.items()}
+        return division(groups, no_decay=self.no_decay, layer_decay=self.layer_decay)
 
     @property
     def spec(self) -> Schedule | Plan:
@@ -214,13 +250,18 @@ class Recipe(BaseModel):
             return []
         if self.tune.lr is not None:
             return list(self.tune.lr)
-        return [self.optimizer.lr * factor for factor in self.tune.factors or []]
+        return [self.main.lr * factor for factor in self.tune.factors or []]
 
     @property
     def content_hash(self) -> str:
         """64 hexadecimal digits over everything that shapes the training, which the keys of `NOT_CONTENT` do not."""
         # Without defaults, so that a key that a later version adds changes no hash, and runs are found again.
         content = self.model_dump(exclude=set(NOT_CONTENT), exclude_defaults=True)
+        # What depends on the order that it is written in: of a plan the last key counts, of optimizers the first.
+        mappings = (self.groups, self.optimizers, self.schedule)
+        orders = [list(x) for x in mappings if isinstance(x, dict) and len(x) > 1]
+        if orders:
+            content["order"] = orders
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -240,8 +281,12 @@ class Recipe(BaseModel):
         return Recipe(**{**self.model_dump(), **keys})
 
     def at_rate(self, lr: float) -> Recipe:
-        """The same recipe with another base rate."""
-        return self.changed(optimizer={**self.optimizer.model_dump(), "lr": lr})
+        """The same recipe with another base rate; further optimizers keep their ratio to the first."""
+        factor = lr / self.main.lr
+        first, *others = self.optimizers
+        rates = {first: lr, **{name: self.optimizers[name].lr * factor for name in others}}
+        changed = {name: {**one.model_dump(), "lr": rates[name]} for name, one in self.optimizers.items()}
+        return self.changed(optimizer=changed[first] if isinstance(self.optimizer, OptimizerRecipe) else changed)
 
     def to_yaml(self) -> str:
         """The recipe as YAML, all defaults written out. Reading it gives an equal recipe."""

@@ -10,6 +10,7 @@ from typing import Any, cast
 from cadence._errors import HorizonError, RecipeError, neighbours
 from cadence.curve.horizon import UNITS, Horizon, as_much_data, epochs_done, horizon, round_half_up, units_of
 from cadence.recipe.recipe import Recipe
+from cadence.run.scaling import Scalings, climbing, scalings
 from cadence.run.units import Epoch, epoch_of
 from cadence.spec.nodes import EarlyStop, Plateau, Rule, Schedule, walk
 from cadence.spec.plan import Plan
@@ -32,6 +33,8 @@ class Course:
         plan: what governs the optimizer's values, the rule that ends the run included.
         overflow_ends: whether a gradient that is not finite ends the run.
         best: metric whose best checkpoint is kept, and whether ``"min"`` or ``"max"`` of it is best; None: none is.
+        scalings: of base rates that are stated for another batch.
+        effective_rates: updates between measurements of what the optimizer did; None: nothing is measured.
         epoch: what an epoch is, in updates and rows.
         evaluate_from, checkpoint_from: update from which their distances are counted; another than 0 where updates
             had another size before.
@@ -48,6 +51,8 @@ class Course:
     plan: Plan
     overflow_ends: bool
     best: tuple[str, str] | None
+    scalings: Scalings
+    effective_rates: int | None
     epoch: Epoch
     evaluate_from: Fraction = Fraction(0)
     checkpoint_from: Fraction = Fraction(0)
@@ -77,7 +82,8 @@ def settle(recipe: Recipe, task: Task, split: Split, world: int = 1) -> Course:
     data = task.data
     batch_size = recipe.batch_size if recipe.batch_size is not None else data.default_batch_size
     epoch = epoch_of(data, batch_size, recipe.accumulate, world, drop_last=recipe.drop_last)
-    plan = governing(recipe)
+    found = scalings(recipe, epoch.samples)
+    plan = climbing(governing(recipe), recipe, found)
     _check_units(recipe, plan, task)
     tokens = None if data.tokens_per_example is None else epoch.samples * data.tokens_per_example
     run = horizon(recipe.total, epoch.updates, epoch.samples, tokens)
@@ -95,6 +101,8 @@ def settle(recipe: Recipe, task: Task, split: Split, world: int = 1) -> Course:
         plan=plan,
         overflow_ends=recipe.nonfinite == "error",
         best=_best(recipe, task),
+        scalings=found,
+        effective_rates=recipe.effective_rates,
         epoch=epoch,
     )
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from cadence._errors import RecipeError, neighbours
 from cadence._lazy import need
+from cadence.optim.groups.groups import Groups
 from cadence.recipe.recipe import Recipe
 from cadence.tasks import Batch, Task
 
@@ -34,12 +35,17 @@ class Update(NamedTuple):
 
 
 class Engine(abc.ABC):
-    """Model, optimizer and arithmetic of one framework. Counts nothing, decides nothing, writes no record."""
+    """Model, optimizers and arithmetic of one framework. Counts nothing, decides nothing, writes no record."""
 
     @property
     @abc.abstractmethod
-    def optimizer(self) -> Any:
-        """The optimizer, as `drive` takes it."""
+    def optimizers(self) -> list[Any]:
+        """The optimizers, as `drive` takes them: at least one."""
+
+    @property
+    @abc.abstractmethod
+    def groups(self) -> Groups:
+        """What the model's parameters were divided into."""
 
     @property
     @abc.abstractmethod

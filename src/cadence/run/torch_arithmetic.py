@@ -5,13 +5,26 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, cast
 
 import torch
 
 from cadence._errors import RecipeError
 
 Precision = Literal["fp32", "bf16", "fp16"]
+
+
+class Stepped(Protocol):
+    """What is stepped: an optimizer, or several that step as one."""
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """The groups of parameters."""
+        ...
+
+    def step(self) -> Any:
+        """Change the weights."""
+        ...
 
 
 class Arithmetic(abc.ABC):
@@ -31,15 +44,15 @@ class Arithmetic(abc.ABC):
         """Add the gradients of this loss to those that are there."""
 
     @abc.abstractmethod
-    def clip(self, optimizer: torch.optim.Optimizer, weights: Sequence[torch.Tensor], norm: float) -> torch.Tensor:
+    def clip(self, optimizer: Stepped, weights: Sequence[torch.Tensor], norm: float) -> torch.Tensor:
         """Clip the gradients to a global norm; returns the norm before, in the loss's own scale."""
 
     @abc.abstractmethod
-    def skip(self, optimizer: torch.optim.Optimizer) -> None:
+    def skip(self, optimizer: Stepped) -> None:
         """In the place of `step`, where gradients are known not to be finite: no weight is changed."""
 
     @abc.abstractmethod
-    def step(self, optimizer: torch.optim.Optimizer) -> None:
+    def step(self, optimizer: Stepped) -> None:
         """Change the weights; an update with gradients that are not finite may be skipped where a scaler is at work."""
 
 
@@ -56,13 +69,13 @@ class Plain(Arithmetic):
     def backward(self, loss: torch.Tensor) -> None:
         loss.backward()
 
-    def clip(self, optimizer: torch.optim.Optimizer, weights: Sequence[torch.Tensor], norm: float) -> torch.Tensor:
+    def clip(self, optimizer: Stepped, weights: Sequence[torch.Tensor], norm: float) -> torch.Tensor:
         return torch.nn.utils.clip_grad_norm_(weights, norm)
 
-    def skip(self, optimizer: torch.optim.Optimizer) -> None:
+    def skip(self, optimizer: Stepped) -> None:
         pass
 
-    def step(self, optimizer: torch.optim.Optimizer) -> None:
+    def step(self, optimizer: Stepped) -> None:
         optimizer.step()
 
 
@@ -83,13 +96,13 @@ class Mixed(Arithmetic):
     def backward(self, loss: torch.Tensor) -> None:
         loss.backward()
 
-    def clip(self, optimizer: torch.optim.Optimizer, weights: Sequence[torch.Tensor], norm: float) -> torch.Tensor:
+    def clip(self, optimizer: Stepped, weights: Sequence[torch.Tensor], norm: float) -> torch.Tensor:
         return torch.nn.utils.clip_grad_norm_(weights, norm)
 
-    def skip(self, optimizer: torch.optim.Optimizer) -> None:
+    def skip(self, optimizer: Stepped) -> None:
         pass
 
-    def step(self, optimizer: torch.optim.Optimizer) -> None:
+    def step(self, optimizer: Stepped) -> None:
         optimizer.step()
 
 
@@ -110,17 +123,17 @@ class Scaled(Arithmetic):
     def backward(self, loss: torch.Tensor) -> None:
         self._scaler.scale(loss).backward()
 
-    def clip(self, optimizer: torch.optim.Optimizer, weights: Sequence[torch.Tensor], norm: float) -> torch.Tensor:
+    def clip(self, optimizer: Stepped, weights: Sequence[torch.Tensor], norm: float) -> torch.Tensor:
         # Unscaled first: a limit on the norm of scaled gradients would mean something else at every scale.
-        self._scaler.unscale_(optimizer)
+        self._scaler.unscale_(cast("torch.optim.Optimizer", optimizer))
         return torch.nn.utils.clip_grad_norm_(weights, norm)
 
-    def skip(self, optimizer: torch.optim.Optimizer) -> None:
+    def skip(self, optimizer: Stepped) -> None:
         # The scaler sees it as well, skips, and lowers its scale.
         self.step(optimizer)
 
-    def step(self, optimizer: torch.optim.Optimizer) -> None:
-        self._scaler.step(optimizer)
+    def step(self, optimizer: Stepped) -> None:
+        self._scaler.step(cast("torch.optim.Optimizer", optimizer))
         self._scaler.update()
 
 

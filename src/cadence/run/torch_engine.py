@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import os
 import random
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -14,14 +13,15 @@ import numpy as np
 import torch
 
 from cadence._errors import RecipeError, StateError, TaskError
-from cadence.optim.habits import OWN_LOOP
-from cadence.optim.make import optimizer as make_optimizer
+from cadence.optim.groups.groups import Groups
+from cadence.optim.groups.torch_tree import torch_tree
 from cadence.recipe.recipe import Recipe
+from cadence.run.division import divided
 from cadence.run.engine import Engine, Update
 from cadence.run.imports import called
 from cadence.run.torch_arithmetic import Arithmetic, arithmetic
 from cadence.run.torch_finite import Guard, finite, overflowed
-from cadence.run.torch_groups import parameter_groups
+from cadence.run.torch_optimizers import Together, torch_optimizers
 from cadence.run.torch_state import (
     Parts,
     put_together,
@@ -52,24 +52,21 @@ def open_engine(recipe: Recipe, task: Task) -> Generator[Engine, None, None]:
     with _own_randomness(recipe.seed, recipe.threads, device):
         model = _model(recipe, task).to(device)
         model.train()
-        optimizer = make_optimizer(
-            recipe.optimizer.name,
-            parameter_groups(model, recipe.groups),
-            lr=recipe.optimizer.lr,
-            **recipe.optimizer.arguments,
-        )
-        _check_steps_alone(optimizer, recipe.optimizer.name)
+        groups = divided(torch_tree(model), recipe)
+        optimizers = Together(torch_optimizers(recipe, groups))
         guard = finite if recipe.nonfinite is None else overflowed
-        yield TorchEngine(model, optimizer, loss, {task.metric_name: metric}, means, device, recipe.clip_norm, guard)
+        metrics = {task.metric_name: metric}
+        yield TorchEngine(model, optimizers, groups, loss, metrics, means, device, recipe.clip_norm, guard)
 
 
 @final
 class TorchEngine(Engine):
-    """One model and one optimizer on one device.
+    """One model and its optimizers on one device.
 
     Args:
         model: in training mode, on the device.
-        optimizer: over its parameters.
+        optimizers: over its parameters.
+        groups: what its parameters were divided into.
         loss: mean over the targets.
         metrics: name -> mean over the targets.
         means: how forward and backward are computed.
@@ -81,7 +78,8 @@ class TorchEngine(Engine):
     def __init__(
         self,
         model: torch.nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizers: Together,
+        groups: Groups,
         loss: Compare,
         metrics: dict[str, Compare],
         means: Arithmetic,
@@ -90,18 +88,23 @@ class TorchEngine(Engine):
         guard: Guard,
     ) -> None:
         self._model = model
-        self._optimizer = optimizer
+        self._optimizers = optimizers
+        self._groups = groups
         self._loss = loss
         self._metrics = metrics
         self._means = means
         self._device = device
         self._clip_norm = clip_norm
         self._guard = guard
-        self._weights = [p for group in optimizer.param_groups for p in group["params"]]
+        self._weights = [p for group in optimizers.param_groups for p in group["params"]]
 
     @property
-    def optimizer(self) -> torch.optim.Optimizer:
-        return self._optimizer
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        return self._optimizers.members
+
+    @property
+    def groups(self) -> Groups:
+        return self._groups
 
     @property
     def scaler(self) -> torch.amp.GradScaler | None:
@@ -119,7 +122,7 @@ class TorchEngine(Engine):
 
     def update(self, batches: Sequence[Batch]) -> Update:
         means = self._means
-        self._optimizer.zero_grad()
+        self._optimizers.zero_grad()
         if len(batches) == 1:
             examples = batches[0].examples
             loss = self._forward(batches[0])
@@ -128,12 +131,12 @@ class TorchEngine(Engine):
             examples, loss = self._accumulate(batches)
         bad = self._guard(self._model)
         if bad:
-            means.skip(self._optimizer)
+            means.skip(self._optimizers)
             return Update(loss.item(), examples, None, bad)
         norm = None
         if self._clip_norm is not None:
-            norm = means.clip(self._optimizer, self._weights, self._clip_norm)
-        means.step(self._optimizer)
+            norm = means.clip(self._optimizers, self._weights, self._clip_norm)
+        means.step(self._optimizers)
         # Read last: on an accelerator this is where the processor waits for it.
         return Update(loss.item(), examples, None if norm is None else norm.item())
 
@@ -174,8 +177,8 @@ class TorchEngine(Engine):
     @contextlib.contextmanager
     def _judging(self) -> Generator[None, None, None]:
         """Model, and optimizers that average weights, in the mode they are judged in; random numbers as they were."""
-        both: list[Any] = [self._model, self._optimizer]
-        modes = [one for one in both if callable(getattr(one, "eval", None))]
+        everyone: list[Any] = [self._model, *self._optimizers.members]
+        modes = [one for one in everyone if callable(getattr(one, "eval", None))]
         before = random_state()
         for one in modes:
             one.eval()
@@ -192,7 +195,7 @@ class TorchEngine(Engine):
         with self._judging():
             state = {
                 "model": self._model.state_dict(),
-                "optimizer": self._optimizer.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in self._optimizers.members],
                 "scaler": {} if scaler is None else scaler.state_dict(),
                 "random": random_state(),
             }
@@ -204,7 +207,8 @@ class TorchEngine(Engine):
         state = put_together(rest, read_tensors(tensors))
         try:
             self._model.load_state_dict(state["model"])
-            self._optimizer.load_state_dict(state["optimizer"])
+            for optimizer, saved in zip(self._optimizers.members, state["optimizers"], strict=True):
+                optimizer.load_state_dict(saved)
             if self._means.scaler is not None:
                 self._means.scaler.load_state_dict(state["scaler"])
         except (RuntimeError, ValueError, KeyError) as fault:
@@ -212,8 +216,9 @@ class TorchEngine(Engine):
                 f"the checkpoint {tensors} does not fit this recipe's model or optimizer "
                 f"({str(fault).splitlines()[0]}); train anew into another folder, or with fresh=True"
             ) from fault
-        if callable(begin := getattr(self._optimizer, "train", None)):
-            begin()
+        for optimizer in self._optimizers.members:
+            if callable(begin := getattr(optimizer, "train", None)):
+                begin()
         set_random_state(state["random"])
 
     def reduce(self, metrics: dict[str, float]) -> dict[str, float]:
@@ -226,16 +231,6 @@ def _model(recipe: Recipe, task: Task) -> torch.nn.Module:
         where = f"model {recipe.model!r}" if recipe.model else f"the task {task.name!r}"
         raise RecipeError(f"{where} gives a {type(model).__name__}; it must return a torch.nn.Module")
     return model
-
-
-def _check_steps_alone(optimizer: torch.optim.Optimizer, name: str) -> None:
-    """Refuse methods that need more for an update than one gradient of the loss."""
-    reason = OWN_LOOP.get(type(optimizer).__name__)
-    if reason is not None:
-        raise RecipeError(f"the optimizer {name!r} {reason}, which a recipe cannot give; choose another method")
-    closure = inspect.signature(type(optimizer).step).parameters.get("closure")
-    if closure is not None and closure.default is inspect.Parameter.empty:
-        raise RecipeError(f"the optimizer {name!r} needs a closure, which a recipe cannot give; choose another method")
 
 
 def _device(name: str) -> torch.device:

@@ -9,19 +9,22 @@ from typing import Any
 
 from cadence._errors import CadenceError, RecordError, StateError
 from cadence.curve.horizon import UNITS, Horizon
-from cadence.drivers.doors import drive
 from cadence.recipe.load import load_recipe
-from cadence.recipe.recipe import NOT_CONTENT, Recipe, make_recipe
+from cadence.recipe.recipe import NOT_CONTENT, Recipe
 from cadence.record.environment import environment
 from cadence.record.files import read_json
 from cadence.record.names import ENDED, RECIPE, RESULT, RUN, UPDATES
 from cadence.record.reader import Record, load_record
+from cadence.run.asked import asked_for
 from cadence.run.checkpoint import Checkpoints
 from cadence.run.course import Course, going_on, resizes, settle
+from cadence.run.driving import driven
 from cadence.run.engine import Engine, find_engine
 from cadence.run.loop import Loop, Parts, Tell
 from cadence.run.machine import Gauge
+from cadence.run.outline import Outline, outline_of
 from cadence.run.recording import Recording
+from cadence.run.scaling import at_batch, to_json
 from cadence.run.timing import Stopwatch
 from cadence.tasks import Split, Task, resolve_task
 
@@ -43,8 +46,8 @@ def train(
     fresh: bool = False,
     split: Split = "val",
     updates: int | None = None,
+    before: Callable[[Outline], object] | None = None,
     progress: Tell | None = None,
-    start: Callable[[Course], object] | None = None,
 ) -> Record:
     """Train a recipe.
 
@@ -58,8 +61,8 @@ def train(
         fresh: remove what is in the folder, and train anew.
         split: the held-out part that judges: ``"val"``, or ``"tune"`` for runs that choose settings.
         updates: length of the run in updates, instead of the recipe's `total`.
+        before: called once before the first update, with a `cadence.run.outline.Outline`: what is going to happen.
         progress: called with a `cadence.run.loop.Progress` about ten times a second and after every evaluation.
-        start: called with the `cadence.run.course.Course` before the first update: the run in numbers.
 
     Returns:
         The record of the run. ``record.result["status"]`` is ``"finished"``, ``"stopped"`` (by a rule) or
@@ -77,7 +80,7 @@ def train(
         >>> record.result["final"]["val_loss"]  # doctest: +SKIP
         0.0612
     """
-    wanted = _wanted(recipe, seed, updates)
+    wanted = asked_for(recipe, seed, updates)
     folder = Path(out) if out is not None else RUNS / (wanted.folder_name + ("" if split == "val" else f"-{split}"))
     if not fresh and _belongs(folder, wanted, split):
         if _ended(folder):
@@ -85,40 +88,23 @@ def train(
         _check_may_resume(folder, resume)
     task = resolve_task(wanted.task, **wanted.task_args)
     course = settle(wanted, task, split)
-    with find_engine(wanted.engine)(wanted, task) as engine:
+    with find_engine(wanted.engine)(at_batch(wanted, course.scalings), task) as engine:
         checkpoints = Checkpoints(folder, keep=wanted.checkpoint.keep, best=course.best)
         saved = None if fresh else checkpoints.newest()
         if saved is not None:
             course = going_on(course, wanted, saved[1]["state"]["driver"])
-        if start is not None:
-            start(course)
         parts = _assemble(wanted, task, course, engine, checkpoints, folder, saved, fresh=fresh, tell=progress)
         try:
             loop = Loop(parts)
             checkpoints.drop_after(-1 if saved is None else saved[0])
             if saved is not None:
                 _take_up(saved, loop, parts)
+            if before is not None:
+                before(outline_of(wanted, course, engine, parts.driver))
             _run(loop, parts)
         finally:
             parts.recording.close()
     return load_record(folder)
-
-
-def _wanted(
-    recipe: str | os.PathLike[str] | Recipe | Mapping[str, Any], seed: int | None, updates: int | None
-) -> Recipe:
-    if isinstance(recipe, Recipe):
-        read = recipe
-    elif isinstance(recipe, Mapping):
-        read = make_recipe(recipe)
-    else:
-        read = load_recipe(recipe)
-    changes: dict[str, Any] = {}
-    if seed is not None:
-        changes["seed"] = seed
-    if updates is not None:
-        changes["total"] = updates
-    return read.changed(**changes) if changes else read
 
 
 # ---- what is in the folder -----------------------------------------------------------------------------------------
@@ -136,11 +122,13 @@ def _belongs(folder: Path, wanted: Recipe, split: str) -> bool:
             raise RecordError(f"{folder} holds the record of a loop without a recipe; {other}")
         return False
     there = load_recipe(folder / RECIPE)
-    a, b = there.model_dump(), wanted.model_dump()
-    # The rest of a run that has not ended may be counted in updates of another size.
-    free = NOT_CONTENT if _ended(folder) else (*NOT_CONTENT, *SIZES)
-    key = next((k for k in a if k not in free and a[k] != b[k]), None)
-    if key is not None:
+    if not _same(there, wanted, ended=_ended(folder)):
+        a, b = there.model_dump(), wanted.model_dump()
+        differing = [key for key in a if key not in NOT_CONTENT and a[key] != b[key]]
+        # Of several, one that no run may change.
+        key = next((key for key in differing if key not in SIZES), next(iter(differing), None))
+        if key is None:
+            raise RecordError(f"{folder} holds a run whose groups or optimizers stand in another order; {other}")
         raise RecordError(
             f"{folder} holds a run with {key} {a[key]!r:.80}, and this recipe has {b[key]!r:.80}; {other}"
         )
@@ -148,6 +136,16 @@ def _belongs(folder: Path, wanted: Recipe, split: str) -> bool:
     if judged != split:
         raise RecordError(f"{folder} holds a run that was judged on {judged!r}, and this one is on {split!r}; {other}")
     return True
+
+
+def _same(there: Recipe, wanted: Recipe, *, ended: bool) -> bool:
+    """Whether two recipes are one training, as far as the run in a folder has come.
+
+    The rest of a run that has not ended may be counted in updates of another size, unless its rates are stated for one.
+    """
+    scaled = any(one.scale_lr is not None for one in wanted.optimizers.values())
+    sizes = {} if ended or scaled else {key: getattr(there, key) for key in SIZES}
+    return there.content_hash == wanted.changed(**sizes).content_hash
 
 
 def _ended(folder: Path) -> bool:
@@ -187,7 +185,7 @@ def _assemble(
     recording = Recording(
         folder,
         watch,
-        about={"name": wanted.name, "split": course.split},
+        about={"name": wanted.name, "split": course.split, **to_json(course.scalings)},
         recipe=wanted.to_yaml(),
         environment={**here, "device": {**here["device"], **engine.device}},
         fresh=fresh,
@@ -195,17 +193,8 @@ def _assemble(
         loggers=wanted.loggers,
     )
     # A run that goes on keeps the horizon it began with; what has changed since stands in its journal.
-    horizon = course.horizon if saved is None else Horizon(**saved[1]["state"]["driver"]["horizon"])
-    driver = drive(
-        engine.optimizer,
-        course.plan,
-        total=horizon.total,
-        steps_per_epoch=horizon.steps_per_epoch,
-        batch_size=horizon.batch_size,
-        tokens_per_step=horizon.tokens_per_step,
-        scaler=engine.scaler,
-        record=recording,
-    )
+    begun = None if saved is None else Horizon(**saved[1]["state"]["driver"]["horizon"])
+    driver = driven(engine, course, recording, begun)
     return Parts(course, task.data, fingerprint, wanted.seed, engine, driver, recording, checkpoints, watch, tell)
 
 

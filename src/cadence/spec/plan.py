@@ -17,8 +17,9 @@ MOMENTA = ("momentum", "beta1", "beta2")
 class Plan:
     """Keys ``"value"`` or ``"group pattern/value"`` with their schedules. Made by `plan`.
 
-    Patterns are globs over the names of parameter groups (a group without a name is called by its index). For one
-    value of one group the last key that matches counts; a key with a pattern comes before one without.
+    Patterns are globs over the names of parameter groups (a group without a name is called by its index), and over what
+    stands before a colon: ``head`` means ``head:3`` too, a part of it. For one value of one group the last key that
+    matches counts; a key with a pattern comes before one without.
     """
 
     entries: tuple[tuple[str, Schedule], ...]
@@ -36,11 +37,16 @@ class Plan:
         found, narrow = None, False
         for i, (key, _) in enumerate(self.entries):
             pattern, name = split_key(key)
-            if name != value or not (pattern is None or fnmatchcase(group, pattern)):
+            if name != value or not (pattern is None or means(pattern, group)):
                 continue
             if pattern is not None or not narrow:
                 found, narrow = i, pattern is not None
         return found
+
+
+def means(pattern: str, group: str) -> bool:
+    """Whether a pattern means a group, or the one that it is a part of."""
+    return fnmatchcase(group, pattern) or fnmatchcase(group.partition(":")[0], pattern)
 
 
 def plan(schedules: Mapping[str, Operand]) -> Plan:

@@ -11,6 +11,8 @@ from cadence.findings.finding import Both
 from cadence.findings.recipes import RecipeView
 from cadence.findings.rule import Found, rule
 from cadence.optim.habits import averages, finds_rate
+from cadence.recipe.bases import groups_of
+from cadence.recipe.parts import OptimizerRecipe
 from cadence.spec.nodes import Constant, EarlyStop, Phase, Product, Schedule, Sequence
 from cadence.spec.plan import Plan
 
@@ -37,19 +39,22 @@ LONGEST = 1_000_000
 )
 def schedule_for_averages(view: RecipeView) -> Iterator[Found]:
     """Anything but warmup and constant for the rate of a schedule-free method."""
-    name, spec = view.recipe.optimizer.name, view.recipe.spec
-    parts = spec.entries if isinstance(spec, Plan) else (("lr", spec),)
-    if not averages(name):
-        return
-    for key, schedule in parts:
-        if key.rpartition("/")[2] == "lr" and not _steady(schedule):
-            yield Found(
-                view.spot("schedule"),
-                Both(
-                    f"{schedule} moves the rate of {name}, whose averaging stands in for a schedule",
-                    f"{schedule} 改变 {name} 的学习率，而它的平均本身就代替了调度",
-                ),
-            )
+    spec = view.recipe.spec
+    plan = spec if isinstance(spec, Plan) else Plan((("lr", spec),))
+    for which, optimizer in view.recipe.optimizers.items():
+        if not averages(optimizer.name):
+            continue
+        entries = [plan.governing(group, "lr") for group in groups_of(view.recipe, which)]
+        for i in sorted({entry for entry in entries if entry is not None}):
+            schedule = plan.entries[i][1]
+            if not _steady(schedule):
+                yield Found(
+                    view.spot("schedule"),
+                    Both(
+                        f"{schedule} moves the rate of {optimizer.name}, whose averaging stands in for a schedule",
+                        f"{schedule} 改变 {optimizer.name} 的学习率，而它的平均本身就代替了调度",
+                    ),
+                )
 
 
 def _steady(schedule: Schedule) -> bool:
@@ -78,13 +83,16 @@ def _steady(schedule: Schedule) -> bool:
 )
 def rate_for_finder(view: RecipeView) -> Iterator[Found]:
     """A base rate well away from 1."""
-    name, lr = view.recipe.optimizer.name, view.recipe.optimizer.lr
-    if finds_rate(name) and not 0.1 <= lr <= 10:
-        yield Found(
-            view.spot("optimizer"),
-            Both(f"{name} multiplies the rate that it finds by lr={lr:g}", f"{name} 把自己求得的学习率乘以 lr={lr:g}"),
-            Both(f"every step is {lr:g} of what it found", f"每步是所求值的 {lr:g} 倍"),
-        )
+    for optimizer in view.recipe.optimizers.values():
+        name, lr = optimizer.name, optimizer.lr
+        if finds_rate(name) and not 0.1 <= lr <= 10:
+            yield Found(
+                view.spot("optimizer"),
+                Both(
+                    f"{name} multiplies the rate that it finds by lr={lr:g}", f"{name} 把自己求得的学习率乘以 lr={lr:g}"
+                ),
+                Both(f"every step is {lr:g} of what it found", f"每步是所求值的 {lr:g} 倍"),
+            )
 
 
 @rule(
@@ -106,7 +114,11 @@ def rate_for_finder(view: RecipeView) -> Iterator[Found]:
 )
 def rate_of_adafactor(view: RecipeView) -> Iterator[Found]:
     """A scheduled rate above 1 / sqrt(t), where the run is measured in updates; or one that is not looked at."""
-    optimizer = view.recipe.optimizer
+    for optimizer in view.recipe.optimizers.values():
+        yield from _adafactor(view, optimizer)
+
+
+def _adafactor(view: RecipeView, optimizer: OptimizerRecipe) -> Iterator[Found]:
     if optimizer.name == "pytorch_optimizer:adafactor":
         if optimizer.arguments.get("relative_step", True):
             yield Found(
@@ -118,7 +130,7 @@ def rate_of_adafactor(view: RecipeView) -> Iterator[Found]:
                 Both(f"lr={optimizer.lr:g} and the schedule change nothing", f"lr={optimizer.lr:g} 与调度都不起作用"),
             )
     elif optimizer.name in ("adafactor", "torch:adafactor"):
-        above = _above(view)
+        above = _above(view, optimizer.lr)
         if above:
             first, count = above[0], len(above)
             yield Found(
@@ -131,14 +143,14 @@ def rate_of_adafactor(view: RecipeView) -> Iterator[Found]:
             )
 
 
-def _above(view: RecipeView) -> list[int]:
+def _above(view: RecipeView, lr: float) -> list[int]:
     """Updates whose scheduled rate is above Adafactor's own; empty where that cannot be told without the task."""
     spec = view.recipe.spec
     schedule = dict(spec.entries).get("lr") if isinstance(spec, Plan) else spec
     if schedule is None:
         return []
     try:
-        curve = place(schedule, total=view.recipe.total, base=view.recipe.optimizer.lr)
+        curve = place(schedule, total=view.recipe.total, base=lr)
         rates = curve.values(0, min(curve.total or LONGEST, LONGEST))
     except CadenceError:
         return []

@@ -1,0 +1,1 @@
+"""Cadence's optimizers for paddle: a file and a class for each."""
