@@ -291,3 +291,19 @@ def test_a_checkpoint_of_the_resized_run_remembers_its_length(begun: Keys) -> No
     state = json.loads(Path("run/checkpoints/20.json").read_text())["state"]
     assert (state["driver"]["horizon"]["total"], state["loop"]["position"]) == (42, 14)
     assert train({**begun, "batch_size": 16}, out="run").result["updates"] == 30  # type: ignore[index]
+
+
+def test_a_recipe_whose_rate_is_stated_for_a_batch_does_not_go_on_with_another(
+    small: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("safetensors")
+    from cadence.run.train import train
+
+    monkeypatch.setattr("cadence.run.loop.PROGRESS_SECONDS", 0.0)
+    scaled = {"name": "sgd", "lr": 0.05, "scale_lr": {"rule": "linear", "reference_batch": 8}}
+    keys = {**small, "optimizer": scaled, "checkpoint": {"every": 1}}
+    with pytest.raises(Killed):
+        train(keys, out="run", progress=ends_at(5))
+    with pytest.raises(RecordError, match="run holds a run with batch_size None, and this recipe has 16"):
+        train({**keys, "batch_size": 16}, out="run")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cadence._errors import CadenceError
-from cadence.curve.curve import Curve
+from cadence.curve.curve import Curve, Floats
 from cadence.drivers.planned import planned
 from cadence.findings.finding import Finding
 from cadence.record.reader import Record
@@ -79,7 +79,7 @@ def deviations(record: Record) -> Iterator[Deviation]:
         # Written by something that knows more than this version: what cannot be placed cannot be compared.
         return
     t = table["t"]
-    owner = np.searchsorted([part.begin for part in parts], t, side="right") - 1
+    owner: Any = np.searchsorted([part.begin for part in parts], t, side="right") - 1
     groups = [str(group) for group in record.run["groups"]]
     for value in values:
         held = table[value].reshape(len(t), -1)
@@ -93,8 +93,8 @@ def deviations(record: Record) -> Iterator[Deviation]:
                 yield Deviation(value, groups[g], len(groups) > 1, *found)
 
 
-def _at(curve: Curve, t: Any, g: int, value: str) -> Any:
-    return curve.at(t, group=g, value=value) if len(t) else t.astype(float)
+def _at(curve: Curve, t: Any, g: int, value: str) -> Floats:
+    return curve.at(t, group=g, value=value)
 
 
 def _compared(t: Any, held: Any, meant: Any) -> tuple[int, int, int, int, tuple[int, float, float]] | None:
