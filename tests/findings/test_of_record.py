@@ -153,3 +153,16 @@ def test_waiting_for_data_is_told_with_what_it_cost(tmp_path: Path) -> None:
         "Of 16 s: 75% waiting for data, 25% updates; 8 samples per second of training. 75% of the training time was "
         "waiting for data: a faster device would not help, faster reading and augmentation would."
     ) in record.describe()
+
+
+def test_a_run_that_was_killed_has_no_seconds_in_its_result_and_is_described_nevertheless(tmp_path: Path) -> None:
+    with RunWriter(tmp_path / "run") as writer:
+        horizon = {"total": 4, "steps_per_epoch": None, "batch_size": None, "tokens_per_step": None}
+        run = {"spec": "constant()", "horizon": horizon, "groups": ["a"], "values": ["lr"], "bases": {"lr": [1]}}
+        writer.start(run, environment={})
+        row = {"t": 0, "loss": 1.0, "samples": 32, "lr": [1.0], "seconds": 4.0}
+        writer.update({**row, "data_seconds": 0.4, "update_seconds": 3.6})
+        writer.close({"status": "failed", "updates": 1, "seconds": None, "sentence": "killed"})
+    record = cd.load_record(tmp_path / "run")
+    assert check_record(record) == []
+    assert "Of 4 s: 90% updates, 10% waiting for data" in record.describe()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -79,7 +79,7 @@ def deviations(record: Record) -> Iterator[Deviation]:
         # Written by something that knows more than this version: what cannot be placed cannot be compared.
         return
     t = table["t"]
-    owner: Any = np.searchsorted([part.begin for part in parts], t, side="right") - 1
+    owner = cast("Any", np.searchsorted)([part.begin for part in parts], t, side="right") - 1
     groups = [str(group) for group in record.run["groups"]]
     for value in values:
         held = table[value].reshape(len(t), -1)
@@ -94,7 +94,7 @@ def deviations(record: Record) -> Iterator[Deviation]:
 
 
 def _at(curve: Curve, t: Any, g: int, value: str) -> Floats:
-    return curve.at(t, group=g, value=value)
+    return cast("Floats", curve.at(t, group=g, value=value))
 
 
 def _compared(t: Any, held: Any, meant: Any) -> tuple[int, int, int, int, tuple[int, float, float]] | None:

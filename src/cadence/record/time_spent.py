@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -83,13 +84,13 @@ def time_spent(record: Record) -> TimeSpent | None:
     updates, evaluations = record.updates, record.evaluations
     if "data_seconds" not in updates or not len(updates):
         return None
-    told = (record.result or {}).get("spent")
+    result: Mapping[str, Any] = record.result or {}
     seconds = {what: _sum(updates, column) for what, column in _COLUMNS.items()}
     seconds["evaluation"] = _sum(evaluations, "evaluation_seconds")
-    if isinstance(told, dict):
-        # The last checkpoint comes after the last row.
-        seconds = {what: float(told.get(what, x)) for what, x in seconds.items()}  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-    whole = max(float(updates["seconds"][-1]), float((record.result or {}).get("seconds", 0.0)), sum(seconds.values()))
+    # The last checkpoint comes after the last row.
+    told: Mapping[str, Any] = result.get("spent") or {}
+    seconds = {what: _number(told.get(what), x) for what, x in seconds.items()}
+    whole = max(float(updates["seconds"][-1]), _number(result.get("seconds"), 0.0), sum(seconds.values()))
     unit = "tokens" if "tokens_per_second" in evaluations else "samples"
     trained = seconds["data"] + seconds["update"]
     speed = _sum(updates, "samples") / trained if trained > 0 and "samples" in updates else None
@@ -97,6 +98,11 @@ def time_spent(record: Record) -> TimeSpent | None:
         speed = _mean(evaluations, "tokens_per_second")
     uses = [_mean(table, "gpu_use") for table in (updates, evaluations) if "gpu_use" in table]
     return TimeSpent(seconds, whole, speed, unit, next((use for use in uses if use is not None), None))
+
+
+def _number(x: Any, default: float) -> float:
+    """A number of a result; a run that was killed has none."""
+    return float(x) if isinstance(x, int | float) else default
 
 
 def _sum(table: Table, column: str) -> float:
