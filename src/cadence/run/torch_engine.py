@@ -19,18 +19,11 @@ from cadence.recipe.recipe import Recipe
 from cadence.run.division import divided
 from cadence.run.engine import Engine, Update
 from cadence.run.imports import called
+from cadence.run.nested import put_together, take_apart
 from cadence.run.torch_arithmetic import Arithmetic, arithmetic
 from cadence.run.torch_finite import Guard, finite, overflowed
 from cadence.run.torch_optimizers import Together, torch_optimizers
-from cadence.run.torch_state import (
-    Parts,
-    put_together,
-    random_state,
-    read_tensors,
-    set_random_state,
-    take_apart,
-    write_tensors,
-)
+from cadence.run.torch_state import Parts, random_state, read_tensors, set_random_state, write_tensors
 from cadence.tasks import Batch, Task
 
 Compare = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
