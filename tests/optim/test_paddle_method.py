@@ -165,6 +165,12 @@ def test_bounds_follow_any_scheduler_through_its_base(scheduler: str) -> None:
     assert differ([z.numpy() for z in zs], [y.numpy() for y in ys])
 
 
+def test_a_scheduler_may_give_numbers_of_numpy() -> None:
+    xs, ys = parameters(), parameters()
+    numpys = Lamb(lr.LambdaDecay(0.5, lambda t: np.float32(0.25)), xs)
+    assert_equal(train(numpys, xs, 3), train(Lamb(0.125, ys), ys, 3), 0.0)
+
+
 def test_a_scheduler_that_comes_later_brings_its_base() -> None:
     xs, ys = parameters(), parameters()
     later, first = AdaBound(0.5, xs), AdaBound(lr.StepDecay(0.01, 2), ys)
@@ -359,6 +365,16 @@ def test_states_are_named_as_paddle_s_accumulators_in_every_optimizer_of_a_proce
             "LR_Scheduler",
             "cadence",
         }
+
+
+def test_a_name_goes_into_the_names_of_states_as_in_paddle() -> None:
+    xs, ys = parameters(), parameters()
+    optimizer, again = Lamb(0.1, xs, name="mine"), Lamb(0.1, ys, name="mine")
+    train(optimizer, xs, 1)
+    assert f"{xs[0].name}_mine_exp_avg_0" in optimizer.state_dict()
+    again.set_state_dict(optimizer.state_dict())
+    assert again.state_dict().keys() == optimizer.state_dict().keys()
+    refused(Lamb(0.1, ys), optimizer.state_dict(), "18 tensors, of which 0 belong")
 
 
 @pytest.mark.parametrize("numpy", [False, True])
@@ -596,6 +612,35 @@ def test_without_a_compiler_it_says_so_once_and_computes_the_same(caplog: pytest
     assert_equal(without, train(Lamb(0.1, ys, compiled=False), ys, 5))
     with pytest.raises(CompilerError, match="no C compiler"):
         Lamb(0.1, xs, compiled=True)
+
+
+@pytest.mark.parametrize("kind", [Lamb, AdaBound])
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+def test_small_tensors_of_one_shape_are_updated_together_as_they_are_one_by_one(kind: Any, dtype: str) -> None:
+    rng = np.random.default_rng(3)
+    values = [rng.normal(size=shape) for shape in [(3, 2)] * 4 + [()] * 3 + [(5,)] * 2 + [(3, 2)]]
+    values[1][:] = 0.0
+
+    def one(settings: dict[str, Any], apart: bool) -> tuple[list[np.ndarray], list[float]]:
+        xs = parameters(values, dtype)
+        groups = [{"params": [x]} for x in xs] if apart else [{"params": xs[:8]}, {"params": xs[8:], "eps": 1e-3}]
+        if apart:
+            groups[8]["eps"] = groups[9]["eps"] = 1e-3
+        optimizer = kind(0.1, groups, **settings)
+        for t in range(4):
+            draws = np.random.default_rng(t)
+            for i, x in enumerate(xs):
+                # One of them is a step behind.
+                g = draws.normal(size=x.shape).astype(dtype)
+                x.grad = None if i == 3 and t == 0 else paddle.to_tensor(g)
+            optimizer.step()
+        return [x.numpy().astype("float64") for x in xs], optimizer.trust_ratios()
+
+    together, ratios = one({"compiled": False}, apart=False)
+    for settings in ({"compiled": False}, {}):
+        alone, others = one(settings, apart=True)
+        assert_equal(together, alone, 1e-12 if dtype == "float64" else 1e-3)
+        assert ratios == pytest.approx(others, rel=1e-9 if dtype == "float64" else 1e-3)
 
 
 def test_trust_ratios_are_told_for_each_tensor() -> None:

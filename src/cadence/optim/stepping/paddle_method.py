@@ -205,11 +205,15 @@ class PaddleMethod(Optimizer):
         Raises:
             StateError: it is that of another method, of other parameters, or without that of the scheduler.
         """
-        states = sorted({STEP, *(name for group in self._all_settings() for name in self.rule.of(group).state)})
-        parameters = list(each(self._entries()))
-        groups = max(len(self._first_multiples), 1)
-        names = {self._accumulator(state): state for state in states}
-        saved = saving.read(state_dict, self.rule.name, list(names), parameters, self._learning_rate, groups)
+        saved = saving.read(
+            state_dict,
+            self.rule.name,
+            sorted({self._accumulator(name) for group in self._all_settings() for name in self.rule.of(group).state}),
+            self._accumulator(STEP),
+            list(each(self._entries())),
+            self._learning_rate,
+            max(len(self._first_multiples), 1),
+        )
         if saved.scheduler is not None:
             scheduler: Any = self._learning_rate
             scheduler.set_state_dict(saved.scheduler)
@@ -341,15 +345,16 @@ class PaddleMethod(Optimizer):
         for x, g, _ in items:
             if g.is_selected_rows():
                 raise _sparse(x, self.rule.name)
-        rate = self.get_lr()
+        # A scheduler may give a number of numpy's.
+        rate = float(self.get_lr())
         check_rate(rate)
         with paddle.no_grad():
-            self._update_all(items, float(rate))
+            self._update_all(items, rate)
 
     def _update_all(self, items: list[Item], rate: float) -> None:
         bases, shrink = self._bases(), self._shrink(items)
         variants: dict[tuple[int, float], Variant] = {}
-        here: dict[tuple[Precision, Rule, tuple[str, ...]], list[Piece]] = {}
+        by_variant: dict[tuple[Precision, int], tuple[Variant, list[Piece]]] = {}
         elsewhere: list[tuple[Piece, Rule]] = []
         halves: list[tuple[Tensor, Tensor]] = []
         for x, g, group in items:
@@ -366,7 +371,11 @@ class PaddleMethod(Optimizer):
             if precision is None:
                 elsewhere.append((piece, variant.rule))
             else:
-                here.setdefault((precision, variant.rule, tuple(variant.numbers)), []).append(piece)
+                by_variant.setdefault((precision, id(variant)), (variant, []))[1].append(piece)
+        # Groups that differ in their numbers only are updated by one call.
+        here: dict[tuple[Precision, Rule, tuple[str, ...]], list[Piece]] = {}
+        for (precision, _), (variant, pieces) in by_variant.items():
+            here.setdefault((precision, variant.rule, tuple(variant.numbers)), []).extend(pieces)
         calls: list[tuple[Kernel, Laid]] = []
         for (precision, rule, names), pieces in here.items():
             try:
@@ -375,7 +384,7 @@ class PaddleMethod(Optimizer):
                 self._go_without(fault)
                 elsewhere = [*((piece, rule) for piece in pieces), *elsewhere]
         self._ratios = [ratio for run, laid in calls for ratio in update_in_memory(run, laid, threads())]
-        self._ratios += [update_here(piece, rule) for piece, rule in elsewhere]
+        self._ratios += update_here(elsewhere)
         for x, master in halves:
             put(master, x)
 

@@ -30,15 +30,32 @@ PIECE = 65536
 _VIEWS = "FLAGS_use_stride_kernel"
 
 
+def norm_of_all(x: Tensor) -> Number:
+    """Norm of a tensor; a float where that is known at once."""
+    squares = _squares(x)
+    if paddle.in_dynamic_mode() and squares.place.is_cpu_place():
+        return float(squares.item()) ** 0.5
+    return paddle.sqrt(paddle.cast(squares, "float64"))
+
+
+def norms_of_rows(x: Tensor) -> Number:
+    """Norm of each row."""
+    return paddle.sqrt(paddle.cast(paddle.sum(x * x, axis=1, keepdim=True), "float64"))
+
+
 def new_values(
-    rule: Rule, tensors: Mapping[str, Tensor], numbers: Mapping[str, Number]
+    rule: Rule,
+    tensors: Mapping[str, Tensor],
+    numbers: Mapping[str, Number],
+    norm: Callable[[Tensor], Number] = norm_of_all,
 ) -> tuple[dict[str, Tensor], Number]:
-    """What one update of one tensor makes of it; may be part of a static program, and waits for no device.
+    """What one update makes of a tensor; may be part of a static program, and waits for no device.
 
     Args:
         rule: with its choice of variants.
         tensors: ``x``, ``g`` and the states, of one dtype.
         numbers: the rule's, and ``t``.
+        norm: takes the norms; `norms_of_rows` where each row is a tensor for itself.
 
     Returns:
         What is to be put into ``x`` and the states, and what the step was multiplied by.
@@ -48,7 +65,7 @@ def new_values(
         return passes.together.run(tensors, passes.together.read(known, tensors))[0], 1.0
     made, vectors = passes.first.run(tensors, passes.first.read(known, tensors))
     for i, vector in enumerate(vectors):
-        known.give(f"norm{i}", _norm(vector))
+        known.give(f"norm{i}", norm(vector))
     scale = known[passes.scale]
     known.give(SCALE, scale)
     tensors = {**tensors, **made, **{f"vector{i}": vector for i, vector in enumerate(vectors)}}
@@ -130,14 +147,6 @@ def _squares(x: Tensor) -> Tensor:
     """Sum of squares. Not paddle's norms, which add one element after another: in single precision they are 5 % off for
     a tensor of 40 million."""
     return paddle.sum(x * x)
-
-
-def _norm(x: Tensor) -> Number:
-    """Norm of a tensor; a float where that is known at once."""
-    squares = _squares(x)
-    if paddle.in_dynamic_mode() and squares.place.is_cpu_place():
-        return float(squares.item()) ** 0.5
-    return paddle.sqrt(paddle.cast(squares, "float64"))
 
 
 # ---- elements --------------------------------------------------------------------------------------------------------
@@ -264,12 +273,19 @@ class Numbers:
         if known is None:
             operands = [self[o] for o in x.operands]
             if not all(isinstance(o, (float, bool)) for o in operands):
-                operands = [exactly(o, "float64") if isinstance(o, float) else o for o in operands]
-                if x.operation not in ("or", "where"):
-                    operands = [paddle.cast(o, "float64") if o.dtype == paddle.bool else o for o in operands]
+                operands = [_beside_tensors(o, x.operation) for o in operands]
             known = self._known[id(x)] = OPERATIONS[x.operation](*operands)
         return known
 
 
 def _operand(number: Number, dtype: Any) -> Any:
     return exactly(number, dtype) if isinstance(number, float) else paddle.cast(number, dtype)
+
+
+def _beside_tensors(number: Number, operation: str) -> Number:
+    """An operand where another is a tensor: of double precision, too, unless it is a condition."""
+    if isinstance(number, float):
+        return exactly(number, "float64")
+    if number.dtype == paddle.bool and operation not in ("or", "where"):
+        return paddle.cast(number, "float64")
+    return number
