@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from cadence.comparison.settings import Metric, Words
 from cadence.comparison.statistics import Estimate, PairedTest, RestrictedMean
+from cadence.comparison.twins import Twin
 
 Verdict: TypeAlias = Literal[
     "baseline", "better", "worse", "no_difference", "not_significant_after_correction", "identical",
@@ -124,6 +125,7 @@ class TaskSummary:
     evaluated_every: int | None
     tuning_seed: int | None
     recipes: tuple[RecipeSummary, ...]
+    twins: tuple[Twin, ...] = ()
 
     @property
     def comparisons(self) -> int:
@@ -203,6 +205,7 @@ def _task_json(task: TaskSummary) -> dict[str, Any]:
         "evaluated_every": task.evaluated_every,
         "tuning_seed": task.tuning_seed,
         "recipes": [_recipe_json(recipe) for recipe in task.recipes],
+        "twins": [twin.to_json() for twin in task.twins],
     }
 
 

@@ -118,6 +118,31 @@ def conclusion(task: TaskSummary, lang: str = "en") -> str:
     return say("sentence_join").join(parts)
 
 
+def side_by_side(task: TaskSummary, lang: str = "en") -> list[str]:
+    """How alike each recipe is in two frameworks, in a sentence each.
+
+    Args:
+        task: the task.
+        lang: ``"en"`` or ``"zh"``.
+    """
+    say = Phrases(lang)
+    labels = {recipe.name: said(recipe.label, lang) for recipe in task.recipes}
+    told: list[str] = []
+    for twin in task.twins:
+        items = [say("twin_loss", n=n, gap=significant(100 * gap, 2)) for n, gap in twin.losses]
+        parts = [
+            say(
+                "twin_rates_equal" if twin.rates_equal else "twin_rates_differ", updates=twin.updates, n=len(twin.seeds)
+            ),
+            say("twin_losses", list=say("list_join").join(items)),
+        ]
+        if twin.final is not None:
+            parts.append(say("twin_final", gap=significant(100 * twin.final, 2)))
+        heading = say("twin", first=labels[twin.first], second=labels[twin.second])
+        told.append(say("labelled", label=heading, text=say("sentence_join").join(parts)))
+    return told
+
+
 def _found(task: TaskSummary, tested: Sequence[RecipeSummary], baseline: str, say: Phrases) -> list[str]:
     """Sentences on the recipes that were tested."""
     by = {kind: [r for r in tested if r.verdict == kind] for kind in ("better", "worse")}

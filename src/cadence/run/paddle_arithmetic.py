@@ -62,7 +62,7 @@ class Plain(Arithmetic):
     """
 
     def __init__(self, dtype: Half | None = None) -> None:
-        self._dtype = dtype
+        self._dtype: Any = dtype
 
     @property
     def scaler(self) -> GradScaler | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import warnings
 from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any, final
@@ -22,6 +23,7 @@ from cadence.recipe.recipe import Recipe
 from cadence.run.division import divided
 from cadence.run.engine import Engine, Update
 from cadence.run.imports import called
+from cadence.run.initial import Weights, others_weights
 from cadence.run.nested import put_together, take_apart
 from cadence.run.paddle_arithmetic import Arithmetic, arithmetic
 from cadence.run.paddle_finite import Guard, finite, overflowed
@@ -34,6 +36,7 @@ from cadence.run.paddle_state import (
     set_plain_random_state,
     write_tensors,
 )
+from cadence.run.paddle_weights import put, taken
 from cadence.tasks import Batch, Task
 
 Compare = Callable[[paddle.Tensor, paddle.Tensor], paddle.Tensor]
@@ -52,9 +55,12 @@ def open_engine(recipe: Recipe, task: Task) -> Generator[Engine, None, None]:
     """
     _check_alone()
     loss, metric = task.loss("paddle"), task.metric("paddle")
+    begin = others_weights(recipe, task)
     with _own_process(recipe.seed, recipe.threads, recipe.device):
         means = arithmetic(recipe.precision)
         model = model_of(recipe, task)
+        if begin is not None:
+            put(model, begin, task.name)
         model.train()
         groups = divided(paddle_tree(model), recipe)
         optimizers = Together(paddle_optimizers(recipe, groups))
@@ -62,6 +68,16 @@ def open_engine(recipe: Recipe, task: Task) -> Generator[Engine, None, None]:
         metrics = {task.metric_name: metric}
         seeds = Seeds(recipe.seed)
         yield PaddleEngine(model, optimizers, groups, loss, metrics, means, seeds, recipe.clip_norm, guard)
+
+
+def initial_weights(recipe: Recipe, task: Task) -> Weights:
+    """What the model of a recipe begins with in paddle, drawn on the processor.
+
+    Raises:
+        RecipeError: see `open_engine`.
+    """
+    with _own_process(recipe.seed, recipe.threads, "cpu"):
+        return taken(model_of(recipe, task))
 
 
 @final
@@ -229,7 +245,7 @@ class PaddleEngine(Engine):
 
 
 def model_of(recipe: Recipe, task: Task) -> paddle.nn.Layer:
-    """The model of a recipe, as it begins.
+    """The model of a recipe, as paddle's own random numbers make it.
 
     Raises:
         RecipeError: what is named is no model of paddle.
@@ -271,7 +287,9 @@ def _own_process(seed: int, threads: int, device: str) -> Generator[None, None, 
         core.set_num_threads(threads)
         paddle.set_flags({THREADS: threads})
         # Optimizers know parameters by names that are counted up in a process; here each run counts from the beginning.
-        with paddle.utils.unique_name.guard():
+        with paddle.utils.unique_name.guard(), warnings.catch_warnings():
+            # Said of batch normalisation at every call, as if one had asked for something else.
+            warnings.filterwarnings("ignore", "When training, we now always track global mean and variance")
             yield
     finally:
         core.set_num_threads(threads_before)
