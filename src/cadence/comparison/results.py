@@ -133,6 +133,12 @@ class TaskSummary:
         return len(self.recipes) - 1
 
     @property
+    def tuned(self) -> list[RecipeSummary]:
+        """The recipes that tuning is a matter of: in a further framework a recipe takes the rate of the first."""
+        further = {twin.second for twin in self.twins}
+        return [recipe for recipe in self.recipes if recipe.name not in further]
+
+    @property
     def baseline_recipe(self) -> RecipeSummary:
         """The recipe that the others are compared with."""
         return next(recipe for recipe in self.recipes if recipe.name == self.baseline)

@@ -250,11 +250,11 @@ def _tuning(summary: Summary, say: Phrases) -> list[str]:
 
 
 def _tuning_of(task: TaskSummary, say: Phrases) -> str:
-    counts = [len(recipe.tuning) for recipe in task.recipes]
+    counts = [len(recipe.tuning) for recipe in task.tuned]
     if not any(counts):
         return say("how_untuned")
     if len(set(counts)) > 1:
-        items = [say("how_rates", name=said(r.label, say.lang), n=len(r.tuning)) for r in task.recipes]
+        items = [say("how_rates", name=said(r.label, say.lang), n=len(r.tuning)) for r in task.tuned]
         return say("how_unequal", list=say("clause_join").join(items))
     factor = _factor(task)
     if factor is None:
@@ -294,7 +294,7 @@ def warnings(summary: Summary, lang: str = "en") -> list[str]:
                 found.append(say("mind_runs", task=name, recipe=label, status=trouble))
             if recipe.at_edge is not None and recipe.lr is not None:
                 found.append(say(f"mind_edge_{recipe.at_edge}", task=name, recipe=label, rate=short(recipe.lr) + "*"))
-        if len({len(recipe.tuning) for recipe in task.recipes}) > 1:
+        if len({len(recipe.tuning) for recipe in task.tuned}) > 1:
             found.append(say("mind_budget", task=name))
         lengths = sorted({r.planned_updates for r in task.recipes if r.planned_updates is not None})
         if len(lengths) > 1:

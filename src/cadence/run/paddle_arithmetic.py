@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import abc
-import contextlib
-import io
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, final
@@ -89,8 +87,8 @@ class Scaled(Arithmetic):
     """float16: the loss is scaled up so that small gradients survive, and an update that overflowed is skipped."""
 
     def __init__(self) -> None:
-        # As torch's: two thousand good updates raise the scale, one bad one lowers it.
-        self._scaler = GradScaler(init_loss_scaling=2.0**16, incr_every_n_steps=2000, decr_every_n_nan_or_inf=1)
+        # As torch's: two thousand good updates double the scale. It never lowers it by itself, see `step`.
+        self._scaler = GradScaler(init_loss_scaling=2.0**16, incr_every_n_steps=2000, decr_every_n_nan_or_inf=2**31)
 
     @property
     def scaler(self) -> GradScaler | None:
@@ -113,9 +111,12 @@ class Scaled(Arithmetic):
 
     def step(self, optimizer: Together) -> None:
         self._scaler.step(optimizer)
-        # It prints what the journal says already.
-        with contextlib.redirect_stdout(io.StringIO()):
-            self._scaler.update()
+        self._scaler.update()
+        # As torch's: an update that overflowed halves the scale. Paddle would print it, from an array of one element,
+        # which numpy makes no number of any more: it raises.
+        told: Any = self._scaler.state_dict()
+        if told["decr_count"]:
+            self._scaler.set_init_loss_scaling(float(told["scale"][0]) / 2)
 
 
 _NOTHING = nullcontext()

@@ -152,13 +152,13 @@ class PaddleEngine(Engine):
         bad = self._guard(self._model)
         if bad:
             means.skip(self._optimizers)
-            return Update(float(loss), examples, None, bad)
+            return Update(_number(loss), examples, None, bad)
         norm = None
         if self._clip_norm is not None:
             norm = means.clip(self._optimizers, self._optimizers.parameters, self._clip_norm)
         means.step(self._optimizers)
         # Read last: on an accelerator this is where the processor waits for it.
-        return Update(float(loss), examples, None if norm is None else float(norm))
+        return Update(_number(loss), examples, None if norm is None else _number(norm))
 
     def _accumulate(self, batches: Sequence[Batch]) -> tuple[int, paddle.Tensor]:
         """Gradients of the mean over all targets, from means over the targets of each micro-batch."""
@@ -181,9 +181,9 @@ class PaddleEngine(Engine):
             for batch in batches:
                 right = paddle.to_tensor(batch.targets)
                 outputs = self._model(paddle.to_tensor(batch.inputs))
-                sums["loss"] += float(self._loss(outputs, right)) * batch.tokens
+                sums["loss"] += _number(self._loss(outputs, right)) * batch.tokens
                 for name, metric in self._metrics.items():
-                    sums[name] += float(metric(outputs, right)) * batch.tokens
+                    sums[name] += _number(metric(outputs, right)) * batch.tokens
                 targets += batch.tokens
         if not targets:
             raise TaskError("the held-out part has no targets, so there is nothing to judge on; give it some rows")
@@ -269,6 +269,11 @@ def _check_alone() -> None:
             f"this run was started as one of {world} processes, and trains in one; start it without "
             f"paddle.distributed.launch, or drive a loop of your own with cadence.drive(..., reduce=...)"
         )
+
+
+def _number(x: Any) -> float:
+    # Not float(x): of a tensor of shape [1], as some losses give, numpy makes no number.
+    return float(x.item() if isinstance(x, paddle.Tensor) else x)
 
 
 # ---- what belongs to the process -----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -39,4 +40,9 @@ def overflowed(model: paddle.nn.Layer) -> tuple[str, ...]:
 
 
 def _values(gradient: Any) -> Any:
-    return get_tensor_from_selected_rows(merge_selected_rows(gradient)) if gradient.is_selected_rows() else gradient
+    if not gradient.is_selected_rows():
+        return gradient
+    with warnings.catch_warnings():
+        # To its own developers: how the operation is reached.
+        warnings.filterwarnings("ignore", "Op `[a-z_]+` is executed through `append_op`", DeprecationWarning)
+        return get_tensor_from_selected_rows(merge_selected_rows(gradient))

@@ -39,8 +39,10 @@ def put(model: nn.Layer, weights: Weights, task: str) -> None:
 
 def _entries(model: nn.Layer) -> Iterator[tuple[str, Any, bool]]:
     """Name, tensor, and whether torch has it the other way round."""
-    linear = {path for path, layer in model.named_sublayers(include_self=True) if isinstance(layer, nn.Linear)}
+    layers = (layer for layer in model.sublayers(include_self=True) if isinstance(layer, nn.Linear))
+    # By the tensor, because a layer that is used twice is listed once.
+    linear = {id(layer.weight) for layer in layers}
     for name, tensor in model.state_dict().items():
         path, _, last = name.rpartition(".")
         shared = f"{path}.{STATISTICS.get(last, last)}" if path else STATISTICS.get(last, last)
-        yield shared, tensor, last == "weight" and path in linear
+        yield shared, tensor, id(tensor) in linear
