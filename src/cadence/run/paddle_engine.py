@@ -273,7 +273,8 @@ def _check_alone() -> None:
 
 def _number(x: Any) -> float:
     # Not float(x): of a tensor of shape [1], as some losses give, numpy makes no number.
-    return float(x.item() if isinstance(x, paddle.Tensor) else x)
+    item: Any = getattr(x, "item", None)
+    return float(x if item is None else item())
 
 
 # ---- what belongs to the process -----------------------------------------------------------------------------------
