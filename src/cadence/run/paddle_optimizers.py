@@ -82,9 +82,11 @@ def _check_steps_alone(optimizer: paddle.optimizer.Optimizer, name: str) -> None
 
 def _check_values(groups: Groups, name: str, one: OptimizerRecipe) -> None:
     """Refuse a value that paddle would keep in the group without a word, and never read."""
-    known = [*spelling_for(find(one.name, "paddle", one.arguments)).known, "lr"]
-    for part in groups.parts:
-        for value in part.values if part.optimizer == name else ():
+    parts = [part for part in groups.parts if part.optimizer == name]
+    given = {*one.arguments, *(value for part in parts for value in part.values)}
+    known = [*spelling_for(find(one.name, "paddle", given)).known, "lr"]
+    for part in parts:
+        for value in part.values:
             if value not in known:
                 raise OptimizerError(
                     f"groups: {part.group!r} has a value {value!r}, and the optimizer {one.name!r} has none; "
