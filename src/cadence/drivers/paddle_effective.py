@@ -153,7 +153,7 @@ class _Watch:
         """Number of each group that was measured, and what the update did to it."""
         if not self._norms:
             return
-        numbers: list[float] = paddle.stack(self._norms).tolist()
+        numbers: Any = paddle.stack(self._norms).tolist()
         trust = self._trust()
         for n, weight, update in zip(self._groups, numbers[::2], numbers[1::2], strict=True):
             yield n, Effect(update, weight, trust[n - self.first] if trust else ())
