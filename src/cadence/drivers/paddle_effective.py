@@ -16,8 +16,8 @@ from cadence.drivers.paddle_groups import Group
 from cadence.drivers.paddle_hooks import parameters_of
 from cadence.drivers.weight_decay import Rule, decay_rule
 
-Held: TypeAlias = Callable[[Group, str], float | None]
-"""What a group holds under a value's name now."""
+Reader: TypeAlias = Callable[[], float | None]
+"""What a group holds now."""
 
 
 @final
@@ -28,12 +28,13 @@ class PaddleGauge(Gauge):
 
     Args:
         groups: gives the groups as they are now, those of one optimizer after those of the one before.
-        held: reads a value.
+        reader: of a value of a group.
     """
 
-    def __init__(self, groups: Callable[[], list[Group]], held: Held) -> None:
+    def __init__(self, groups: Callable[[], list[Group]], reader: Callable[[Group, str], Reader]) -> None:
         self._groups = groups
-        self._held = held
+        self._reader = reader
+        self._readers: dict[str, list[Reader]] = {}
         self._watches: dict[int, _Watch] = {}
 
     def check(self) -> None:
@@ -61,10 +62,14 @@ class PaddleGauge(Gauge):
         return {g: effect for watch in self._watches.values() for g, effect in watch.read()}
 
     def rules(self) -> list[Rule | None]:
+        # Asked for whenever the groups may have changed.
+        self._readers.clear()
         return [decay_rule(g.optimizer, {**_settings(g), "weight_decay": 0.0}) for g in self._groups()]
 
     def held(self, value: str) -> Column:
-        return [self._held(group, value) for group in self._groups()]
+        if value not in self._readers:
+            self._readers[value] = [self._reader(group, value) for group in self._groups()]
+        return [read() for read in self._readers[value]]
 
     def _divided(self, groups: Collection[int]) -> Iterator[tuple[_Watch, dict[int, list[Any]]]]:
         """For each optimizer: its watch, and the parameters of those of its groups that are among these."""
