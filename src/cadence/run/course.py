@@ -9,6 +9,7 @@ from fractions import Fraction
 from cadence._errors import RecipeError, neighbours
 from cadence.curve.horizon import Horizon, horizon, round_half_up
 from cadence.recipe.recipe import Recipe
+from cadence.run.averaging import Averaging, averaging
 from cadence.spec.nodes import EarlyStop, Plateau, Rule, walk
 from cadence.spec.plan import Plan
 from cadence.spec.span import span
@@ -29,6 +30,7 @@ class Course:
         split: the held-out part that judges.
         plan: what governs the optimizer's values, the rule that ends the run included.
         overflow_ends: whether a gradient that is not finite ends the run.
+        averaging: of the weights; None: there is none.
         best: metric whose best checkpoint is kept, and whether ``"min"`` or ``"max"`` of it is best; None: none is.
     """
 
@@ -41,6 +43,7 @@ class Course:
     split: Split
     plan: Plan
     overflow_ends: bool
+    averaging: Averaging | None
     best: tuple[str, str] | None
 
 
@@ -54,6 +57,7 @@ def settle(recipe: Recipe, task: Task, split: Split) -> Course:
     if split not in ("val", "tune"):
         raise RecipeError(f"there is no held-out part called {split!r}; write 'val' or 'tune'")
     data = task.data
+    data.held_out(split)  # says at once where there is no such part
     batch_size = recipe.batch_size if recipe.batch_size is not None else data.default_batch_size
     if batch_size > data.train_examples:
         raise RecipeError(
@@ -78,6 +82,7 @@ def settle(recipe: Recipe, task: Task, split: Split) -> Course:
         split=split,
         plan=plan,
         overflow_ends=recipe.nonfinite == "error",
+        averaging=averaging(recipe, run),
         best=_best(recipe, task),
     )
 
