@@ -179,8 +179,8 @@ def paddle_benchmarks() -> list[Benchmark]:
 
         return timed(name, update)
 
-    def updating(name: str, rate: Any, follow: Callable[[Any], Callable[[], object]]) -> Case:
-        optimizer = optimizer_of(1, rate)
+    def updating(name: str, rate: Any, follow: Callable[[Any], Callable[[], object]], groups: int = 1) -> Case:
+        optimizer = optimizer_of(groups, rate)
         after = follow(optimizer)
 
         def update() -> None:
@@ -191,7 +191,7 @@ def paddle_benchmarks() -> list[Benchmark]:
 
     decays = paddle.optimizer.lr
 
-    def steps(groups: int, ratio: float | None) -> Benchmark:
+    def steps(groups: int, ratio: float) -> Benchmark:
         cases = [
             timed("a counter and paddle's set_lr", floor(groups)),
             driving("driver.step, cosine", groups, SINGLE),
@@ -206,7 +206,7 @@ def paddle_benchmarks() -> list[Benchmark]:
                 timed("paddle LambdaDecay", decays.LambdaDecay(0.1, lambda t: 1.0 - t / TOTAL).step),
                 timed("paddle LinearWarmup of a cosine", warm().step),
             ]
-        names = ["driver.step, cosine", "driver.step, three phases and a product"] if ratio else []
+        names = ["driver.step, cosine", "driver.step, three phases and a product"]
         limits = [Limit(name, cases[0].name, ratio=ratio) for name in names]
         return Benchmark(f"paddle: one step, {groups} parameter group{'s' if groups > 1 else ''}", cases, limits)
 
@@ -215,6 +215,10 @@ def paddle_benchmarks() -> list[Benchmark]:
 
     def scheduled(name: str, scheduler: Any) -> Case:
         return updating(name, scheduler, lambda optimizer: scheduler.step)
+
+    def asked() -> tuple[Any, Callable[[Any], Callable[[], object]]]:
+        scheduler = decays.CosineAnnealingDecay(0.1, TOTAL)
+        return scheduler, lambda optimizer: scheduler.step
 
     whole = Benchmark(
         "paddle: an update of one parameter with everything around it",
@@ -226,7 +230,15 @@ def paddle_benchmarks() -> list[Benchmark]:
             scheduled("with paddle LinearWarmup of a cosine", warm()),
         ],
     )
-    return [steps(1, 3.0), steps(200, None), whole]
+    grouped = Benchmark(
+        "paddle: an update of 200 groups with everything around it",
+        [
+            updating("optimizer.step alone", 0.1, lambda optimizer: lambda: None, 200),
+            updating("with driver.step, hooks included", 0.1, lambda o: cd.drive(o, SINGLE, total=TOTAL).step, 200),
+            updating("with paddle CosineAnnealingDecay", *asked(), 200),
+        ],
+    )
+    return [steps(1, 3.0), steps(200, 2.0), whole, grouped]
 
 
 if __name__ == "__main__":

@@ -82,3 +82,39 @@ def test_cuts_of_a_rule_multiply_what_stands_in_its_product(run: Run, t: int) ->
     expected = np.maximum(plain.values() * factor, np.minimum(plain.values(), 0.01 * run.base))
     np.testing.assert_allclose(cut.values(), expected, rtol=1e-12)
     assert cut.rules[0].begin == 5
+
+
+BASES = (0.2, 0.0, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("change", "keeps"),
+    [
+        ({"kind": "set", "factors": {"lr": [0.5, 0.5, 0.5]}}, True),
+        ({"kind": "set", "factors": {"lr": [0.5, None, None]}}, False),
+        ({"kind": "set", "factors": {"lr": [None, None, None]}}, True),
+        ({"kind": "change", "factors": {"lr": [2.0, 2.0, 3.0]}}, False),
+        # A group that came after the change is not touched by it.
+        ({"kind": "change", "factors": {"lr": [2.0, 2.0]}}, False),
+        ({"kind": "hold", "until": 60, "values": {"lr": [0.08, 0.0, 0.02]}}, True),
+        ({"kind": "hold", "until": 60, "values": {"lr": [0.08, 0.0, 0.03]}}, False),
+        ({"kind": "rewarm", "updates": 10, "start": 0.1, "values": ["lr"]}, True),
+        ({"kind": "stretch", "was": 100, "total": 150}, True),
+    ],
+)
+def test_groups_keep_their_ratio_where_a_change_treats_them_alike(change: dict[str, Any], keeps: bool) -> None:
+    plain = cd.place("warmup(5) >> linear()", total=100, base=BASES, groups=("a", "b", "c"))
+    curve = plain.with_entry({"t": 40, **change})
+    assert plain.ratios == {"lr": BASES}
+    assert curve.ratios == ({"lr": BASES} if keeps else {})
+    columns = np.array(curve.columns(0, 140))
+    same = np.allclose(columns, columns[:1] * (np.array(BASES) / BASES[0])[:, None], rtol=1e-12, atol=0)
+    assert same == keeps
+
+
+def test_groups_of_another_schedule_or_with_absolute_values_keep_no_ratio() -> None:
+    groups = ("a", "b", "c")
+    plan = cd.plan({"lr": cd.linear(), "b/lr": cd.cosine(), "momentum": cd.linear(to=0.5)})
+    curve = cd.place(plan, total=10, base={"lr": BASES, "momentum": 0.9}, groups=groups)
+    assert curve.ratios == {"momentum": (0.9, 0.9, 0.9)}
+    assert cd.place("linear(to=absolute(0.01))", total=10, base=BASES, groups=groups).ratios == {}

@@ -310,6 +310,55 @@ def test_names_of_groups_are_patterns_of_a_plan() -> None:
     assert driver.values == {"lr": [0.01, 0.01]}
 
 
+def test_a_multiple_that_somebody_else_writes_is_told_and_put_right_before_the_next_update() -> None:
+    optimizer = grouped(1.0, 0.1)
+    driver = cd.drive(optimizer, "linear()", total=4)
+    train(optimizer, driver, 1)
+    optimizer._param_groups[1]["learning_rate"] = 0.7
+    optimizer._param_groups[1]["params"][0].optimize_attr["learning_rate"] = 0.7
+    assert driver.check() == [
+        "lr of group '1' is 0.0525, and the schedule says 0.0075 at update 1; to change it, write driver.set(lr=0.0525)"
+    ]
+    np.testing.assert_allclose(moved(optimizer, driver, 1), [[0.075, 0.0075]], rtol=2e-7)
+    assert driver.check() == []
+
+
+def test_a_group_s_dictionary_that_is_another_now_is_driven_too() -> None:
+    optimizer = grouped(1.0, 0.1)
+    driver = cd.drive(optimizer, "linear()", total=4)
+    optimizer._param_groups[1] = dict(optimizer._param_groups[1])
+    driver.step()
+    np.testing.assert_allclose(moved(optimizer, driver, 1), [[0.075, 0.0075]], rtol=2e-7)
+    assert [group["learning_rate"] for group in optimizer._param_groups] == [1.0, 0.1]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_is_done_by_hand_the_update_uses_the_curve(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    multiples = rng.choice([1.0, 0.1, 0.3, 2.0], size=3)
+    optimizer = grouped(*multiples)
+    base = [0.1, 0.02, 0.0] if seed % 2 else None
+    driver = cd.drive(optimizer, "warmup(3) >> cosine(to=0.1)", total=40, base=base)
+    for _ in range(6):
+        change = rng.integers(5)
+        if change == 0:
+            driver.set(lr=float(rng.uniform(0.01, 0.2)))
+        elif change == 1:
+            driver.set(0, lr=float(rng.uniform(0.01, 0.2)))
+        elif change == 2:
+            driver.hold(3)
+        elif change == 3:
+            driver.rewarm(4)
+        else:
+            driver.hold()
+            train(optimizer, driver, 2)
+            driver.release()
+        t = driver.t
+        meant = np.stack([driver.curve.values(t, t + 5, group=g) for g in range(3)], axis=1)
+        np.testing.assert_allclose(moved(optimizer, driver, 5), meant, rtol=3e-7)
+        assert driver.check() == []
+
+
 def test_a_group_that_is_added_is_scheduled_from_its_very_first_update() -> None:
     (late,) = parameters()
     optimizer = grouped(1.0)

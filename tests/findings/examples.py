@@ -44,6 +44,59 @@ LOOP = """
         print(epoch, validate(model), scheduler.get_last_lr())
 """
 PARAMETERS = "model.parameters()"
+ACCELERATE = """
+    import torch
+    from accelerate import Accelerator
+    accelerator = Accelerator()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max={})
+    model, optimizer, loader, scheduler = accelerator.prepare(model, optimizer, loader, scheduler)
+    for epoch in range(90):
+        for x, y in loader:
+            optimizer.zero_grad()
+            accelerator.backward(loss_fn(model(x), y))
+            optimizer.step()
+        scheduler.step()
+        accelerator.print(epoch, validate(model), scheduler.get_last_lr())
+"""
+OPTAX = """
+    import jax
+    import jax.numpy as jnp
+    import optax
+    def schedule(count):
+        {}
+    optimizer = optax.adamw(schedule, weight_decay=0.1)
+    opt_state = optimizer.init(params)
+    @jax.jit
+    def update(params, opt_state, batch):
+        loss, grads = jax.value_and_grad(loss_fn)(params, batch)
+        updates, opt_state = optimizer.update(grads, opt_state, params)
+        return optax.apply_updates(params, updates), opt_state, loss
+    for step in range(10_000):
+        params, opt_state, loss = update(params, opt_state, next(batches))
+        print(step, loss, evaluate(params), schedule(step))
+"""
+RESUMED = """
+    import torch
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    saved = torch.load("run.pt", weights_only=True)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max={})
+    optimizer.load_state_dict(saved["optimizer"])
+    scheduler.load_state_dict(saved["scheduler"])
+    for epoch in range(saved["epoch"] + 1, {}):
+        train(model, optimizer)
+        scheduler.step()
+        print(epoch, validate(model), scheduler.get_last_lr())
+"""
+DECAYED = """
+    import torch
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.05)
+    scheduler = torch.optim.lr_scheduler.{}
+    for epoch in range(100):
+        train(model, optimizer)
+        scheduler.step()
+        print(epoch, validate(model), scheduler.get_last_lr())
+"""
 
 SCRIPTS = {
     "CD004": (
@@ -87,6 +140,16 @@ SCRIPTS = {
     "CD606": (
         'from transformers import TrainingArguments\nargs = TrainingArguments("out", warmup_ratio=0.1)\n',
         'from transformers import TrainingArguments\nargs = TrainingArguments("out", warmup_steps=0.1)\n',
+    ),
+    "CD607": (ACCELERATE.format("90"), ACCELERATE.format("90 * accelerator.num_processes")),
+    "CD608": (
+        OPTAX.format("return 1e-3 * count / 500 if count < 500 else 1e-3"),
+        OPTAX.format("return jnp.where(count < 500, 1e-3 * count / 500, 1e-3)"),
+    ),
+    "CD703": (RESUMED.format("saved['epoch'] + 50", "saved['epoch'] + 50"), RESUMED.format("90", "90")),
+    "CD808": (
+        DECAYED.format("ExponentialLR(optimizer, gamma=0.955)"),
+        DECAYED.format("ExponentialLR(optimizer, gamma=0.97)"),
     ),
     "CD802": (
         LOOP.format(PARAMETERS, "StepLR(optimizer, step_size=5, gamma=0.1)", 100),
@@ -138,6 +201,12 @@ CONFIGS = {
         "schedule: constant() * plateau('val_loss', patience=10)\n",
         "task: digits\noptimizer: {name: adamw, lr: 0.001}\ntotal: 10 epochs\n"
         "schedule: constant() * plateau('val_loss', patience=3)\n",
+    ),
+    "CD953": (
+        "task: digits\ntotal: 10 epochs\nbatch_size: 512\naccumulate: 4\nschedule: steps(at=['6 epochs'])\n"
+        "optimizer: {name: sgd, lr: 0.1, scale_lr: {rule: linear, reference_batch: 256}}\n",
+        "task: digits\ntotal: 10 epochs\nbatch_size: 512\naccumulate: 4\nschedule: steps(at=['6 epochs'])\n"
+        "optimizer: {name: sgd, lr: 0.1, scale_lr: {rule: linear, reference_batch: 256, warmup: 1 epoch}}\n",
     ),
     "CD955": (
         "task: digits\noptimizer: {name: schedule_free_adamw, lr: 0.0025}\ntotal: 10 epochs\nschedule: cosine()\n",

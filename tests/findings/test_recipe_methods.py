@@ -36,6 +36,26 @@ def test_a_schedule_free_method_wants_a_warmup_at_most(tmp_path: Path, schedule:
     assert found(tmp_path, "{name: sgd, lr: 0.1}", f"total: 10 epochs\nschedule: {schedule}") == []
 
 
+@pytest.mark.parametrize(
+    ("schedule", "silent"),
+    [
+        ("constant()", True),
+        ("cosine()", False),
+        ("{'*/lr': constant(), 'body/lr': cosine()}", False),
+        ("{'*/lr': cosine(), 'body/lr': constant()}", True),
+    ],
+)
+def test_of_several_optimizers_the_schedule_of_those_that_average_is_looked_at(
+    tmp_path: Path, schedule: str, silent: bool
+) -> None:
+    several = "{main: {name: adamw, lr: 0.001}, other: {name: schedule_free_sgd, lr: 0.1}}"
+    groups = "groups: {body: {parameters: 'body.*', optimizer: other}}"
+    said = found(tmp_path, several, f"{groups}\ntotal: 10 epochs\nschedule: {schedule}")
+    assert any(s.startswith("CD955") for s in said) is not silent
+    (rate,) = found(tmp_path, "{a: {name: sgd, lr: 0.1}, b: {name: prodigy, lr: 0.1e-2}}", "total: 10")
+    assert rate.startswith("CD956")
+
+
 def test_the_update_from_which_adafactor_goes_its_own_way(tmp_path: Path) -> None:
     # 1 / sqrt(t) falls below 0.1 with the 101st update, number 100.
     (said,) = found(tmp_path, "{name: adafactor, lr: 0.1}", "total: 1000")

@@ -109,6 +109,29 @@ def test_a_resumed_run_is_the_unbroken_one_to_the_bit(divided: Keys, t: int, mon
     assert events[0] == events[1]
 
 
+def test_a_method_that_averages_is_switched_beside_another(small: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("schedulefree")
+    monkeypatch.setattr("cadence.run.loop.PROGRESS_SECONDS", 0.0)
+    keys = {
+        **small,
+        "optimizer": {"main": {"name": "sgd", "lr": 0.05}, "free": {"name": "schedule_free_sgd", "lr": 0.05}},
+        "groups": {"body": {"parameters": "body.*", "optimizer": "free"}},
+        "checkpoint": {"every": 1, "keep": 3},
+    }
+    whole = train(keys, out="whole")
+
+    def kill(now: Progress) -> None:
+        if now.t >= 9:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(keys, out="part", progress=kill)
+    resumed = train(keys, out="part")
+    # It remembers the sums, and going there and back between its two sets of weights costs the last digits.
+    assert resumed.updates["loss"] == pytest.approx(whole.updates["loss"], rel=1e-4)
+    assert resumed.result["final"] == pytest.approx(whole.result["final"], rel=1e-4)
+
+
 @pytest.mark.parametrize("clip", [False, True])
 def test_where_one_gradient_overflows_no_optimizer_steps(clip: bool) -> None:
     a, b = (torch.ones(2, requires_grad=True) for _ in range(2))

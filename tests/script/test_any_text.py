@@ -139,6 +139,14 @@ def test_a_script_with_pieces_exchanged_is_followed_or_refused(seed: int) -> Non
     looked_at(exchanged(seed), random.Random(seed).choice([None, 3, 7]))
 
 
+def test_a_range_that_no_memory_holds_is_no_list_of_an_argument() -> None:
+    text = (
+        "import torch\no = torch.optim.SGD(p, lr=0.1)\ns = torch.optim.lr_scheduler.MultiStepLR(o, range(10 ** 10))\n"
+    )
+    (scheduler,) = read_script(text).schedulers
+    assert scheduler.unknown == ("milestones",)
+
+
 def test_long_chains_cost_no_stack_and_little_time() -> None:
     sums = "x = " + " + ".join(["1"] * 3000)
     names = "a0 = 1\n" + "\n".join(f"a{i + 1} = a{i}" for i in range(3000))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -152,6 +154,30 @@ def test_paddle_agrees_with_paddle() -> None:
     np.testing.assert_allclose(values(rate), expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("scheduler", "rate"),
+    [
+        ("LambdaDecay(0.1, lambda k: 1 / (1 + k / 100))", lambda k: 0.1 / (1 + k / 100)),
+        ("CyclicLR(0.1, 0.8, step_size_up=7)", lambda k: 0.1 + 0.1 * (7 - abs(k % 14 - 7))),
+    ],
+)
+def test_a_scheduler_that_is_asked_for_long_does_not_stop(scheduler: str, rate: Callable[[int], float]) -> None:
+    defined("paddle")
+    text = f"""
+import paddle
+scheduler = paddle.optimizer.lr.{scheduler}
+optimizer = paddle.optimizer.SGD(learning_rate=scheduler, parameters=model.parameters())
+for step in range(12_000):
+    model(batch()).backward()
+    optimizer.step()
+    optimizer.clear_grad()
+    scheduler.step()
+"""
+    told = values(one(text))
+    times = [0, 1, 9_999, 10_000, 10_005, 11_999]
+    np.testing.assert_allclose(told[times], [rate(k) for k in times], rtol=1e-9)
+
+
 def test_the_model_of_paddle_steps_its_scheduler_after_every_batch() -> None:
     defined("paddle")
     text = """
@@ -223,6 +249,76 @@ for batch in train_loader:
     np.testing.assert_allclose(values(one(text, 4)), 0.1 / np.arange(1, 5))
 
 
+def test_optax_with_a_function_of_jax_s_numbers() -> None:
+    text = """
+import jax.numpy as jnp, math, optax
+def warmup_cosine(peak, warmup, total):
+    def schedule(count):
+        count = jnp.asarray(count, jnp.float32)
+        done = jnp.clip((count - warmup) / (total - warmup), 0.0, 1.0)
+        return jnp.where(count < warmup, peak * count / warmup, peak * 0.5 * (1 + jnp.cos(math.pi * done)))
+    return schedule
+tx = optax.adam(learning_rate=warmup_cosine(0.1, 4, 12))
+for batch in train_loader:
+    updates, state = tx.update(grads, state)
+"""
+    t = np.arange(12)
+    expected = np.where(t < 4, 0.1 * t / 4, 0.05 * (1 + np.cos(np.pi * (t - 4) / 8)))
+    np.testing.assert_allclose(values(one(text, 12)), expected, rtol=1e-9)
+
+
+def test_a_function_of_the_update_that_cannot_be_followed_is_said() -> None:
+    text = """
+import optax
+def schedule(count):
+    return table_lookup(count)
+tx = optax.sgd(schedule)
+for batch in train_loader:
+    updates, state = tx.update(grads, state)
+"""
+    with pytest.raises(
+        ScriptError, match=r"what schedule in line 3, the rate of the sgd of line 5, returns for update 0"
+    ):
+        one(text, 4)
+
+
+@pytest.mark.parametrize("asked", ["scaler.get_scale() >= before", "not (before > scaler.get_scale())"])
+def test_a_loss_scaler_that_is_asked_whether_it_skipped_says_no(asked: str) -> None:
+    text = f"""
+import torch
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+scaler = torch.amp.GradScaler("cuda")
+for batch in train_loader:
+    before = scaler.get_scale()
+    scaler.scale(loss(batch)).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    if {asked}:
+        scheduler.step()
+"""
+    rate = one(text, 3)
+    np.testing.assert_allclose(values(rate), [0.1, 0.05, 0.025])
+    assert "the loss scaler skips no update" in rate.assumed
+
+
+def test_an_optimizer_of_accelerate_that_is_asked_whether_it_skipped_says_no() -> None:
+    text = """
+import torch
+from accelerate import Accelerator
+accelerator = Accelerator()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+model, optimizer, train_loader = accelerator.prepare(model, optimizer, train_loader)
+for batch in train_loader:
+    accelerator.backward(loss(batch))
+    optimizer.step()
+    if not accelerator.optimizer_step_was_skipped:
+        scheduler.step()
+"""
+    np.testing.assert_allclose(values(one(text, 3)), [0.1, 0.05, 0.025])
+
+
 def test_timm_is_told_the_epoch() -> None:
     defined("timm")
     text = """
@@ -239,3 +335,19 @@ for epoch in range(20):
     expected = warm + [1e-4 + 0.5 * (0.1 - 1e-4) * (1 + math.cos(math.pi * e / 20)) for e in range(5, 20)]
     np.testing.assert_allclose(values(rate), expected, rtol=1e-9)
     assert "not in the script" in rate.assumed[0]
+
+
+def told_of(path: Path) -> str:
+    """The sentence that says why the rate of a script cannot be told; empty where it can."""
+    try:
+        rates(read_script(path.read_text(encoding="utf-8"), steps_per_epoch=20), total=60)
+    except ScriptError as error:
+        return str(error)
+    return ""
+
+
+def test_most_idiomatic_scripts_can_be_followed_and_the_others_say_what_stands_in_the_way() -> None:
+    scripts = sorted((Path(__file__).parents[1] / "findings" / "sound").glob("*.py.txt"))
+    told = {path.name: told_of(path) for path in scripts}
+    assert all("line" in sentence or "; " in sentence for sentence in told.values() if sentence)
+    assert sum(not sentence for sentence in told.values()) >= 0.8 * len(scripts)

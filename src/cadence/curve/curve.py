@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from cadence._errors import HorizonError, SpecError, UnknownNameError, neighbours
 from cadence.curve.combined import PlacedRule
-from cadence.curve.edits import MOVING, Entry, cuts_of, edited
+from cadence.curve.edits import MOVING, Entry, alike, cuts_of, edited
 from cadence.curve.horizon import Horizon
 from cadence.curve.layout import has_absolute
 from cadence.curve.placed import MOST_EVENTS, Event, Placed, Scene
@@ -75,6 +75,20 @@ class Curve:
     def pairs(self) -> list[tuple[int, str]]:
         """All (index of the group, value) that the plan governs, groups outermost."""
         return [(g, value) for g, value, _, _ in self._governed]
+
+    @cached_property
+    def ratios(self) -> dict[str, tuple[float, ...]]:
+        """The values whose groups keep their ratio at every update, each with one number for each of its pairs.
+
+        The numbers are the bases; what is missing here may change its ratio.
+        """
+        found: dict[str, tuple[float, ...]] = {}
+        for value in self.plan.values():
+            entries = {entry for _, v, entry, _ in self._governed if v == value}
+            bases = {g: base for g, v, _, base in self._governed if v == value}
+            if len(entries) == 1 and self._relative[entries.pop()] and alike(self.journal, value, bases):
+                found[value] = tuple(bases.values())
+        return found
 
     @cached_property
     def _governed(self) -> list[tuple[int, str, int, float]]:

@@ -25,6 +25,9 @@ Plain: TypeAlias = Callable[[Any], Any]
 
 MOVING = ("set", "change", "stretch", "hold", "rewarm")
 
+ROUNDING = 1e-13
+"""By how much held values may lie off the ratio of their bases, as a share: they were computed in a few steps."""
+
 
 def cuts_of(journal: Sequence[Entry]) -> dict[int, tuple[float, ...]]:
     """Rule -> times from which its cuts are in force, rising, on the clock that the schedule was placed on."""
@@ -49,6 +52,31 @@ def edited(plain: Plain, journal: Sequence[Entry], value: str, group: int) -> Pl
         if entry["kind"] in MOVING:
             plain = _EDITS[entry["kind"]](plain, entry, journal[i + 1 :], value, group)
     return plain
+
+
+def alike(journal: Sequence[Entry], value: str, bases: Mapping[int, float]) -> bool:
+    """Whether the journal's changes leave groups in the ratio of their bases, at every update.
+
+    Args:
+        journal: with the changes.
+        value: of the groups.
+        bases: group -> base.
+    """
+    return all(_alike(entry, value, bases) for entry in journal if entry["kind"] in MOVING)
+
+
+def _alike(entry: Entry, value: str, bases: Mapping[int, float]) -> bool:
+    held = entry["kind"] == "hold"
+    if not held and entry["kind"] not in ("set", "change"):
+        return True
+    numbers = {group: _number_for(entry["values" if held else "factors"], value, group) for group in bases}
+    known = [number for number in numbers.values() if number is not None]
+    if len(known) < len(numbers):
+        return not known
+    if not held:
+        return len(set(known)) == 1
+    factors = [number / bases[group] for group, number in zip(bases, known, strict=True) if bases[group] != 0]
+    return not factors or max(factors) - min(factors) <= ROUNDING * max(factors)
 
 
 def _set(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, group: int) -> Plain:

@@ -19,7 +19,7 @@ from cadence.curve.place import as_plan, lay_out
 from cadence.drivers.doors import has_feedback, same_on_every_rank
 from cadence.drivers.driver import Driver, Reduce
 from cadence.drivers.shells import BLOCK, check_use, closed_state, curve_of, named, no_metric
-from cadence.drivers.writer import Clock, Regroup, Row, Write, Writer
+from cadence.drivers.writer import Clock, Ratios, Regroup, Row, Write, Writer
 from cadence.spec.nodes import Schedule
 from cadence.spec.plan import Plan
 from cadence.spec.span import SpanLike
@@ -267,7 +267,7 @@ class Holder(Writer):
     def remember(self, group: int, value: str, base: float) -> None:
         self._scheduler.base_lr = base
 
-    def aim(self, pairs: Sequence[tuple[int, str]]) -> Write:
+    def aim(self, pairs: Sequence[tuple[int, str]], ratios: Ratios) -> Write:
         return self.write
 
     def write(self, values: Row) -> None:

@@ -125,7 +125,7 @@ class CadenceLR(LRScheduler):
         names = named_groups(self._writer.groups())
         self._curve = lay_out(plan, run, names, bases_of(self._writer, plan, names, base))
         self._first, self._rows = 0, list[tuple[float, ...]]()
-        self._write = self._writer.aim(self._curve.pairs)
+        self._write = self._writer.aim(self._curve.pairs, self._curve.ratios)
         self._leave_bases()
         # The base rates that the curve was laid out for; torch's constructor fills `base_lrs`.
         self._known: list[float | Tensor] = []
@@ -185,7 +185,7 @@ class CadenceLR(LRScheduler):
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         self._match_groups()
         if self._writer.stale():
-            self._write = self._writer.aim(self._curve.pairs)
+            self._write = self._writer.aim(self._curve.pairs, self._curve.ratios)
         self._write(self._row())
         self._replaced = False
         lrs = [group["lr"] for group in self.optimizer.param_groups]
@@ -251,7 +251,7 @@ class CadenceLR(LRScheduler):
         if "lr" in bases:
             bases["lr"] = tuple(float(x) for x in self.base_lrs)
         self._curve, self._rows = lay_out(plan, self._curve.horizon, names, bases), []
-        self._write = self._writer.aim(self._curve.pairs)
+        self._write = self._writer.aim(self._curve.pairs, self._curve.ratios)
         self._known = self._bases()
 
     def _bases(self) -> list[float | Tensor]:

@@ -10,9 +10,10 @@ import torch
 from torch.optim import Optimizer
 
 from cadence._errors import DriverError, UnknownNameError, neighbours
+from cadence.drivers.effective import Gauge
 from cadence.drivers.torch_hooks import count_updates, notice_gradients, notice_groups
 from cadence.drivers.torch_modes import Switch, switches_of
-from cadence.drivers.writer import Clock, Regroup, Row, Write, Writer, no_optimizer
+from cadence.drivers.writer import Clock, Ratios, Regroup, Row, Write, Writer, no_optimizer
 
 Group: TypeAlias = dict[str, Any]
 
@@ -40,6 +41,7 @@ class TorchWriter(Writer):
         self._lists: list[list[Group]] = []
         self._members: list[list[Group]] = []
         self._tensors: dict[tuple[int, str], torch.Tensor] = {}
+        self._says: list[Any] = []
         self._listener: weakref.WeakMethod[Regroup] | None = None
         self._switches: list[Switch] = []
 
@@ -74,10 +76,11 @@ class TorchWriter(Writer):
     def remember(self, group: int, value: str, base: float) -> None:
         self._all()[group][f"initial_{value}"] = base
 
-    def aim(self, pairs: Sequence[tuple[int, str]]) -> Write:
+    def aim(self, pairs: Sequence[tuple[int, str]], ratios: Ratios) -> Write:
         self._pairs = list(pairs)
         self._lists = [optimizer.param_groups for optimizer in self._optimizers]
         self._members = [list(groups) for groups in self._lists]
+        self._says = self.frozen()
         self._own_tensors()
         return self._fastest()
 
@@ -105,6 +108,11 @@ class TorchWriter(Writer):
 
     def training(self) -> bool:
         return self._clock.graded or any(p.grad is not None for group in self._all() for p in group["params"])
+
+    def gauge(self) -> Gauge:
+        from cadence.drivers.torch_effective import TorchGauge
+
+        return TorchGauge(self._optimizers)
 
     def fault(self) -> str | None:
         return next((told for switch in self._switches if (told := switch.fault()) is not None), None)
@@ -168,8 +176,12 @@ class TorchWriter(Writer):
         return False
 
     def _changed(self) -> None:
-        """Put tensors back where they were, and tell who writes that the groups are others now."""
+        """Put tensors and lengths back where they were, and tell who writes that the groups are others now."""
         was, groups = self._former(), self._all()
+        for former, group in zip(was, groups, strict=True):
+            # A state from before the group was given a length knows nothing of it.
+            if former is not None and self._says[former] is not None:
+                group.setdefault("frozen", self._says[former])
         now = dict(zip(was, groups, strict=True))
         for (former, value), tensor in self._tensors.items():
             if former in now:

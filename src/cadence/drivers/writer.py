@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from cadence._errors import DriverError
+from cadence.drivers.effective import Gauge
 
 Row: TypeAlias = Sequence[float]
 """One absolute value for each (group, value) pair, groups outermost."""
+
+Ratios: TypeAlias = Mapping[str, Sequence[float]]
+"""For each value whose numbers stand in one ratio in every row: that ratio, with a number for each of its pairs."""
 
 Write: TypeAlias = Callable[[Row], None]
 """Puts one row of absolute values into an optimizer, in force for the next update."""
@@ -65,8 +69,13 @@ class Writer(abc.ABC):
         """Leave the base in the group (`initial_lr`), where the framework's own tools look for it."""
 
     @abc.abstractmethod
-    def aim(self, pairs: Sequence[tuple[int, str]]) -> Write:
-        """Say which (group, value) the numbers of a row belong to; returns the fastest way to write such rows."""
+    def aim(self, pairs: Sequence[tuple[int, str]], ratios: Ratios) -> Write:
+        """Say which (group, value) the numbers of a row belong to; returns the fastest way to write such rows.
+
+        Args:
+            pairs: (index of the group, value), groups outermost.
+            ratios: what is known of all rows to come.
+        """
 
     @abc.abstractmethod
     def write(self, values: Row) -> None:
@@ -104,6 +113,10 @@ class Writer(abc.ABC):
 
         Nobody is kept alive by it: `regroup` is a method, whose object may go at any time.
         """
+
+    def gauge(self) -> Gauge | None:
+        """What measures the updates of the optimizer; None where cadence has no such thing for its framework."""
+        return None
 
 
 def no_optimizer(x: object) -> DriverError:

@@ -253,10 +253,34 @@ class View:
         """How often a scheduler is stepped in the run; None where that cannot be told."""
         if self.total is not None and scheduler.per == "step" and len(self.outermost) == 1:
             return self.total
+        loads = self.loads(scheduler)
+        if loads and not any(load.conditions for load in loads):
+            return self._resumed(scheduler)
         counts = [self.turns(step, scheduler) for step in scheduler.steps]
         if not counts or None in counts or not all(map(self.sure, scheduler.steps)):
             return None
         return sum(count for count in counts if count is not None)
+
+    def loads(self, scheduler: Scheduler) -> list[Call]:
+        """Where a saved state is loaded into a scheduler."""
+        nodes = [other.node for other in self.outermost if other.variable == scheduler.variable]
+        after = min((node.lineno for node in nodes if node.lineno > scheduler.line), default=None)
+        return [
+            call
+            for call in self.calls("load_state_dict", "set_state_dict")
+            if call.line > scheduler.line
+            and (after is None or call.line < after)
+            and isinstance(call.node.func, ast.Attribute)
+            and scheduler.node in self.script.made_by(call.node.func.value)
+        ]
+
+    def _resumed(self, scheduler: Scheduler) -> int | None:
+        """The ticks of a run that goes on with a loaded state at a written epoch, those before it too."""
+        steps = scheduler.steps
+        loops = steps[0].loops if len(steps) == 1 and not steps[0].conditions else ()
+        if len(loops) != 1 or not isinstance(loops[0].start, int) or not isinstance(loops[0].count, int):
+            return None
+        return loops[0].start + loops[0].count if loops[0].start > 0 else None
 
     def course(self, scheduler: Scheduler) -> Course | None:
         """What the rate does under a scheduler that alone governs it; None where that cannot be told."""

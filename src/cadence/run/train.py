@@ -22,6 +22,7 @@ from cadence.run.engine import Engine, find_engine
 from cadence.run.loop import Loop, Parts, Tell
 from cadence.run.outline import Outline, outline_of
 from cadence.run.recording import Recording, Stopwatch
+from cadence.run.scaling import at_batch, to_json
 from cadence.tasks import Split, Task, resolve_task
 
 RUNS = Path("runs")
@@ -81,7 +82,7 @@ def train(
         _check_may_resume(folder, resume)
     task = resolve_task(wanted.task, **wanted.task_args)
     course = settle(wanted, task, split)
-    with find_engine(wanted.engine)(wanted, task) as engine:
+    with find_engine(wanted.engine)(at_batch(wanted, course.scalings), task) as engine:
         checkpoints = Checkpoints(folder, keep=wanted.checkpoint.keep, best=course.best)
         saved = None if fresh else checkpoints.newest()
         parts = _assemble(wanted, task, course, engine, checkpoints, folder, saved, fresh=fresh, tell=progress)
@@ -161,7 +162,7 @@ def _assemble(
     recording = Recording(
         folder,
         watch,
-        about={"name": wanted.name, "split": course.split},
+        about={"name": wanted.name, "split": course.split, **to_json(course.scalings)},
         recipe=wanted.to_yaml(),
         environment={**here, "device": {**here["device"], **engine.device}},
         fresh=fresh,

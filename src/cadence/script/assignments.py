@@ -41,6 +41,8 @@ class Assignments:
                     held.fields[attr] = value
                 elif isinstance(held, MovingOptimizer) and attr in ("learning_rate", "lr"):
                     self.write(held.groups[0], "lr", value, node)
+                elif isinstance(held, dict):
+                    held[attr] = value
                 elif plain(target):
                     env[plain(target)] = value
             case ast.Subscript(value=owner, slice=index):

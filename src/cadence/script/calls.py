@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cadence.script.index import plain
 from cadence.script.loaders import is_loader
-from cadence.script.model import Function, Made, is_unknown
+from cadence.script.model import Function, Made, is_number, is_unknown
 from cadence.script.operations import LONGEST, is_listed
-from cadence.script.whitelist import BUILTIN, MATH, NUMPY, power
+from cadence.script.whitelist import ARRAYS, AS_IT_IS, BUILTIN, MATH, NUMPY, power
 
 if TYPE_CHECKING:
     from cadence.script.evaluate import Env, Evaluator
@@ -31,6 +31,9 @@ class Calls:
             path = f"{held.path}().{node.func.attr}" if isinstance(held, Made) else ""
         if path == "len" and len(node.args) == 1 and not node.keywords:
             return self._length(node, env)
+        if path.rpartition(".")[2] in AS_IT_IS and path.rpartition(".")[0] in ARRAYS and node.args:
+            value = self._values.part(node.args[0], env)
+            return float(value) if is_number(value) else self._of.unknown(node)
         function = self._whitelisted(path, node)
         if function is not None:
             args = self._values.containers.items(node.args, env)
@@ -94,7 +97,7 @@ class Calls:
             return BUILTIN.get(name)
         if home == "math":
             return MATH.get(name)
-        return NUMPY.get(name) if home == "numpy" else None
+        return NUMPY.get(name) if home in ARRAYS else None
 
     def _method(self, node: ast.Call, env: Env | None) -> Any:
         assert isinstance(node.func, ast.Attribute)

@@ -22,7 +22,15 @@ from cadence.script.model import (
     is_number,
     is_unknown,
 )
-from cadence.script.names import framework_of, index, is_scheduler, looks_like_scheduler, optimizer_framework
+from cadence.script.names import (
+    framework_of,
+    index,
+    is_scheduler,
+    looks_like_scheduler,
+    optimizer_at,
+    optimizer_framework,
+)
+from cadence.script.operations import LONGEST
 from cadence.script.resolve import Resolver
 
 STEPS = frozenset({"step", "step_update", "minimize", "apply_gradients", "first_step", "second_step", "optimizer_step"})
@@ -185,12 +193,8 @@ class Finder:
             return None
         if "optimizer" in kwargs:
             return kwargs.pop("optimizer")
-        if self._of.path(call.func).endswith((".ChainedScheduler", ".create_lr_scheduler_with_warmup")):
-            return None
-        at = 1 if self._of.path(call.func).rpartition(".")[2] == "get_scheduler" else 0
-        if len(args) > at:
-            return args.pop(at)
-        return None
+        at = optimizer_at(self._of.path(call.func))
+        return args.pop(at) if at is not None and len(args) > at else None
 
     def _argument(self, node: ast.expr, inner: list[Scheduler]) -> Any:
         """The value of an argument, with schedulers in it as natives."""
@@ -212,7 +216,7 @@ class Finder:
         if isinstance(value, list) and any(isinstance(v, Made) for v in cast("list[Any]", value)):
             return [Unknown(v.text) if isinstance(v, Made) else v for v in cast("list[Any]", value)]
         if isinstance(value, range):
-            return list(value)
+            return list(value) if len(value) <= LONGEST else self._of.unknown(node)
         return cast("Any", value)
 
     def _bind(

@@ -15,6 +15,7 @@ from typing import Any, cast
 from cadence._errors import ConversionError, ScriptError
 from cadence.script.assignments import Assignments
 from cadence.script.branches import Branches
+from cadence.script.engines import Engines
 from cadence.script.evaluate import Env, Evaluator
 from cadence.script.in_run import InRun
 from cadence.script.index import Definition, parameters
@@ -56,6 +57,7 @@ class Follower:
         assignments: what a target is given.
         branches: which arm is taken.
         turns: of loops.
+        engines: of Ignite's.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Follower:
         self.assignments = Assignments(self)
         self.branches = Branches(self)
         self.turns = Turns(self)
+        self.engines = Engines(self)
         self._statements_done = 0
         self._calls = 0
 
@@ -149,8 +152,11 @@ class Follower:
                 self.block(node.body, env)
                 self.block(node.orelse, env)
                 self.block(node.finalbody, env)
-            case ast.FunctionDef() if len(env.maps) > 1:
-                env[node.name] = Function(node.name, node, self.values, cast("dict[str, Any]", env))
+            case ast.FunctionDef():
+                function = Function(node.name, node, self.values, cast("dict[str, Any]", env))
+                if len(env.maps) > 1:
+                    env[node.name] = function
+                self.engines.decorated(node, function, env)
             case ast.Return(value=value):
                 raise Leave(ast.Return, None if value is None else self.compute(value, env))
             case ast.Break() | ast.Continue():

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cadence._errors import ScriptError
 from cadence.script.clients import LIGHTNING, fit_lightning, fit_model, is_client, train_transformers
+from cadence.script.engine import Engine
+from cadence.script.engines import MAKERS, SETUPS
 from cadence.script.find import STEPS
 from cadence.script.index import plain
 from cadence.script.instance import Instance
@@ -21,6 +23,12 @@ if TYPE_CHECKING:
     from cadence.script.evaluate import Env, Evaluator
     from cadence.script.follow import Follower
     from cadence.script.instance import Names
+
+SCALE = 65536.0
+"""The scale of a loss scaler that has met no overflow: torch's first."""
+
+UNSKIPPED = frozenset({"step_was_skipped", "optimizer_step_was_skipped"})
+"""What Accelerate's objects say of an update that their loss scaler left out."""
 
 ONE_PROCESS = {"num_processes": 1, "is_main_process": True, "is_local_main_process": True, "process_index": 0}
 """What Accelerate's and other launchers' objects say where there is one process."""
@@ -68,6 +76,8 @@ class InRun(Lookup):
                     return held.groups
                 if node.attr in ("lr", "learning_rate"):
                     return held.rates(held.updates)[0]
+                if node.attr in UNSKIPPED:
+                    return self._nothing_skipped(False)
                 return self._of.unknown(node)
             case MovingScheduler():
                 if node.attr == "last_epoch":
@@ -77,8 +87,12 @@ class InRun(Lookup):
                     if node.attr == "optimizer" and held.optimizer is not None
                     else self._of.unknown(node)
                 )
+            case Engine() if node.attr == "state":
+                return held.state
             case dict() if node.attr in held:
                 return cast("dict[str, Any]", held)[node.attr]
+            case Made() if node.attr in UNSKIPPED:
+                return self._nothing_skipped(False)
             case Made() if node.attr in ONE_PROCESS:
                 self._run.assumed["there is one process"] = None
                 return ONE_PROCESS[node.attr]
@@ -102,6 +116,13 @@ class InRun(Lookup):
             return self._run.movers.make_optimizer(record, env)
         if isinstance(record, Scheduler):
             return self._run.movers.make_scheduler(record, env)
+        if self._of.path(node.func) in MAKERS:
+            return self._run.engines.make(node, env)
+        if self._of.path(node.func).rpartition(".")[2] in SETUPS:
+            self._run.engines.set_up(node, env)
+            return self._of.unknown(node)
+        if self._of.path(node.func).startswith("ignite.distributed.auto_") and node.args:
+            return self._run.compute(node.args[0], env)
         if self._of.path(node.func) in ("torch.distributed.get_world_size", "torch.distributed.get_rank"):
             self._run.assumed["there is one process"] = None
             return int(self._of.path(node.func).endswith("world_size"))
@@ -120,6 +141,10 @@ class InRun(Lookup):
         if called is not None and called in self._run.slice.live and owner is None:
             return self._run.inline(called, self._run.given(called, node, env, None), env)
         return self._plain_call(node, env)
+
+    def _nothing_skipped(self, said: Any) -> Any:
+        self._run.assumed["the loss scaler skips no update"] = None
+        return said
 
     def _plain_call(self, node: ast.Call, env: Names) -> Any:
         """A call of something that is not followed, though something in its arguments may be."""
@@ -141,8 +166,14 @@ class InRun(Lookup):
         match held:
             case MovingOptimizer():
                 return self._methods.of_optimizer(held, attr, node, args, env)
+            case MovingScheduler() if attr == "attach":
+                return self._run.engines.attach(held, node, env)
             case MovingScheduler():
                 return self._methods.of_scheduler(held, attr, node, args, env)
+            case Engine():
+                return self._run.engines.method(held, attr, node, env)
+            case Made() if attr == "run" and held.path.endswith(".Parallel"):
+                return self._run.engines.launch(node, env)
             case Instance():
                 definition = self._of.method(held.owner, attr)
                 if attr == "save_hyperparameters" and definition is None:
@@ -155,6 +186,8 @@ class InRun(Lookup):
                 return self._text.call(node, env)
             case _:
                 pass
+        if attr == "get_scale" and isinstance(held, (Made, Unknown)):
+            return self._nothing_skipped(SCALE)
         if isinstance(held, Made) and is_client(held.path, attr):
             self._train(held, node, env)
             return self._of.unknown(node)

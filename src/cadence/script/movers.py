@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from cadence._errors import CadenceError, ScriptError
 from cadence.conversion.native import Native
 from cadence.script.instance import Instance
 from cadence.script.leaving import Enough
+from cadence.script.making import made_optimizer, made_scheduler
 from cadence.script.model import Function, Made, Optimizer, Scheduler, Unknown, is_number, is_unknown
-from cadence.script.sims import (
-    MOST_TICKS,
-    MovingOptimizer,
-    MovingScheduler,
-    Pulled,
-    made_optimizer,
-    made_scheduler,
-)
+from cadence.script.sims import MOST_TICKS, MovingOptimizer, MovingScheduler, Pulled
 
 if TYPE_CHECKING:
     from cadence.script.follow import Follower
@@ -60,11 +55,21 @@ class Movers:
         function = rate if isinstance(rate, Function) else None
         made = made_optimizer(record, 0.0 if function is not None else rate)
         if function is not None:
-            made.rule, made.function = lambda t: float(function(t)), function
+            made.rule, made.function = partial(self._asked, made, function), function
         elif isinstance(rate, Pulled) and record.framework in ("optax", "keras"):
             made.scheduler, made.rule, made.asked = None, rate.values.at, rate
             made.bases = made.rates(0)
         return self.add(record, made)
+
+    def _asked(self, optimizer: MovingOptimizer, function: Function, update: int) -> float:
+        """What a function of the script says is the rate of an update."""
+        value = function(update)
+        if not is_number(value):
+            raise ScriptError(
+                f"what {function.text} in {self._run.at(function.node)}, the rate of {optimizer.where()}, returns for "
+                f"update {update} cannot be told without running the script; write it as a formula of the update"
+            )
+        return float(value)
 
     def add(self, record: Optimizer, made: MovingOptimizer | None = None) -> MovingOptimizer:
         """An optimizer that is there from now on."""
@@ -111,7 +116,8 @@ class Movers:
                 held = cast("Sequence[Any]", value)
                 others = list(cast("Sequence[Any]", otherwise)) if isinstance(otherwise, (list, tuple)) else [otherwise]
                 others += [otherwise] * (len(held) - len(others))
-                return [self._as_argument(v, o) for v, o in zip(held, others, strict=False)]
+                items = [self._as_argument(v, o) for v, o in zip(held, others, strict=False)]
+                return tuple(items) if isinstance(value, tuple) else items
             case Made() | Unknown() | Instance():
                 return Unknown(value.text) if isinstance(value, Made) else otherwise
             case _:

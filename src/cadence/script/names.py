@@ -59,6 +59,15 @@ _IGNITE_SCHEDULERS = frozenset((
     "LinearCyclicalScheduler", "CosineAnnealingScheduler", "ConcatScheduler", "LRScheduler", "PiecewiseLinear",
     "ParamGroupScheduler", "ReduceLROnPlateauScheduler", "create_lr_scheduler_with_warmup",
 ))  # fmt: skip
+_OPTIMIZER_AT: Mapping[str, int | None] = {
+    "get_scheduler": 1, "create_scheduler": 1, "ChainedScheduler": 1, "ConcatScheduler": None,
+    "ParamGroupScheduler": None, "create_lr_scheduler_with_warmup": None, "ProportionScheduler": None,
+    "ignite.handlers.LRScheduler": None,
+}  # fmt: skip
+"""Where the optimizer stands among the values that a scheduler is given by position, where it is not the first of them.
+
+None: schedulers that take other schedulers, which have it. By the last part of a path, or by the whole of it.
+"""
 _BASES = frozenset((
     "LRScheduler", "_LRScheduler", "LearningRateSchedule", "Scheduler",
 ))  # fmt: skip
@@ -151,6 +160,15 @@ def is_scheduler(path: str) -> bool:
             return name in index("pytorch_optimizer") or name == "get_scheduler" or name.endswith("Scheduler")
         case _:
             return False
+
+
+def optimizer_at(path: str) -> int | None:
+    """Where the optimizer stands among the values that a scheduler is given by position; None where it takes none.
+
+    Args:
+        path: canonical, of a scheduler of a framework whose schedulers take the optimizer.
+    """
+    return _OPTIMIZER_AT.get(path, _OPTIMIZER_AT.get(path.rpartition(".")[2], 0))
 
 
 def looks_like_scheduler(path: str) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from cadence._errors import CadenceError, ScriptError
 from cadence.conversion.doors import read, setting
@@ -14,8 +14,7 @@ from cadence.conversion.frameworks.torch.rates import CLOSED, NEXT
 from cadence.conversion.frameworks.torch.recursion import InSequence, Single
 from cadence.conversion.native import Native
 from cadence.curve.curve import Curve
-from cadence.script.model import Function, Optimizer, Scheduler, Unknown, is_number, is_unknown
-from cadence.script.names import default_rate
+from cadence.script.model import Function, Optimizer, Scheduler
 
 PULLED = frozenset({"paddle", "optax", "keras"})
 """Frameworks whose optimizers ask a scheduler."""
@@ -25,6 +24,9 @@ PLATEAUS = frozenset({"ReduceLROnPlateau", "ReduceOnPlateau", "PlateauLRSchedule
 
 MOST_TICKS = 10_000
 """Values of a function in a scheduler that are sampled ahead."""
+
+
+Row = TypeVar("Row", bound=tuple[float | None, ...])
 
 
 class MovingOptimizer:
@@ -37,20 +39,24 @@ class MovingOptimizer:
         rule: its rate as a function of the update number, where it counts itself (optax, Keras); `function` or `asked`
             is where that comes from.
         rows: (number of updates, rates of the groups during them), in order.
+        momenta: the same of their momenta (or the first of their betas); None where it cannot be told.
+        momentum: what that is called: ``"momentum"`` or ``"beta1"``.
         turn: the turn of a loop in which it was last stepped.
         written: line of the last write into a rate by hand; None where there was none.
         stepped: the schedulers that were stepped, with the update after which they were, in order.
         marks: updates done when an epoch began.
     """
 
-    def __init__(self, optimizer: Optimizer, groups: list[dict[str, Any]]) -> None:
+    def __init__(self, optimizer: Optimizer, groups: list[dict[str, Any]], momentum: str = "momentum") -> None:
         self.optimizer = optimizer
+        self.momentum = momentum
         self.groups = groups
         self.scheduler: MovingScheduler | None = None
         self.rule: Callable[[int], float] | None = None
         self.function: Function | None = None
         self.asked: MovingScheduler | None = None
         self.rows: list[tuple[int, tuple[float, ...]]] = []
+        self.momenta: list[tuple[int, tuple[float | None, ...]]] = []
         self.updates = 0
         self.turn = -1
         self.written: int | None = None
@@ -79,16 +85,21 @@ class MovingOptimizer:
             for rate in rates:
                 if not math.isfinite(rate):
                     raise ScriptError(f"{self.where()} runs with a rate of {rate} at update {self.updates}; repair it")
-            if self.rows and self.rows[-1][1] == rates:
-                self.rows[-1] = (self.rows[-1][0] + many, rates)
-            else:
-                self.rows.append((many, rates))
+            _append(self.rows, many, rates)
+            _append(self.momenta, many, tuple(group.get("momentum") for group in self.groups))
             self.updates += many
             n -= many
 
     def where(self) -> str:
         """The optimizer as a message names it."""
         return f"the {self.optimizer.name} of line {self.optimizer.line}"
+
+
+def _append(rows: list[tuple[int, Row]], many: int, row: Row) -> None:
+    if rows and rows[-1][1] == row:
+        rows[-1] = (rows[-1][0] + many, row)
+    else:
+        rows.append((many, row))
 
 
 class MovingScheduler(abc.ABC):
@@ -169,7 +180,7 @@ class Closed(MovingScheduler):
         for group in optimizer.groups:
             group.setdefault("initial_lr", group["lr"])
         bases = tuple(float(group["initial_lr"]) for group in optimizer.groups)
-        self.values = Values(curve_of(native, bases, ticks))
+        self.values = Values(native, bases, ticks)
         self.clock: float = 0
         self._write()
 
@@ -189,7 +200,7 @@ class Pulled(MovingScheduler):
 
     def __init__(self, scheduler: Scheduler, native: Native, ticks: int | None) -> None:
         super().__init__(scheduler, native, None)
-        self.values = Values(curve_of(native, (1.0,), ticks))
+        self.values = Values(native, (1.0,), ticks)
         self.clock: float = 0
 
     def at(self, group: int) -> float:
@@ -200,129 +211,63 @@ class Pulled(MovingScheduler):
         self.clock = self.clock + 1 if epoch is None else epoch
 
 
-def made_optimizer(optimizer: Optimizer, rate: Any) -> MovingOptimizer:
-    """An optimizer as it begins.
+BLOCK = 1024
+"""Values of a curve that are computed at once."""
 
-    Args:
-        optimizer: what makes it.
-        rate: its learning rate: a number, None (the framework's default), a `Pulled`, or a `Function` of the update.
 
-    Raises:
-        ScriptError: the rate cannot be told.
+class Values:
+    """The values of a scheduler over its own clock, asked for one after the other.
+
+    Attributes:
+        pairs: (group, value) that it governs.
     """
-    scheduled = not is_number(rate) and rate is not None
-    base = default_rate(optimizer.path) if rate is None else float(rate) if is_number(rate) else 0.0
-    if isinstance(rate, Unknown):
-        raise ScriptError(
-            f"the learning rate of {optimizer.name} in line {optimizer.line}, {rate.text}, cannot be told without "
-            f"running the script; give it: --base 0.1"
-        )
-    groups: list[dict[str, Any]] = []
-    for written in optimizer.groups or ({},):
-        group: dict[str, Any] = {"lr": base}
-        for key in ("lr", "learning_rate", "lr_scale", "lr_mult"):
-            own = written.get(key)
-            if own is None:
-                continue
-            if not is_number(own):
-                raise ScriptError(
-                    f"a group of {optimizer.name} in line {optimizer.line} has a rate that cannot be told without "
-                    f"running the script: {own}; write the number there"
-                )
-            if key == "lr_scale":
-                group["lr_scale"] = float(own)
-            elif optimizer.framework == "paddle":
-                # A group's own rate multiplies the optimizer's there.
-                group["multiplier"], group["lr"] = float(own), base * float(own)
-            else:
-                group["lr"] = float(own)
-        groups.append(group)
-    made = MovingOptimizer(optimizer, groups)
-    if scheduled and isinstance(rate, Pulled):
-        made.scheduler = rate
-        rate.optimizer = made
-        made.made.append(rate)
-        made.bases = made.rates(0)
-    return made
 
+    def __init__(self, native: Native, bases: tuple[float, ...], ticks: int | None) -> None:
+        """The values of a scheduler.
 
-def made_scheduler(
-    scheduler: Scheduler,
-    native: Native,
-    optimizer: MovingOptimizer | None,
-    parts: list[MovingScheduler],
-    ticks: int | None,
-) -> MovingScheduler:
-    """A scheduler as it begins.
+        Args:
+            native: the scheduler.
+            bases: base learning rate of each group.
+            ticks: where it has a function in it, or another thing that is written out: over how many ticks at first.
+        """
+        self._native, self._bases = native, bases
+        self._until = math.inf
+        try:
+            self._curve = curve_of(native, bases, None)
+        except CadenceError:
+            self._curve = curve_of(native, bases, ticks)
+            self._until = math.inf if ticks is None else float(ticks)
+        self.pairs = self._curve.pairs
+        self._begin: int = -1
+        self._block: dict[tuple[int, str], list[float]] = {}
 
-    Args:
-        scheduler: what makes it.
-        native: its arguments, as they are then.
-        optimizer: whose rates it moves.
-        parts: schedulers inside it that were made before.
-        ticks: over how many ticks a function in it is sampled.
+    def at(self, clock: float, group: int = 0, value: str = "lr") -> float:
+        """A value at a tick; a fractional one takes that before it."""
+        t = max(math.floor(clock), 0)
+        begin = t - t % BLOCK
+        if begin != self._begin:
+            if begin + BLOCK > self._until:
+                self._go_on(2 * (begin + BLOCK))
+            self._begin = begin
+            self._block = {
+                (g, name): self._curve.values(begin, begin + BLOCK, group=g, value=name).tolist()
+                for g, name in self.pairs
+            }
+        # What is made for one group holds for all of them.
+        return self._block[(group, value) if (group, value) in self._block else self.pairs[-1]][t - begin]
 
-    Raises:
-        ScriptError: it cannot be followed; the sentence says why.
-    """
-    where = f"the {scheduler.name} of line {scheduler.line}"
-    for name, value in native.arguments.items():
-        if is_unknown(value):
-            raise ScriptError(
-                f"{name} of {where} cannot be told without running the script: {_unknown_in(value)}{_remedy(value)}"
-            )
-    try:
-        if scheduler.framework in PULLED:
-            return Pulled(scheduler, native, ticks)
-        if optimizer is None:
-            raise ScriptError(
-                f"which optimizer {where} belongs to cannot be seen ({scheduler.optimizer_text or 'none is given'}); "
-                f"make both in the same script"
-            )
-        if scheduler.name in PLATEAUS or native.arguments.get("name") == "reduce_lr_on_plateau":
-            return Improving(scheduler, native, optimizer)
-        if scheduler.framework == "torch":
-            if scheduler.name == "ChainedScheduler":
-                return Chain(scheduler, native, optimizer, parts)
-            return Recursive(scheduler, native, optimizer)
-        return Closed(scheduler, native, optimizer, ticks)
-    except ScriptError:
-        raise
-    except CadenceError as error:
-        raise ScriptError(f"{where} cannot be followed: {error}") from None
-    except (ArithmeticError, ValueError, TypeError, AttributeError, LookupError) as fault:
-        raise ScriptError(f"{where} would fail: {type(fault).__name__}: {fault}; change its arguments") from None
+    def _go_on(self, ticks: int) -> None:
+        """Write more of it out; one that is over by then has its last value from there on."""
+        try:
+            self._curve, self._until = curve_of(self._native, self._bases, ticks), float(ticks)
+        except CadenceError:
+            self._until = math.inf
 
 
 def curve_of(native: Native, bases: tuple[float, ...], ticks: int | None) -> Curve:
     """The curve of a scheduler over its own clock."""
     on = setting(bases, "step", ticks, None)
     return on.placed(read(native, on))
-
-
-BLOCK = 1024
-"""Values of a curve that are computed at once."""
-
-
-class Values:
-    """A curve asked for one value after the other."""
-
-    def __init__(self, curve: Curve) -> None:
-        self._curve = curve
-        self._begin = -1
-        self._block: list[list[float]] = []
-
-    def at(self, clock: float, group: int = 0) -> float:
-        """The value at a tick; a fractional one takes that before it."""
-        t = max(math.floor(clock), 0)
-        begin = t - t % BLOCK
-        if begin != self._begin:
-            self._begin = begin
-            self._block = [
-                self._curve.values(begin, begin + BLOCK, group=g, value="lr").tolist()
-                for g in range(len(self._curve.groups))
-            ]
-        return self._block[min(group, len(self._block) - 1)][t - begin]
 
 
 def _jump(part: Single, epoch: float) -> None:
@@ -344,22 +289,3 @@ def _jump(part: Single, epoch: float) -> None:
         return
     part.last = epoch  # type: ignore[assignment]
     part.group["lr"] = CLOSED.get(part.name, NEXT[part.name])(part)
-
-
-def _unknown_in(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return next((_unknown_in(v) for v in value if _unknown_in(v)), "")  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, Unknown):
-        return value.text
-    if isinstance(value, Mapping):
-        return _unknown_in(list(cast("Mapping[Any, Any]", value).values()))
-    if isinstance(value, Function):
-        return next((_unknown_in(v) for v in value.by_name.values() if _unknown_in(v)), "")
-    return ""
-
-
-def _remedy(value: Any) -> str:
-    text = _unknown_in(value)
-    if "len(" in text:
-        return "; say how many batches an epoch has: --steps-per-epoch 500"
-    return "; write the number there"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from cadence.script.clients import is_client
+from cadence.script.engines import is_engine_call
 from cadence.script.find import STEPS
 from cadence.script.index import Definition
 from cadence.script.model import Script
@@ -42,6 +43,7 @@ class Slice:
         self._fits = any(o.framework in ("keras", "paddle") for o in script.optimizers) or any(
             name.endswith(".configure_optimizers") for name in script.functions
         )
+        self._engines = any(path.startswith("ignite") for path in script.imports.values())
         made = {o.node for o in script.optimizers} | {s.node for s in script.schedulers}
         updating = {o.framework for o in script.optimizers} & {"optax"}
         for call in self._index.calls:
@@ -78,6 +80,8 @@ class Slice:
         return [_key(part) for target in targets for part in _leaves(target)]
 
     def _moves(self, call: ast.Call, *, optax: bool) -> bool:
+        if self._engines and self._drives(call):
+            return True
         if not isinstance(call.func, ast.Attribute):
             return False
         if call.func.attr in EFFECTS or call.func.attr == "save_hyperparameters":
@@ -86,6 +90,12 @@ class Slice:
             made = [self._of.path(maker.func) for maker in self._of.makers(call.func.value)]
             return self._fits if call.func.attr == "fit" else any(is_client(path, "train") for path in made)
         return optax and call.func.attr == "update" and len(call.args) >= 2
+
+    def _drives(self, call: ast.Call) -> bool:
+        """Whether a call has to do with an engine of Ignite's."""
+        owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+        paths = [] if owner is None else [self._of.path(maker.func) for maker in self._of.makers(owner)]
+        return is_engine_call(self._of.path(call.func), paths, getattr(call.func, "attr", ""))
 
     def _trains(self, call: ast.Call) -> bool:
         place = self._index.place(call)
@@ -164,7 +174,9 @@ class Slice:
 def _own(node: ast.AST) -> list[ast.AST]:
     """The expressions of a statement itself, without the statements in it."""
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return [*node.args.defaults, *(d for d in node.args.kw_defaults if d is not None)]
+        # `@engine.on(event)` is a call that the function is given to.
+        hung = [d for d in node.decorator_list if isinstance(d, ast.Call) and getattr(d.func, "attr", "") == "on"]
+        return [*hung, *node.args.defaults, *(d for d in node.args.kw_defaults if d is not None)]
     if isinstance(node, ast.ClassDef):
         return []
     if isinstance(node, (ast.For, ast.AsyncFor)):

@@ -62,15 +62,15 @@ class Turns:
         for i, item in enumerate(items):
             if kind == "epoch":
                 self._mark()
-            before = self._snapshot(env, targets) if i < 3 else {}
+            before = self.snapshot(env, targets) if i < 3 else {}
             target = (i + counted, item) if counted is not None else item
             log = self._logged_turn(node, target, env)
             if log is LEFT:
                 return
-            if i < 3 and alike and log and None not in log and before.items() <= self._snapshot(env, targets).items():
+            if i < 3 and alike and log and None not in log and before.items() <= self.snapshot(env, targets).items():
                 logs.append(log)
                 if len(logs) > 1 and logs[-2] == log:
-                    self._replay(log, len(items) - i - 1, node)
+                    self.replay(log, len(items) - i - 1, node)
                     break
         self._run.block(node.orelse, env)
 
@@ -119,12 +119,12 @@ class Turns:
         previous: Effects | None = None
         self.unsized += count is None
         for i in range(1 if count is None else count):
-            before = self._snapshot(env, targets) if i < 3 else {}
+            before = self.snapshot(env, targets) if i < 3 else {}
             batch = Unknown(self._of.source(node.target))
             log = self._logged_turn(node, (i + counted, batch) if counted is not None else batch, env)
             if log is LEFT:
                 break
-            unchanged = i < 3 and alike and before.items() <= self._snapshot(env, targets).items()
+            unchanged = i < 3 and alike and before.items() <= self.snapshot(env, targets).items()
             if unchanged and all(entry is not None and entry[0] == "update" for entry in log):
                 # Nothing but updates: every turn is as the first.
                 self._repeat(log, count, node)
@@ -135,7 +135,7 @@ class Turns:
                     f"{self._run.at(node)}, and how many batches that has is not known; say it: --steps-per-epoch 500"
                 )
             if unchanged and log == previous and None not in log:
-                self._replay(log, count - i - 1, node)
+                self.replay(log, count - i - 1, node)
                 break
             previous = log if unchanged else None
         else:
@@ -165,7 +165,7 @@ class Turns:
             else:
                 self._run.by_epoch = True
 
-    def _replay(self, log: Effects, times: int, node: ast.AST) -> None:
+    def replay(self, log: Effects, times: int, node: ast.AST) -> None:
         """Turns that do what the one before did, without following them again."""
         if times * len(log) > MOST_REPLAYED:
             if self._run.total is None:
@@ -180,7 +180,7 @@ class Turns:
                 else:
                     self._run.step(cast("MovingScheduler", what), node)
 
-    def _snapshot(self, env: Names, without: set[str]) -> dict[str, Any]:
+    def snapshot(self, env: Names, without: set[str]) -> dict[str, Any]:
         """The numbers and texts that names hold."""
         plain_kinds = (int, float, str, bool, type(None))
         held = {name: value for name, value in env.items() if isinstance(value, plain_kinds) and name not in without}
@@ -195,7 +195,7 @@ class Turns:
         while True:
             turns += 1
             if turns in (ENDLESS, ENDLESS + 1) and self._run.total is None:
-                now = self._snapshot(env, set())
+                now = self.snapshot(env, set())
                 if now == before:
                     raise ScriptError(
                         f"`while {self._of.source(node.test)}` in {self._run.at(node)} never ends by what can be seen; "

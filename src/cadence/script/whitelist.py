@@ -28,6 +28,10 @@ def _clip(x: float, lo: float, hi: float) -> float:
     return min(max(x, lo), hi)
 
 
+def _where(condition: bool, a: float, b: float) -> float:
+    return a if condition else b
+
+
 def _interp(x: float, xp: Sequence[float], fp: Sequence[float]) -> float:
     if x <= xp[0]:
         return fp[0]
@@ -82,8 +86,12 @@ MATH: Mapping[str, Callable[..., Any]] = {
 NUMPY: Mapping[str, Callable[..., Any]] = {
     **{k: v for k, v in MATH.items() if k in ("sqrt", "exp", "log", "log2", "log10", "sin", "cos", "tan", "tanh")},
     "floor": _floor, "ceil": _ceil, "abs": abs, "minimum": min, "maximum": max, "clip": _clip, "power": power,
-    "interp": _interp, "float64": float, "round": round, "int64": int, "min": min, "max": max,
+    "interp": _interp, "float64": float, "round": round, "int64": int, "min": min, "max": max, "where": _where,
 }  # fmt: skip
+ARRAYS = frozenset({"numpy", "jax.numpy", "keras.ops"})
+"""Modules that have the functions of `NUMPY`."""
+AS_IT_IS = frozenset({"asarray", "array", "float32", "convert_to_tensor"})
+"""Functions of those that give back a number which they are given, as an array or in fewer digits."""
 BUILTIN: Mapping[str, Callable[..., Any]] = {
     "int": int, "float": float, "bool": bool, "abs": abs, "min": min, "max": max, "round": round, "sum": sum,
     "len": len, "pow": power, "divmod": divmod, "list": _list, "tuple": _tuple, "sorted": sorted, "any": any,
@@ -91,6 +99,6 @@ BUILTIN: Mapping[str, Callable[..., Any]] = {
 }  # fmt: skip
 CONSTANTS = {
     "math.pi": math.pi, "math.e": math.e, "math.inf": math.inf, "math.nan": math.nan, "numpy.pi": math.pi,
-    "numpy.e": math.e, "numpy.inf": math.inf, "torch.pi": math.pi, "torch.inf": math.inf,
+    "numpy.e": math.e, "numpy.inf": math.inf, "torch.pi": math.pi, "torch.inf": math.inf, "jax.numpy.pi": math.pi,
 }  # fmt: skip
 NAMESPACES = ("SimpleNamespace", "Namespace", "EasyDict", "AttrDict", "DictConfig", "ConfigDict", "edict", "Munch")

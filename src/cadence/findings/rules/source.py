@@ -131,7 +131,7 @@ def no_such_scheduler(view: View) -> Iterator[Found]:
 )
 def refused(view: View) -> Iterator[Found]:
     """Arguments that the class would refuse."""
-    sure = {id(s.node) for s in view.script.schedulers if s.framework in ("torch", "paddle", "transformers")}
+    sure = {id(s.node) for s in view.script.schedulers if s.framework in BOUND}
     for problem in _problems(view, "arguments"):
         if id(problem.node) in sure and "'verbose'" not in problem.text:
             yield Found(_line(view, problem), problem.text)
@@ -142,8 +142,14 @@ def refused(view: View) -> Iterator[Found]:
             yield Found(view.argument(scheduler, name[0] if name else ""), said)
 
 
+BOUND = frozenset({"torch", "paddle", "transformers", "timm", "optax", "keras", "ignite", "pytorch_optimizer"})
+"""Frameworks whose calls are bound as they bind them, by position and by name."""
+
+CHECKED = frozenset({"torch", "paddle", "ignite"})
+"""Frameworks whose own checks of values are known."""
+
 REFUSES = re.compile(
-    r"(torch|paddle) (wants|divides|refuses)|must be (at least|at most|more)|is a whole number|is a number, not|"
+    r"(torch|paddle|ignite) (wants|divides|refuses)|must be (at least|at most|more)|is a whole number|is a number, not|"
     r"is a list of|is one of|is '\w+' or '\w+'|needs its length|need \d+ milestones"
 )
 """Reasons that are the framework's own; others are limits of what can be read."""
@@ -152,7 +158,7 @@ REFUSES = re.compile(
 def _refusal(view: View, scheduler: Scheduler) -> str:
     """Why the framework would not take a scheduler whose every argument is known; empty where it would."""
     native = scheduler.native
-    if native is None or scheduler.unknown or scheduler.framework not in ("torch", "paddle"):
+    if native is None or scheduler.unknown or scheduler.framework not in CHECKED:
         return ""
     base = view.base_of(scheduler)
     try:

@@ -10,14 +10,16 @@ they were registered. What stands before the first block (embeddings, a stem) is
 - What stands between blocks belongs to the next block of the module it stands in (the downsampling of a stage), else to
   the block before it (the normalisation at the end of an encoder that a decoder follows).
 - A member that holds only vectors (a normalisation between two convolutions) belongs to the member before it.
+- Members of such a container that are no blocks themselves (a convolution before them, a linear layer after them) are
+  the stem and the head where they stand before the first block or after the last, else a depth of their own.
 - Where containers hold layers only (VGG, a perceptron), each layer is a block; where there is no container at all, each
   module that the model holds directly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
 from cadence.optim.groups.roles import all_vectors, is_norm, without_decay
 from cadence.optim.groups.tree import Module, Parameter, Tree
@@ -40,123 +42,147 @@ class Depths:
     head: frozenset[str]
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Piece:
     """Parameters that belong together, on the way.
 
     Attributes:
         scope: path of the module that they stand in; None: they go with what stands before them.
-        block: whether they are a block; else they stand beside blocks.
+        block: whether they are a depth of their own; else they stand beside blocks.
+        whole: whether they are a block as all others are, and no single layer in a row of blocks.
     """
 
     scope: str | None
     block: bool
+    whole: bool
     parameters: list[Parameter] = field(default_factory=list)
 
 
-_Series = Callable[[Module], bool]
+_Kind = Callable[[Tree, Module], bool]
+"""Whether a module that is no container is a block."""
 
 
 def depths(tree: Tree) -> Depths:
     """The depth of every parameter of a model."""
-    for holds in (_of_blocks, _of_parts, _of_layers):
-        pieces = _unfolded(tree, tree.modules[0], lambda module, holds=holds: holds(tree, module))
-        if any(piece.block for piece in pieces):
-            return _numbered(pieces, layers=holds is _of_layers)
-    return _numbered(_members(tree, _only(tree, "")), layers=True)
+    root = tree.modules[0]
+    for kind in (_residual, _compound):
+        if any(_is_row(tree, module, kind) for module in tree.modules):
+            return _numbered(_with_ends(_unfolded(tree, root, kind)), layers=False)
+    pieces = _unfolded(tree, root, _layer)
+    if any(piece.block for piece in pieces):
+        return _numbered(pieces, layers=True)
+    return _numbered(_members(tree, _only(tree, root)), layers=True)
 
 
 # ---- which containers are a row of blocks ----------------------------------------------------------------------------
 
 
-def _of_blocks(tree: Tree, module: Module) -> bool:
-    """A container with a member made of parts, one of them a normalisation, as all residual blocks are."""
-    return _has_member(tree, module, lambda path: _made_of_parts(tree, path) and any(map(is_norm, tree.below(path))))
+def _residual(tree: Tree, module: Module) -> bool:
+    """A module made of parts, one of them a normalisation, as all residual blocks are."""
+    return _compound(tree, module) and any(map(is_norm, tree.below(module.path)))
 
 
-def _of_parts(tree: Tree, module: Module) -> bool:
-    return _has_member(tree, module, lambda path: _made_of_parts(tree, path))
+def _compound(tree: Tree, module: Module) -> bool:
+    """A module made of parts."""
+    return any(_holding(tree, module))
 
 
-def _of_layers(tree: Tree, module: Module) -> bool:
-    return module.series and sum(bool(tree.below(child.path)) for child in tree.children(module.path)) > 1
+def _layer(tree: Tree, module: Module) -> bool:
+    """Any module with parameters."""
+    return bool(tree.below(module.path))
 
 
-def _has_member(tree: Tree, module: Module, holds: Callable[[str], bool]) -> bool:
-    if not module.series:
+def _is_row(tree: Tree, module: Module, kind: _Kind) -> bool:
+    """Whether a container has blocks among its members, or rows of them."""
+    members = list(_holding(tree, module))
+    if kind is _layer and len(members) < 2:  # one layer in a container is wrapped, and no row
         return False
-    members = tree.children(module.path)
-    return any(_has_member(tree, m, holds) if m.series else holds(m.path) for m in members)
+    return module.series and any(_is_block(tree, member, kind) for member in members)
 
 
-def _made_of_parts(tree: Tree, path: str) -> bool:
-    return any(tree.below(child.path) for child in tree.children(path))
+def _is_block(tree: Tree, module: Module, kind: _Kind) -> bool:
+    return _is_row(tree, module, kind) if module.series and kind is not _layer else kind(tree, module)
+
+
+def _is_stage(tree: Tree, module: Module) -> bool:
+    """Whether a container's members are blocks, and not the different sublayers of one."""
+    kinds = [child.types[:1] for child in _holding(tree, module)]
+    return _is_row(tree, module, _residual) and (len(kinds) == 1 or len(set(kinds)) < len(kinds))
+
+
+def _holding(tree: Tree, module: Module) -> Iterator[Module]:
+    """What a module holds directly, as far as there are parameters in it."""
+    return (child for child in tree.children(module.path) if tree.below(child.path))
 
 
 # ---- the row ---------------------------------------------------------------------------------------------------------
 
 
-def _unfolded(tree: Tree, module: Module, series: _Series) -> list[_Piece]:
+def _unfolded(tree: Tree, module: Module, kind: _Kind) -> list[_Piece]:
     """The pieces of a module that is no block itself."""
     pieces = _own(tree, module)
-    for child in tree.children(module.path):
-        if not tree.below(child.path):
-            continue
-        if series(module):
-            pieces += _member(tree, child)
-        elif _any_below(tree, child, series):
-            pieces += _unfolded(tree, child, series)
+    for child in _holding(tree, module):
+        if _is_row(tree, module, kind):
+            pieces += _member(tree, child, kind)
+        elif _any_row(tree, child, kind):
+            pieces += _unfolded(tree, child, kind)
         else:
-            pieces.append(_Piece(module.path, block=False, parameters=tree.below(child.path)))
+            pieces.append(_beside(tree, module, child))
     return pieces
 
 
-def _any_below(tree: Tree, module: Module, series: _Series) -> bool:
-    return series(module) or any(_any_below(tree, child, series) for child in tree.children(module.path))
+def _any_row(tree: Tree, module: Module, kind: _Kind) -> bool:
+    return _is_row(tree, module, kind) or any(_any_row(tree, child, kind) for child in tree.children(module.path))
 
 
-def _member(tree: Tree, member: Module) -> list[_Piece]:
+def _member(tree: Tree, member: Module, kind: _Kind) -> list[_Piece]:
     """A block, or the blocks of a stage."""
     if _is_stage(tree, member):
-        return [_block(tree, child) for child in tree.children(member.path) if tree.below(child.path)]
+        return [_block(tree, child, kind) for child in _holding(tree, member)]
     if not any(_is_stage(tree, child) for child in tree.children(member.path)):
-        return [_block(tree, member)]
+        return [_block(tree, member, kind)]
     pieces = _own(tree, member)
-    for child in tree.children(member.path):
+    for child in _holding(tree, member):
         if _is_stage(tree, child):
-            pieces += [_block(tree, inner) for inner in tree.children(child.path) if tree.below(inner.path)]
-        elif tree.below(child.path):
-            pieces.append(_Piece(member.path, block=False, parameters=tree.below(child.path)))
+            pieces += [_block(tree, inner, kind) for inner in _holding(tree, child)]
+        else:
+            pieces.append(_beside(tree, member, child))
     return pieces
 
 
-def _is_stage(tree: Tree, module: Module) -> bool:
-    """Whether a container's members are blocks, and not the different sublayers of one."""
-    kinds = [child.types[:1] for child in tree.children(module.path) if tree.below(child.path)]
-    return _of_blocks(tree, module) and (len(kinds) == 1 or len(set(kinds)) < len(kinds))
+def _members(tree: Tree, module: Module) -> list[_Piece]:
+    """What a module holds directly, each a block."""
+    held = tree.own(module.path)
+    own = [_Piece(None, block=not all(map(without_decay, held)), whole=False, parameters=held)] if held else []
+    return own + [_block(tree, child, _layer) for child in _holding(tree, module)]
+
+
+def _only(tree: Tree, module: Module) -> Module:
+    """The module inside wrappers that hold nothing else."""
+    inside = list(_holding(tree, module))
+    return module if len(inside) != 1 or tree.own(module.path) else _only(tree, inside[0])
 
 
 def _own(tree: Tree, module: Module) -> list[_Piece]:
     own = tree.own(module.path)
-    return [_Piece(module.path, block=False, parameters=own)] if own else []
+    return [_Piece(module.path, block=False, whole=False, parameters=own)] if own else []
 
 
-def _members(tree: Tree, path: str) -> list[_Piece]:
-    """What a module holds directly, each a block."""
-    own = [_Piece(None, block=not all(map(without_decay, held)), parameters=held)] if (held := tree.own(path)) else []
-    return own + [_block(tree, child) for child in tree.children(path) if tree.below(child.path)]
+def _beside(tree: Tree, module: Module, child: Module) -> _Piece:
+    return _Piece(module.path, block=False, whole=False, parameters=tree.below(child.path))
 
 
-def _only(tree: Tree, path: str) -> str:
-    """The module inside wrappers that hold nothing else."""
-    inside = [child.path for child in tree.children(path) if tree.below(child.path)]
-    return path if len(inside) != 1 or tree.own(path) else _only(tree, inside[0])
-
-
-def _block(tree: Tree, module: Module) -> _Piece:
+def _block(tree: Tree, module: Module, kind: _Kind) -> _Piece:
     # A normalisation between two layers is no depth of its own.
     alone = not all_vectors(tree, module.path)
-    return _Piece(module.path.rpartition(".")[0] if alone else None, alone, tree.below(module.path))
+    scope = module.path.rpartition(".")[0] if alone else None
+    return _Piece(scope, block=alone, whole=_is_block(tree, module, kind), parameters=tree.below(module.path))
+
+
+def _with_ends(pieces: list[_Piece]) -> list[_Piece]:
+    """Single layers before the first whole block and after the last stand beside the row."""
+    whole = [i for i, piece in enumerate(pieces) if piece.whole]
+    return [p if whole[0] <= i <= whole[-1] else replace(p, scope="", block=False) for i, p in enumerate(pieces)]
 
 
 # ---- numbers ---------------------------------------------------------------------------------------------------------

@@ -15,6 +15,9 @@ Group = dict[str, Any]
 
 _PRECISIONS: dict[torch.dtype, Precision] = {torch.float32: "float", torch.float64: "double"}
 
+_PLAIN = (torch.nn.Parameter, Tensor)
+"""Kinds of tensors that are what they seem: not spread over processes, not made on demand."""
+
 
 class Item(NamedTuple):
     """One tensor to update."""
@@ -39,7 +42,7 @@ class Slot:
     __slots__ = ("address", "addresses", "counter", "dense", "names", "shape", "size", "states", "step", "stride")
 
     def __init__(self, x: Tensor, state: dict[str, Tensor], names: tuple[str, ...]) -> None:
-        self.dense = x.is_cpu and type(x) in (torch.nn.Parameter, Tensor) and (x.is_contiguous() or _dense(x))
+        self.dense = x.is_cpu and type(x) in _PLAIN and (x.is_contiguous() or _dense(x))
         for name in names:
             there = state[name]
             if there.stride() != x.stride() or there.dtype != x.dtype or there.device != x.device:
@@ -55,11 +58,9 @@ class Slot:
 def precision(item: Item) -> Precision | None:
     """The precision of a kernel that can update this tensor where it lies, or None."""
     x, group = item.x, item.group
-    if group["capturable"] or x.device.type != "cpu" or type(x) not in (torch.nn.Parameter, Tensor):
+    if not x.is_cpu or group["capturable"] or type(x) not in _PLAIN:
         return None
-    if not x.is_contiguous() and not _dense(x):
-        return None
-    return _PRECISIONS.get(x.dtype)
+    return _PRECISIONS.get(x.dtype) if x.is_contiguous() or _dense(x) else None
 
 
 def portions(items: list[tuple[Item, Slot]], most: int) -> Iterator[list[tuple[Item, Slot]]]:

@@ -229,7 +229,8 @@ class TorchMethod(Optimizer):
         for item in [item for item in items if item.group["capturable"]]:
             self._done.append(([item], [self._on_device(item, norm)]))
         items = [item for item in items if not item.group["capturable"]]
-        slots = [self._slot(x, group, variants.of(group)[0]) for x, _, group in items]
+        rules = [variants.of(item.group)[0] for item in items]
+        slots = [self._slot(x, group, r, r.state) for (x, _, group), r in zip(items, rules, strict=True)]
         for item, slot, t in zip(items, slots, counted(slots), strict=True):
             x, g, group = item
             key = (id(group), t, x.dtype)
@@ -274,12 +275,12 @@ class TorchMethod(Optimizer):
         return left
 
     def _call(self, run: Kernel, rule: Rule, items: list[Item], variants: Variants) -> list[float]:
-        at, rows, copies = Addresses(), dict[int, int](), list[Tensor]()
+        at, rows, copies, names = Addresses(), dict[int, int](), list[Tensor](), rule.state
         for x, g, group in items:
             key = id(group)
             if key not in rows:
                 rows[key] = at.row(list(variants.of(group)[1].values()))
-            slot = self._slot(x, group, rule)
+            slot = self._slot(x, group, rule, names)
             if g.stride() != slot.stride or g.dtype != x.dtype:
                 g = torch.empty_like(x).copy_(g)
                 copies.append(g)
@@ -294,9 +295,9 @@ class TorchMethod(Optimizer):
         torch.autograd.graph.increment_version([x for x, _, _ in items])
         return ratios.tolist()
 
-    def _slot(self, x: Tensor, group: Group, rule: Rule) -> Slot:
+    def _slot(self, x: Tensor, group: Group, rule: Rule, names: tuple[str, ...]) -> Slot:
         """Where a parameter and its state lie; looked at anew where anything has been put in another place."""
-        slot, state, names = self._slots.get(id(x)), self.state[x], rule.state
+        slot, state = self._slots.get(id(x)), self.state[x]
         if (
             slot is None
             or x.data_ptr() != slot.address
