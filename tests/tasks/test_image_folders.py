@@ -24,6 +24,8 @@ from PIL import Image
 from cadence._errors import TaskError
 from cadence.tasks.base import Batch
 from cadence.tasks.images import folder
+from cadence.tasks.images.__main__ import main
+from cadence.tasks.images.checking import unreadable
 from cadence.tasks.images.data import ImageData
 from cadence.tasks.images.pictures import picture
 from cadence.tasks.images.preparing import DEVIATION, MEAN, Preparation, middle, random_part
@@ -351,6 +353,26 @@ def test_a_broken_image_stops_whoever_reads_it_with_its_name(tmp_path: Path, wor
         list(found.batches(0, 0, 8))
     # The others go on.
     assert sum(batch.examples for batch in found.held_out("val")) == 12
+
+
+def test_a_folder_can_be_read_once_before_a_training_depends_on_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = image_folder(tmp_path / "data", train=40)
+    assert list(unreadable(root, workers=2)) == []
+    for path in ("train/class1/5.png", "train/class2/30.jpg", "val/class0/0.jpg"):
+        truncated(root / path)
+    told = list(unreadable(root, workers=2))
+    assert [sentence.split(" cannot be read")[0].split("data/")[1] for sentence in told] == [
+        "train/class1/5.png",
+        "train/class2/30.jpg",
+        "val/class0/0.jpg",
+    ]
+    assert main([str(root)]) == 1
+    assert capsys.readouterr().out.splitlines() == told
+    assert main([str(tmp_path / "none")]) == 2
+    assert main(["--help"]) == 2
+    assert "usage:" in capsys.readouterr().err
 
 
 def test_pictures_without_a_known_black_and_white_are_refused(tmp_path: Path) -> None:
