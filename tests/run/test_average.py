@@ -18,6 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from cadence._errors import HorizonError, RecipeError
 from cadence.recipe.recipe import Recipe
 from cadence.run.averaging import Averaging
+from cadence.run.course import settle
 from cadence.run.torch_average import Average
 from cadence.run.train import train
 
@@ -229,6 +230,14 @@ def test_labels_are_smoothed_in_training_only_as_torch_smooths_them(small: Keys)
         assert record.updates["loss"][0] == pytest.approx(wanted.item(), rel=1e-5)
     # Judged without: after one update the two have nearly the same loss, which a smoothed one would be far from.
     assert smooth.evaluations["val_loss"][-1] == pytest.approx(plain.evaluations["val_loss"][-1], rel=0.05)
+
+
+@pytest.mark.parametrize("keys", [{"label_smoothing": 0.1}, {"average": {}}])
+def test_an_engine_without_them_does_not_leave_them_out_silently(small: Keys, keys: Keys) -> None:
+    import small_tasks  # type: ignore[import-not-found]
+
+    with pytest.raises(RecipeError, match="is there for the engine torch alone, not for other; leave it out"):
+        settle(Recipe(**{**small, **keys, "engine": "other"}), small_tasks.rows(), "val")
 
 
 def test_targets_that_are_no_classes_cannot_be_smoothed(small: Keys) -> None:

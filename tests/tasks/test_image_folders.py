@@ -85,6 +85,14 @@ def test_a_batch_depends_on_seed_epoch_size_and_number_alone(images: Path) -> No
         assert next(found.batches(seed, epoch, 8)).inputs.tobytes() != whole[0].inputs.tobytes()
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_processes_that_share_an_epoch_read_each_batch_once(images: Path, workers: int) -> None:
+    found = data(images, workers=workers)
+    whole = list(data(images).batches(3, 1, 4))
+    for start, step in ((0, 1), (0, 3), (2, 3), (4, 2), (6, 5), (7, 8)):
+        same(found.share(3, 1, 4, start, step), whole[start::step])
+
+
 def test_what_training_sees_of_an_image_does_not_depend_on_its_batch(images: Path) -> None:
     found = data(images)
     ones, eights = (np.concatenate([b.inputs for b in found.batches(3, 1, size)]) for size in (1, 8))

@@ -87,10 +87,18 @@ class ImageData(Data):
         return -(-self.train_examples // whole(batch_size, "a batch size", least=1))
 
     def batches(self, seed: int, epoch: int, batch_size: int, start: int = 0) -> Iterator[Batch]:
+        return self.share(seed, epoch, batch_size, start, 1)
+
+    def share(self, seed: int, epoch: int, batch_size: int, start: int, step: int) -> Iterator[Batch]:
+        """Every `step`-th batch from number `start` on, and no other is decoded: one process's part of an epoch.
+
+        Raises:
+            TaskError: see `batches`.
+        """
         check_place(seed, epoch, batch_size, start)
         order = self._rows[generator(seed, epoch, 0).permutation(len(self._rows))]
         about = {"seed": int(seed), "epoch": int(epoch)}
-        return self._read(self._images, order[start * batch_size :], batch_size, about)
+        return self._read(self._images, _batched(order, batch_size, start, step), about)
 
     def held_out(self, split: Split) -> Iterator[Batch]:
         check_split(split)
@@ -100,7 +108,7 @@ class ImageData(Data):
                 f"set training images aside, e.g. task_args: {{tune: {max(1, self.train_examples // 20)}}}"
             )
         images, rows = self._held_out[split]
-        return self._read(images, rows, self._default_batch_size, None)
+        return self._read(images, _batched(rows, self._default_batch_size, 0, 1), None)
 
     def fingerprint(self) -> str:
         parts = {"train": (self._images, self._rows), **self._held_out}
@@ -112,15 +120,13 @@ class ImageData(Data):
 
     # ---- reading -------------------------------------------------------------------------------------------------
 
-    def _read(
-        self, images: Images, rows: NDArray[np.int64], size: int, about: dict[str, int] | None
-    ) -> Iterator[Batch]:
-        """Batches of these images in this order. `about` is what training's random numbers depend on."""
-        batches = (rows[i : i + size] for i in range(0, len(rows), size))
-        if not self._workers:
+    def _read(self, images: Images, numbers: list[NDArray[np.int64]], about: dict[str, int] | None) -> Iterator[Batch]:
+        """Batches of these images. `about` is what training's random numbers depend on."""
+        batches = iter(numbers)
+        if not self._workers or not numbers:
             yield from (self._here(images, batch, about) for batch in batches)
             return
-        crew, coming = self._crew_for(min(size, len(rows))), deque[tuple[Sequence[int], Ordered]]()
+        crew, coming = self._crew_for(len(numbers[0])), deque[tuple[Sequence[int], Ordered]]()
         try:
             while True:
                 self._order(crew, images, batches, coming, about)
@@ -178,6 +184,11 @@ class ImageData(Data):
         if self._crew is None or self._crew.rows < rows or not self._crew.alive:
             self._crew = Crew(self._workers, self._preparation, rows, self._ahead)
         return self._crew
+
+
+def _batched(rows: NDArray[np.int64], size: int, start: int, step: int) -> list[NDArray[np.int64]]:
+    """The rows of every `step`-th batch from number `start` on."""
+    return [rows[i : i + size] for i in range(start * size, len(rows), step * size)]
 
 
 def _batch(inputs: NDArray[Any], images: Images, rows: Sequence[int]) -> Batch:

@@ -69,13 +69,13 @@ def folder(
         Traceback (most recent call last):
         cadence._errors.TaskError: there is no folder no/such/folder/train (no/such/folder is no folder either, ...
     """
-    need("PIL.Image", extra="images")
     root = Path(folder)
     classes = class_names(root / "train")
     if len(classes) < 2:
         raise TaskError(f"{root / 'train'} has one class, {classes[0]!r}, and nothing to tell it from; add another")
     train, val = (images_of(root / part, classes, str(root / "train")) for part in ("train", "val"))
     aside = images_of(root / "tune", classes, str(root / "train")) if (root / "tune").is_dir() else tune
+    need("PIL.Image", extra="images")
     preparation = Preparation.from_json(
         {"size": size, "area": area, "ratio": ratio, "flip": flip, "crop": crop, "pixels": pixels}
     )
