@@ -99,7 +99,7 @@ def test_what_training_sees_of_an_image_does_not_depend_on_its_batch(images: Pat
     assert ones.tobytes() == eights.tobytes()
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("pixels", ["float32", "uint8"])
 def test_worker_processes_give_the_same_arrays_as_none(images: Path, workers: int, pixels: str) -> None:
     here, there = data(images, pixels=pixels), data(images, pixels=pixels, workers=workers)
