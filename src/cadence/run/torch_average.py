@@ -41,7 +41,11 @@ class Average:
         """
         live = list(self._live().values())
         if self._kept:
-            torch._foreach_lerp_(self._kept, live, share)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+            # One call for all of a kind: weights that are divided among processes do not mix with buffers that are not.
+            for kind in dict.fromkeys(map(type, self._kept)):
+                pairs = [(kept, x) for kept, x in zip(self._kept, live, strict=True) if type(kept) is kind]
+                kept, now = zip(*pairs, strict=True)
+                torch._foreach_lerp_(kept, now, share)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
             return
         coarse = next((name for name, x in self._live().items() if torch.finfo(x.dtype).bits < 32), None)
         if coarse is not None:
