@@ -14,7 +14,15 @@ from cadence._errors import RecipeError
 from cadence.recipe import checks
 from cadence.recipe.checks import Text
 from cadence.recipe.faults import ONE, SEVERAL, Wanted, plain, sentence
-from cadence.recipe.parts import STRICT, CheckpointRecipe, GroupRecipe, OptimizerRecipe, TuneRecipe, one_or_several
+from cadence.recipe.parts import (
+    STRICT,
+    AverageRecipe,
+    CheckpointRecipe,
+    GroupRecipe,
+    OptimizerRecipe,
+    TuneRecipe,
+    one_or_several,
+)
 from cadence.recipe.writing import to_yaml
 from cadence.spec.groups import Division, division, group_name
 from cadence.spec.nodes import EarlyStop, Schedule
@@ -148,6 +156,16 @@ class Recipe(BaseModel):
             "schedule waits; error: the run ends before a weight is changed; null: it is done"
         ),
         Wanted("skip, error or null", "skip"),
+    ] = None
+    label_smoothing: Annotated[
+        float,
+        Field(description="share of the target that is spread over all classes, in training only", ge=0, lt=1),
+        Wanted("a number of at least 0 and below 1", "0.1"),
+    ] = 0.0
+    average: Annotated[
+        AverageRecipe | None,
+        Field(description="a running average of the weights: decay, start, every, judged; null: none"),
+        Wanted("a mapping with decay, start, every and judged, or null", "{decay: 0.9999}"),
     ] = None
     seed: Annotated[
         int,

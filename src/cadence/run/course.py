@@ -10,6 +10,7 @@ from typing import Any, cast
 from cadence._errors import HorizonError, RecipeError, neighbours
 from cadence.curve.horizon import UNITS, Horizon, as_much_data, epochs_done, horizon, round_half_up, units_of
 from cadence.recipe.recipe import Recipe
+from cadence.run.averaging import Averaging, averaging
 from cadence.run.scaling import Scalings, climbing, scalings
 from cadence.run.units import Epoch, epoch_of
 from cadence.spec.nodes import EarlyStop, Plateau, Rule, Schedule, walk
@@ -32,6 +33,7 @@ class Course:
         split: the held-out part that judges.
         plan: what governs the optimizer's values, the rule that ends the run included.
         overflow_ends: whether a gradient that is not finite ends the run.
+        averaging: of the weights; None: there is none.
         best: metric whose best checkpoint is kept, and whether ``"min"`` or ``"max"`` of it is best; None: none is.
         scalings: of base rates that are stated for another batch.
         effective_rates: updates between measurements of what the optimizer did; None: nothing is measured.
@@ -50,6 +52,7 @@ class Course:
     split: Split
     plan: Plan
     overflow_ends: bool
+    averaging: Averaging | None
     best: tuple[str, str] | None
     scalings: Scalings
     effective_rates: int | None
@@ -79,7 +82,9 @@ def settle(recipe: Recipe, task: Task, split: Split, world: int = 1) -> Course:
     """
     if split not in ("val", "tune"):
         raise RecipeError(f"there is no held-out part called {split!r}; write 'val' or 'tune'")
+    _check_engine(recipe)
     data = task.data
+    data.held_out(split)  # says at once where there is no such part
     batch_size = recipe.batch_size if recipe.batch_size is not None else data.default_batch_size
     epoch = epoch_of(data, batch_size, recipe.accumulate, world, drop_last=recipe.drop_last)
     found = scalings(recipe, epoch.samples)
@@ -100,6 +105,7 @@ def settle(recipe: Recipe, task: Task, split: Split, world: int = 1) -> Course:
         split=split,
         plan=plan,
         overflow_ends=recipe.nonfinite == "error",
+        averaging=averaging(recipe, run),
         best=_best(recipe, task),
         scalings=found,
         effective_rates=recipe.effective_rates,
@@ -221,6 +227,13 @@ def rules_of(plan: Plan) -> Iterator[Rule]:
     """The rules in a plan."""
     for _, schedule in plan.entries:
         yield from (node for node in walk(schedule) if isinstance(node, (Plateau, EarlyStop)))
+
+
+def _check_engine(recipe: Recipe) -> None:
+    """Refuse what only the engine torch does, so that no other leaves it out without a word."""
+    wanted = [key for key in ("label_smoothing", "average") if getattr(recipe, key)]
+    if wanted and recipe.engine != "torch":
+        raise RecipeError(f"{wanted[0]} is there for the engine torch alone, not for {recipe.engine}; leave it out")
 
 
 def _check_metrics(recipe: Recipe, plan: Plan, task: Task) -> None:

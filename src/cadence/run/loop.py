@@ -184,6 +184,7 @@ class Loop:
             return f"{who} {MOST_SKIPPED} updates in a row from update {t} on: the training diverged."
         if driver.t > t:
             self._tell_skips(t)
+            self._average(driver.t)
         if driver.t > t and not math.isfinite(update.loss):
             return f"The loss of update {t} is {update.loss}: the training diverged; lower the learning rate or clip."
         self._last_loss = update.loss
@@ -202,6 +203,10 @@ class Loop:
             {"t": t, "kind": "skip", "updates": count, "parameters": list(names), "sentence": f"{told}was not finite."}
         )
         self._overflowed = []
+
+    def _average(self, t: int) -> None:
+        if self._parts.course.averaging is not None:
+            self._parts.course.averaging.after(t, self._parts.engine)
 
     def _log(self, update: Update) -> None:
         if update.grad_norm is None:
