@@ -10,6 +10,8 @@ An entry is plain JSON data with `t`, the first update it governs. Those that mo
 - ``change``: another spec or another horizon from `t` on; `factors` as for ``set`` keep the values from jumping.
 - ``stretch``: from `t` on the rest of the curve, up to `was` updates, takes until update `total`.
 - ``rewarm``: from `t` on, over `updates`, all values are multiplied by a line from `start` to 1.
+- ``rollback``: from `t` on all values are multiplied by `factor`, and, over `updates` or up to the next rollback, by a
+  line from `start` to 1.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ Entry: TypeAlias = Mapping[str, Any]
 Plain: TypeAlias = Callable[[Any], Any]
 """Update numbers (int64 array, rising) -> values before the edit."""
 
-MOVING = ("set", "change", "stretch", "hold", "rewarm")
+MOVING = ("set", "change", "stretch", "hold", "rewarm", "rollback")
 
 ROUNDING = 1e-13
 """By how much held values may lie off the ratio of their bases, as a share: they were computed in a few steps."""
@@ -127,6 +129,21 @@ def _rewarm(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, grou
     return values
 
 
+def _rollback(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, group: int) -> Plain:
+    del group
+    if value not in entry["values"]:
+        return plain
+    begin, n, start, factor = int(entry["t"]), int(entry["updates"]), float(entry["start"]), float(entry["factor"])
+    # Two warmups at once would be lower than either.
+    end = next((int(e["t"]) for e in later if e["kind"] == "rollback"), begin + n)
+
+    def values(t: Any) -> Any:
+        line = start + (1.0 - start) * (np.clip(t - begin, 0, n) / max(n, 1))
+        return np.where(t < begin, 1.0, factor * np.where(t < min(end, begin + n), line, 1.0)) * plain(t)
+
+    return values
+
+
 def _stretch(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, group: int) -> Plain:
     del later, value, group
     # Between two updates of the old clock lies a time like any other: the formulas take it as it is.
@@ -145,6 +162,7 @@ _EDITS: Mapping[str, Callable[[Plain, Entry, Sequence[Entry], str, int], Plain]]
     "stretch": _stretch,
     "hold": _hold,
     "rewarm": _rewarm,
+    "rollback": _rollback,
 }
 
 

@@ -14,7 +14,15 @@ from cadence._errors import RecipeError
 from cadence.recipe import checks
 from cadence.recipe.checks import Text
 from cadence.recipe.faults import ONE, SEVERAL, Wanted, plain, sentence
-from cadence.recipe.parts import STRICT, CheckpointRecipe, GroupRecipe, OptimizerRecipe, TuneRecipe, one_or_several
+from cadence.recipe.parts import (
+    STRICT,
+    CheckpointRecipe,
+    DivergenceRecipe,
+    GroupRecipe,
+    OptimizerRecipe,
+    TuneRecipe,
+    one_or_several,
+)
 from cadence.recipe.writing import to_yaml
 from cadence.spec.groups import Division, division, group_name
 from cadence.spec.nodes import EarlyStop, Schedule
@@ -129,14 +137,14 @@ class Recipe(BaseModel):
         Field(description="arithmetic of forward and backward: fp32, bf16, fp16"),
         Wanted("fp32, bf16 or fp16", "bf16"),
     ] = "fp32"
-    nonfinite: Annotated[
-        Literal["skip", "error"] | None,
+    divergence: Annotated[
+        DivergenceRecipe,
         Field(
-            description="what becomes of an update with a gradient that is not finite: skip: it is skipped, and the "
-            "schedule waits; error: the run ends before a weight is changed; null: it is done"
+            description="what becomes of an update whose loss or gradient is not finite, or whose loss is far above "
+            "the last ones: stop, skip, rollback"
         ),
-        Wanted("skip, error or null", "skip"),
-    ] = None
+        Wanted("a mapping with nonfinite, spike, ...", "{nonfinite: skip, spike: rollback}"),
+    ] = DivergenceRecipe()
     seed: Annotated[
         int,
         Field(description="of initial weights, data order, augmentation, dropout", ge=0, lt=2**32),
@@ -191,10 +199,10 @@ class Recipe(BaseModel):
         for name in self.optimizers:
             if not name.strip():
                 raise RecipeError("one of the optimizers has an empty name; call it by a word")
-        if self.nonfinite == "error" and self.precision == "fp16":
+        if self.divergence.nonfinite in ("stop", "rollback") and self.precision == "fp16":
             raise RecipeError(
                 "precision fp16 overflows now and then as a matter of course, and its loss scaler skips such updates; "
-                "write nonfinite: skip, or leave it out"
+                "write divergence: {nonfinite: skip}, or leave it out"
             )
         if not self.name.strip():
             raise RecipeError("name is empty; write a name, or leave the key out")

@@ -12,6 +12,7 @@ EVALUATIONS = "evaluations.jsonl"
 JOURNAL = "journal.jsonl"
 RESULT = "result.json"
 CHECKPOINTS = "checkpoints"
+ROLLBACKS = "rollbacks"
 
 RUN_KEYS = ("spec", "horizon", "groups", "values", "bases")
 """What a run says of itself; its name is the folder's if it has no other."""

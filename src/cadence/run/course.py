@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from cadence._errors import RecipeError, neighbours
 from cadence.curve.horizon import Horizon, horizon, round_half_up
+from cadence.recipe.parts import DivergenceRecipe
 from cadence.recipe.recipe import Recipe
 from cadence.spec.nodes import EarlyStop, Plateau, Rule, walk
 from cadence.spec.plan import Plan
@@ -28,7 +29,8 @@ class Course:
         checkpoint: updates between checkpoints; None: one with every evaluation.
         split: the held-out part that judges.
         plan: what governs the optimizer's values, the rule that ends the run included.
-        overflow_ends: whether a gradient that is not finite ends the run.
+        divergence: what becomes of an update that diverges.
+        rewarm: updates of the warmup after a rollback.
         best: metric whose best checkpoint is kept, and whether ``"min"`` or ``"max"`` of it is best; None: none is.
     """
 
@@ -40,7 +42,8 @@ class Course:
     checkpoint: Fraction | None
     split: Split
     plan: Plan
-    overflow_ends: bool
+    divergence: DivergenceRecipe
+    rewarm: int
     best: tuple[str, str] | None
 
 
@@ -77,7 +80,8 @@ def settle(recipe: Recipe, task: Task, split: Split) -> Course:
         checkpoint=None if every is None else _distance(every, run),
         split=split,
         plan=plan,
-        overflow_ends=recipe.nonfinite == "error",
+        divergence=recipe.divergence,
+        rewarm=_rewarm(recipe.divergence.rewarm, run),
         best=_best(recipe, task),
     )
 
@@ -124,6 +128,10 @@ def marks(every: Fraction, after: int) -> Iterator[int]:
 def _distance(length: int | str, run: Horizon) -> Fraction:
     # A length above zero is at least one update.
     return max(run.updates(span(length)), Fraction(1))
+
+
+def _rewarm(length: int | str | None, run: Horizon) -> int:
+    return 0 if length is None else round_half_up(_distance(length, run))
 
 
 def rules_of(plan: Plan) -> Iterator[Rule]:

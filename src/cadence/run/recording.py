@@ -48,6 +48,7 @@ class Recording:
         environment: content of ``environment.json``.
         fresh: remove what is in the folder first.
         t: updates of an earlier part that stay; what came after them is cut off.
+        rollbacks: how many had been made by then.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Recording:
         environment: Mapping[str, Any],
         fresh: bool,
         t: int,
+        rollbacks: int,
     ) -> None:
         self._folder = folder
         self._watch = watch
@@ -68,13 +70,14 @@ class Recording:
         self._environment = environment
         self._fresh = fresh
         self._t = t
+        self._rollbacks = rollbacks
         self._writer: RunWriter | None = None
 
     def start(self, run: Mapping[str, Any]) -> None:
         """See `RunWriter.start`."""
         if self._writer is None:
             self._writer = RunWriter(self._folder, fresh=self._fresh)
-            self._writer.truncate(self._t)
+            self._writer.truncate(self._t, rollbacks=self._rollbacks)
         self._writer.start({**run, **self._about}, recipe=self._recipe, environment=self._environment)
 
     def update(self, row: dict[str, Any]) -> None:
@@ -93,6 +96,10 @@ class Recording:
     def flush(self, *, sync: bool = False) -> None:
         """See `RunWriter.flush`."""
         self._open.flush(sync=sync)
+
+    def roll_back(self, t: int, number: int) -> None:
+        """See `RunWriter.roll_back`."""
+        self._open.roll_back(t, number)
 
     def close(self, result: Mapping[str, Any] | None = None) -> None:
         """See `RunWriter.close`."""

@@ -94,6 +94,7 @@ def train(
                 before(outline_of(wanted, course, engine, parts.driver))
             _run(loop, parts)
         finally:
+            checkpoints.end()
             parts.recording.close()
     return load_record(folder)
 
@@ -166,6 +167,7 @@ def _assemble(
         environment={**here, "device": {**here["device"], **engine.device}},
         fresh=fresh,
         t=0 if saved is None else saved[0],
+        rollbacks=0 if saved is None else saved[1]["state"]["loop"]["policy"]["rollbacks"],
     )
     driver = driven(engine, course, recording)
     return Parts(course, task.data, fingerprint, wanted.seed, engine, driver, recording, checkpoints, watch, tell)
@@ -187,6 +189,7 @@ def _run(loop: Loop, parts: Parts) -> None:
         raise
     except Exception as fault:
         t = parts.driver.t
+        parts.checkpoints.end()
         sentence = f"Failed in update {t}: {type(fault).__name__}: {fault}"
         seconds = parts.watch.seconds
         parts.recording.close(
