@@ -9,7 +9,7 @@ from typing import Any
 
 from cadence._errors import CadenceError, RecordError, StateError
 from cadence.recipe.load import load_recipe
-from cadence.recipe.recipe import NOT_CONTENT, Recipe
+from cadence.recipe.recipe import Recipe
 from cadence.record.environment import environment
 from cadence.record.files import read_json
 from cadence.record.names import ENDED, RECIPE, RESULT, RUN, UPDATES
@@ -19,6 +19,7 @@ from cadence.run.checkpoint import Checkpoints
 from cadence.run.course import Course, settle
 from cadence.run.driving import driven
 from cadence.run.engine import Engine, find_engine
+from cadence.run.forcing import Differences, check_fits, differences, entry, forced, told
 from cadence.run.loop import Loop, Parts, Tell
 from cadence.run.outline import Outline, outline_of
 from cadence.run.recording import Recording, Stopwatch
@@ -37,6 +38,7 @@ def train(
     seed: int | None = None,
     resume: bool = True,
     fresh: bool = False,
+    force: bool = False,
     split: Split = "val",
     updates: int | None = None,
     before: Callable[[Outline], object] | None = None,
@@ -52,6 +54,8 @@ def train(
         seed: instead of the recipe's.
         resume: whether an unfinished run in the folder may be taken up; if not, it is an error.
         fresh: remove what is in the folder, and train anew.
+        force: go on from the checkpoints of another recipe, where it differs in nothing that they depend on: this one
+            holds from there on, as if it had from the beginning. The journal says so.
         split: the held-out part that judges: ``"val"``, or ``"tune"`` for runs that choose settings.
         updates: length of the run in updates, instead of the recipe's `total`.
         before: called once before the first update, with a `cadence.run.outline.Outline`: what is going to happen.
@@ -75,8 +79,12 @@ def train(
     """
     wanted = asked_for(recipe, seed, updates)
     folder = Path(out) if out is not None else RUNS / (wanted.folder_name + ("" if split == "val" else f"-{split}"))
-    if not fresh and _belongs(folder, wanted, split):
-        if _ended(folder):
+    other: Differences = {}
+    if not fresh and _holds_run(folder, split):
+        other = differences(load_recipe(folder / RECIPE), wanted)
+        if other:
+            _check_may_differ(folder, other, force)
+        elif _ended(folder):
             return load_record(folder)
         _check_may_resume(folder, resume)
     task = resolve_task(wanted.task, **wanted.task_args)
@@ -89,7 +97,7 @@ def train(
             loop = Loop(parts)
             checkpoints.drop_after(-1 if saved is None else saved[0])
             if saved is not None:
-                _take_up(saved, loop, parts)
+                _take_up(saved, loop, parts, other)
             if before is not None:
                 before(outline_of(wanted, course, engine, parts.driver))
             _run(loop, parts)
@@ -102,28 +110,34 @@ def train(
 # ---- what is in the folder -----------------------------------------------------------------------------------------
 
 
-def _belongs(folder: Path, wanted: Recipe, split: str) -> bool:
-    """Whether the folder holds a run of this recipe; False where it holds none.
+OTHER = "choose another folder, or train anew with fresh=True, which removes that run"
+
+
+def _holds_run(folder: Path, split: str) -> bool:
+    """Whether the folder holds a run of a recipe; False where it holds none.
 
     Raises:
-        RecordError: it holds a run of another one.
+        RecordError: it holds one without a recipe, or one that another part judged.
     """
-    other = "choose another folder, or train anew with fresh=True, which removes that run"
     if not (folder / RECIPE).exists():
         if (folder / RUN).exists() or (folder / UPDATES).exists():
-            raise RecordError(f"{folder} holds the record of a loop without a recipe; {other}")
+            raise RecordError(f"{folder} holds the record of a loop without a recipe; {OTHER}")
         return False
-    there = load_recipe(folder / RECIPE)
-    if there.content_hash != wanted.content_hash:
-        a, b = there.model_dump(), wanted.model_dump()
-        key = next(k for k in a if k not in NOT_CONTENT and a[k] != b[k])
-        raise RecordError(
-            f"{folder} holds a run with {key} {a[key]!r:.80}, and this recipe has {b[key]!r:.80}; {other}"
-        )
     judged = read_json(folder / RUN).get("split", "val") if (folder / RUN).exists() else split
     if judged != split:
-        raise RecordError(f"{folder} holds a run that was judged on {judged!r}, and this one is on {split!r}; {other}")
+        raise RecordError(f"{folder} holds a run that was judged on {judged!r}, and this one is on {split!r}; {OTHER}")
     return True
+
+
+def _check_may_differ(folder: Path, found: Differences, force: bool) -> None:
+    if not force:
+        raise RecordError(
+            f"{folder} holds a run of another recipe ({told(found)}); {OTHER}, or go on from its checkpoint all the "
+            f"same with force=True"
+        )
+    check_fits(found, folder)
+    if _ended(folder):
+        raise RecordError(f"the run in {folder} has ended, and goes on with no other recipe; {OTHER}")
 
 
 def _ended(folder: Path) -> bool:
@@ -173,11 +187,14 @@ def _assemble(
     return Parts(course, task.data, fingerprint, wanted.seed, engine, driver, recording, checkpoints, watch, tell)
 
 
-def _take_up(saved: Saved, loop: Loop, parts: Parts) -> None:
-    """Put everything back as it was at a checkpoint."""
+def _take_up(saved: Saved, loop: Loop, parts: Parts, other: Differences) -> None:
+    """Put everything back as it was at a checkpoint, except what is forced to be otherwise."""
     t, content = saved
+    state = forced(parts.driver, t) if other else content["state"]["driver"]
     parts.checkpoints.load(t, content, parts.engine)
-    parts.driver.load_state_dict(content["state"]["driver"])
+    parts.driver.load_state_dict(state)
+    if other:
+        parts.recording.event(entry(other, t))
     loop.resume(content["state"]["loop"])
 
 
