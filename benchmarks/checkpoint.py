@@ -1,9 +1,10 @@
 """What a checkpoint costs: beside the time of writing its bytes, and of the training that it holds up.
 
-A state of 100 million float32 values in 40 arrays. The floor writes the same bytes with plain `write` and `fsync`. A
-checkpoint copies them, writes them, sums them up (SHA-256), makes file and folder durable, and writes its JSON. Both
-sides of each pair run one after the other in turns; the disk's time varies, so ratios are of medians. `blocked` is the
-time in which the training waits: the call of `save`.
+A state of 100 million float32 values in 40 arrays. The floor writes the same bytes with plain `write` and `fsync`, and
+removes the file of the round before, as everybody does who keeps the newest. A checkpoint copies them, writes them,
+sums them up (SHA-256), makes file and folder durable, writes its JSON, and removes the checkpoint before. Both sides of
+each pair run one after the other in turns; the disk's time varies, so ratios are of medians. `blocked` is the time in
+which the training waits: the call of `save`.
 
     python benchmarks/checkpoint.py --rounds 9
 """
@@ -38,14 +39,15 @@ class State:
         return Saved(file_of_tensors(parts.tensors), rest)
 
 
-def plain(pieces: list[memoryview | bytes], path: Path) -> float:
-    """Seconds to write bytes and to make them durable."""
+def plain(pieces: list[memoryview | bytes], path: Path, before: Path) -> float:
+    """Seconds to write bytes, to make them durable, and to remove those before."""
     begin = time.perf_counter()
     with path.open("wb") as file:
         for piece in pieces:
             file.write(piece)
         file.flush()
         os.fsync(file.fileno())
+    before.unlink(missing_ok=True)
     return time.perf_counter() - begin
 
 
@@ -71,8 +73,7 @@ def main() -> None:
             checkpoints.wait()
             whole = time.perf_counter() - begin
             pieces = list(state.save().file)
-            bytes_alone = plain(pieces, folder / "plain")
-            (folder / "plain").unlink()
+            bytes_alone = plain(pieces, folder / f"plain{t}", folder / f"plain{t - 1}")
             if t == 0:
                 # The memory of the copy is asked for once in a run.
                 print(f"first: blocked {blocked:.3f} s of {whole:.3f} s; bytes alone {bytes_alone:.3f} s")
