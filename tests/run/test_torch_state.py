@@ -16,15 +16,14 @@ import numpy as np
 import torch
 
 from cadence._errors import StateError
+from cadence.run.nested import put_together, take_apart
 from cadence.run.torch_state import (
     Parts,
     Shelf,
     file_of_tensors,
-    put_together,
     random_state,
     read_tensors,
     set_random_state,
-    take_apart,
 )
 
 

@@ -13,6 +13,8 @@ from typing import Any, Literal, TypeAlias
 
 from cadence.comparison.settings import Metric, Words
 from cadence.comparison.statistics import Estimate, PairedTest, RestrictedMean
+from cadence.comparison.twins import Twin
+from cadence.record.effective import GroupEffect
 
 Verdict: TypeAlias = Literal[
     "baseline", "better", "worse", "no_difference", "not_significant_after_correction", "identical",
@@ -95,6 +97,8 @@ class RecipeSummary:
     time_to_target: RestrictedMean | None
     test: BaselineTest | None
     verdict: Verdict
+    effects: tuple[GroupEffect, ...] = ()
+    scaled: Mapping[str, Any] | None = None
 
     @property
     def statuses(self) -> dict[str, int]:
@@ -124,11 +128,18 @@ class TaskSummary:
     evaluated_every: int | None
     tuning_seed: int | None
     recipes: tuple[RecipeSummary, ...]
+    twins: tuple[Twin, ...] = ()
 
     @property
     def comparisons(self) -> int:
         """How many recipes are compared with the baseline; all of them count for the correction."""
         return len(self.recipes) - 1
+
+    @property
+    def tuned(self) -> list[RecipeSummary]:
+        """The recipes that tuning is a matter of: in a further framework a recipe takes the rate of the first."""
+        further = {twin.second for twin in self.twins}
+        return [recipe for recipe in self.recipes if recipe.name not in further]
 
     @property
     def baseline_recipe(self) -> RecipeSummary:
@@ -203,6 +214,7 @@ def _task_json(task: TaskSummary) -> dict[str, Any]:
         "evaluated_every": task.evaluated_every,
         "tuning_seed": task.tuning_seed,
         "recipes": [_recipe_json(recipe) for recipe in task.recipes],
+        "twins": [twin.to_json() for twin in task.twins],
     }
 
 
@@ -235,6 +247,8 @@ def _recipe_json(recipe: RecipeSummary) -> dict[str, Any]:
             "smallest_gap": test.paired.smallest_gap,
         },
         "verdict": recipe.verdict,
+        "effective_rates": [effect.to_json() for effect in recipe.effects],
+        "scale_lr": recipe.scaled,
     }
 
 

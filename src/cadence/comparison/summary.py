@@ -39,6 +39,8 @@ from cadence.comparison.statistics import (
     paired_test,
     restricted_mean,
 )
+from cadence.comparison.twins import Twin, twin
+from cadence.record.effective import GroupEffect, together
 from cadence.record.files import write_atomically, write_json
 from cadence.record.reader import Record, load_record
 
@@ -114,7 +116,20 @@ def _task_summary(root: Path, settings: Settings, task: Contest, records: Record
         None if first is None else _spacing(first),
         task.tuning_seed,
         _judged(recipes, baseline),
+        tuple(_twins(task, records)),
     )
+
+
+def _twins(task: Contest, records: Records) -> Iterator[Twin]:
+    """Each recipe that was trained in a further framework, beside itself in the first."""
+    for recipe in task.recipes:
+        if recipe.twin is None:
+            continue
+        both = [(s, records[task.name, recipe.twin, s], records[task.name, recipe.name, s]) for s in task.seeds]
+        pairs = [(s, one, other) for s, one, other in both if one is not None and other is not None]
+        found = twin(recipe.twin, recipe.name, pairs)
+        if found is not None:
+            yield found
 
 
 def _recipe_summary(
@@ -142,6 +157,8 @@ def _recipe_summary(
         else None,
         None,
         "baseline" if recipe.name == task.baseline else _untested(runs),
+        _effects([r for seed in task.seeds if (r := records[task.name, recipe.name, seed]) is not None]),
+        None if record is None else next(iter(_mapping(record.run.get("scale_lr")).values()), None),
     )
 
 
@@ -286,6 +303,17 @@ def _final_loss(record: Record | None) -> float | None:
         return _number(_mapping(record.result.get("final")).get("val_loss"))
     except RecordError:
         return None
+
+
+def _effects(records: Sequence[Record]) -> tuple[GroupEffect, ...]:
+    """What the runs of a recipe did to each group, over all seeds."""
+    told: list[Sequence[GroupEffect]] = []
+    for record in records:
+        try:
+            told.append(record.effective_rates)
+        except RecordError:
+            continue
+    return together(told)
 
 
 def _train_loss(record: Record) -> float | None:

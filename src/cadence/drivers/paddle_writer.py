@@ -15,6 +15,7 @@ import paddle
 from paddle.optimizer import Optimizer
 
 from cadence._errors import DriverError, UnknownNameError, neighbours
+from cadence.drivers.effective import Gauge
 from cadence.drivers.paddle_groups import Group, groups_of, key_of, plain, values_of
 from cadence.drivers.paddle_hooks import parameters_of, watch
 from cadence.drivers.paddle_rate import Rate, check_rate, rate_setter
@@ -129,6 +130,11 @@ class PaddleWriter(Writer):
     def fault(self) -> str | None:
         # Paddle has no optimizer that is switched.
         return None
+
+    def gauge(self) -> Gauge:
+        from cadence.drivers.paddle_effective import PaddleGauge
+
+        return PaddleGauge(self._all, self._read)
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 

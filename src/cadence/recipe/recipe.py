@@ -29,7 +29,7 @@ from cadence.spec.nodes import EarlyStop, Schedule
 from cadence.spec.parse import parse
 from cadence.spec.plan import Plan
 
-NOT_CONTENT = ("name", "tune", "tags", "notes")
+NOT_CONTENT = ("name", "tune", "effective_rates", "tags", "notes")
 """Keys that change nothing about the training, and so are not part of its hash."""
 
 
@@ -75,11 +75,18 @@ class Recipe(BaseModel):
         dict[str, Any], Field(description="keyword arguments of that function"), Wanted("a mapping", "{width: 64}")
     ] = {}
     engine: Annotated[
-        Text, Field(description="the framework that trains"), Wanted("the name of an engine", "torch")
+        Text, Field(description="the framework that trains: torch, paddle"), Wanted("the name of an engine", "torch")
     ] = "torch"
+    initial_weights: Annotated[
+        Text | None,
+        Field(description="engine that draws the weights that the model begins with; null: the one that trains"),
+        Wanted("the name of an engine, or null", "torch"),
+    ] = None
     device: Annotated[
         Text,
-        Field(description="where to compute: cpu, cuda, cuda:1, mps; auto: an accelerator where there is one"),
+        Field(
+            description="where to compute: cpu, cuda (paddle also says gpu), cuda:1, mps; auto: an accelerator, if any"
+        ),
         Wanted("the name of a device, or auto", "cpu"),
     ] = "auto"
     optimizer: Annotated[
@@ -172,6 +179,11 @@ class Recipe(BaseModel):
         Field(description="rates that `cadence compare` tries first: factors of optimizer.lr, or lr itself"),
         Wanted("a mapping with factors or lr, or null", "{factors: [0.333, 1, 3]}"),
     ] = None
+    effective_rates: Annotated[
+        int | None,
+        Field(description="updates between measurements of what the optimizer really did to each group", ge=1),
+        Wanted("a whole number of at least 1, or null", "20"),
+    ] = 20
     threads: Annotated[
         int,
         Field(description="threads of one worker process", ge=1, le=4096),
@@ -247,7 +259,8 @@ class Recipe(BaseModel):
 
     @property
     def content_hash(self) -> str:
-        """64 hexadecimal digits over everything that shapes the training. Name, tune, tags and notes do not."""
+        """64 hexadecimal digits over everything that shapes the training. Name, tune, tags and notes do not, nor what
+        is measured."""
         # Without defaults, so that a key that a later version adds changes no hash, and runs are found again.
         content = self.model_dump(exclude=set(NOT_CONTENT), exclude_defaults=True)
         # What depends on the order that it is written in: of a plan the last key counts, of optimizers the first.
