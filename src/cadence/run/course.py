@@ -10,6 +10,7 @@ from cadence._errors import RecipeError, neighbours
 from cadence.curve.horizon import Horizon, horizon, round_half_up
 from cadence.recipe.parts import DivergenceRecipe
 from cadence.recipe.recipe import Recipe
+from cadence.run.scaling import Scalings, climbing, scalings
 from cadence.spec.nodes import EarlyStop, Plateau, Rule, walk
 from cadence.spec.plan import Plan
 from cadence.spec.span import span
@@ -32,6 +33,8 @@ class Course:
         divergence: what becomes of an update that diverges.
         rewarm: updates of the warmup after a rollback.
         best: metric whose best checkpoint is kept, and whether ``"min"`` or ``"max"`` of it is best; None: none is.
+        scalings: of base rates that are stated for another batch.
+        effective_rates: updates between measurements of what the optimizer did; None: nothing is measured.
     """
 
     horizon: Horizon
@@ -45,6 +48,8 @@ class Course:
     divergence: DivergenceRecipe
     rewarm: int
     best: tuple[str, str] | None
+    scalings: Scalings
+    effective_rates: int | None
 
 
 def settle(recipe: Recipe, task: Task, split: Split) -> Course:
@@ -68,7 +73,8 @@ def settle(recipe: Recipe, task: Task, split: Split) -> Course:
     tokens = None if data.tokens_per_example is None else samples * data.tokens_per_example
     run = horizon(recipe.total, steps_per_epoch, samples, tokens)
     assert run.total is not None
-    plan = governing(recipe)
+    found = scalings(recipe, samples)
+    plan = climbing(governing(recipe), recipe, found)
     _check_metrics(recipe, plan, task)
     every = recipe.checkpoint.every
     return Course(
@@ -83,6 +89,8 @@ def settle(recipe: Recipe, task: Task, split: Split) -> Course:
         divergence=recipe.divergence,
         rewarm=_rewarm(recipe.divergence.rewarm, run),
         best=_best(recipe, task),
+        scalings=found,
+        effective_rates=recipe.effective_rates,
     )
 
 
