@@ -14,7 +14,7 @@ Differences: TypeAlias = dict[str, list[Any]]
 
 FITTING = (
     "device", "optimizer.lr", "schedule", "total", "batch_size", "accumulate", "clip_norm", "divergence", "seed",
-    "evaluate", "stop", "checkpoint", "threads",
+    "evaluate", "stop", "checkpoint", "effective_rates", "threads",
 )  # fmt: skip
 """Keys, and those inside them, that leave the arrays of a checkpoint and what belongs to them as they are."""
 
