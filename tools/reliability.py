@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "run"))
 import safetensors.torch
 import torch
 
-from cadence.record.names import JOURNAL
+from cadence.record.names import CLOCKS, JOURNAL
 from cadence.record.reader import Record, load_record
 from cadence.run import loop
 from cadence.run.checkpoint import Checkpoints
@@ -65,8 +65,6 @@ PHASES = (
 
 AFTER_CHECKPOINT = 0.01
 """Seconds after the beginning of a checkpoint over which half of the moments are drawn."""
-
-CLOCKS = ("seconds", "data_seconds", "update_seconds", "evaluation_seconds", "checkpoint_seconds")
 
 
 class Board:

@@ -9,14 +9,17 @@ from dataclasses import dataclass, replace
 from typing import Any, final
 
 from cadence._errors import StateError
+from cadence.curve.horizon import Horizon
 from cadence.drivers.driver import Driver
 from cadence.run.checkpoint import Checkpoints
 from cadence.run.course import Course, marks
 from cadence.run.engine import Engine, Update
 from cadence.run.feed import groups
 from cadence.run.policy import Fault, Policy, skips
-from cadence.run.recording import Recording, Stopwatch
+from cadence.run.recording import Recording
 from cadence.run.rollback import go_back
+from cadence.run.timing import Stopwatch
+from cadence.run.units import moved
 from cadence.tasks import Batch, Data
 
 PROGRESS_SECONDS = 0.1
@@ -107,23 +110,27 @@ class Loop:
         return {
             "position": self._position,
             "seconds": watch.seconds,
-            "beside": watch.beside,
+            "spent": dict(watch.spent),
             "final": self._final,
             "best": self._best,
             "policy": self._policy.state(),
         }
 
-    def resume(self, state: Mapping[str, Any]) -> None:
+    def resume(self, state: Mapping[str, Any], was: Horizon) -> None:
         """Go on from what `state` gave.
+
+        Args:
+            state: of the loop.
+            was: what an update was then.
 
         Raises:
             StateError: it is no such state.
         """
         try:
-            self._position = int(state["position"])
+            self._position = moved(int(state["position"]), was, self._parts.course.horizon)
             self._final, self._best = dict(state["final"]), dict(state["best"])
             self._policy.resume(state["policy"])
-            self._parts.watch.go_on(float(state["seconds"]), float(state["beside"]))
+            self._parts.watch.go_on(float(state["seconds"]), dict(state["spent"]))
         except (KeyError, TypeError, ValueError) as fault:
             raise StateError(
                 f"the checkpoint's loop state cannot be used ({fault}); train anew with fresh=True"
@@ -156,7 +163,7 @@ class Loop:
         next_evaluation, next_save = next(evaluate), next(save)
         while driver.t < total and not driver.should_stop:
             before = driver.t
-            fault = self._update(next(feed))
+            fault = self._update(parts.watch.timed("data", next, feed))
             if fault is not None:
                 return fault
             t = driver.t
@@ -176,7 +183,7 @@ class Loop:
     def _update(self, batches: list[Batch]) -> Fault | None:
         """One update; returns what is wrong, if the run cannot simply go on."""
         driver, t = self._parts.driver, self._parts.driver.t
-        update = self._parts.engine.update(batches, self._policy.ceiling)
+        update = self._parts.watch.timed("update", self._parts.engine.update, batches, self._policy.ceiling)
         self._position += 1
         fault = self._policy.judge(update, t)
         if fault is not None:
@@ -241,14 +248,12 @@ class Loop:
 
     def _evaluate(self, t: int) -> Fault | None:
         """One evaluation, and what the rules make of it; returns what is wrong, if the run ends for that reason."""
-        parts, begin = self._parts, time.perf_counter()
-        found = parts.engine.reduce(parts.engine.evaluate(parts.data.held_out(parts.course.split)))
-        parts.watch.beside += time.perf_counter() - begin
+        parts = self._parts
+        found = parts.watch.timed("evaluation", self._judge)
         metrics = {f"val_{name}": value for name, value in found.items()}
         loss = metrics["val_loss"]
         if not math.isfinite(loss):
-            per_epoch = parts.course.horizon.steps_per_epoch or 1
-            parts.recording.evaluation({"t": t, "epoch": t / per_epoch, **metrics})
+            parts.recording.evaluation({"t": t, "epoch": parts.driver.curve.epochs(t), **metrics})
             return self._policy.not_finite(f"val_loss after {t} updates is {loss}", loss)
         parts.driver.observe(metrics)
         self._final = metrics
@@ -257,13 +262,17 @@ class Loop:
         self._tell(evaluated=True)
         return None
 
+    def _judge(self) -> dict[str, float]:
+        parts = self._parts
+        return parts.engine.reduce(parts.engine.evaluate(parts.data.held_out(parts.course.split)))
+
     def _save(self, t: int, *, evaluated: bool) -> None:
-        parts, begin = self._parts, time.perf_counter()
+        parts = self._parts
         # The record first: it must never be behind a checkpoint that a resumed run goes on from.
         parts.recording.flush(sync=True)
         state = {"driver": parts.driver.state_dict(), "loop": self.state(), "data": parts.fingerprint}
-        parts.checkpoints.save(t, parts.engine, state, self._final if evaluated else {})
-        parts.watch.beside += time.perf_counter() - begin
+        metrics = self._final if evaluated else {}
+        parts.watch.timed("checkpoint", parts.checkpoints.save, t, parts.engine, state, metrics)
 
     def _tell(self, *, evaluated: bool) -> None:
         parts = self._parts
@@ -293,6 +302,7 @@ class Loop:
             "updates": self._parts.driver.t,
             "seconds": seconds,
             "train_seconds": seconds - watch.beside,
+            "spent": dict(watch.spent),
             "final": {} if status == "diverged" else self._final,
             "best": self._best,
             "sentence": sentence,
@@ -301,8 +311,9 @@ class Loop:
     def _marks(self) -> tuple[Iterator[int], Iterator[int]]:
         course, t = self._parts.course, self._parts.driver.t
         # With checkpoints at evaluations there are no marks of their own before the end.
-        save = iter([course.total]) if course.checkpoint is None else marks(course.checkpoint, t)
-        return marks(course.evaluate, t), save
+        if course.checkpoint is None:
+            return marks(course.evaluate, t, course.evaluate_from), iter([course.total])
+        return marks(course.evaluate, t, course.evaluate_from), marks(course.checkpoint, t, course.checkpoint_from)
 
 
 def _beyond(rest: Iterator[int], mark: int, t: int) -> int:

@@ -122,8 +122,10 @@ class TorchEngine(Engine):
     @property
     def device(self) -> dict[str, Any]:
         if self._device.type == "cuda":
+            index = self._device.index
             return {
                 "type": "cuda",
+                "index": torch.cuda.current_device() if index is None else index,
                 "name": torch.cuda.get_device_name(self._device),
                 "threads": torch.get_num_threads(),
             }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cadence._errors import CadenceError, RecordError, StateError
+from cadence.curve.horizon import UNITS, Horizon, units_of
 from cadence.recipe.load import load_recipe
 from cadence.recipe.recipe import Recipe
 from cadence.record.environment import environment
@@ -16,18 +17,23 @@ from cadence.record.names import ENDED, RECIPE, RESULT, RUN, UPDATES
 from cadence.record.reader import Record, load_record
 from cadence.run.asked import asked_for
 from cadence.run.checkpoint import Checkpoints
-from cadence.run.course import Course, settle
+from cadence.run.course import Course, going_on, resizes, settle
 from cadence.run.driving import driven
 from cadence.run.engine import Engine, find_engine
 from cadence.run.forcing import Differences, check_fits, differences, entry, forced, told
 from cadence.run.loop import Loop, Parts, Tell
+from cadence.run.machine import Gauge
 from cadence.run.outline import Outline, outline_of
-from cadence.run.recording import Recording, Stopwatch
+from cadence.run.recording import Recording
 from cadence.run.scaling import at_batch, to_json
+from cadence.run.timing import Stopwatch
 from cadence.tasks import Split, Task, resolve_task
 
 RUNS = Path("runs")
 """Where runs go that are not told where to go."""
+
+SIZES = ("batch_size", "accumulate", "drop_last")
+"""Keys that say how much data an update is: a run may go on with others."""
 
 Saved = tuple[int, dict[str, Any]]
 
@@ -82,7 +88,7 @@ def train(
     folder = Path(out) if out is not None else RUNS / (wanted.folder_name + ("" if split == "val" else f"-{split}"))
     other: Differences = {}
     if not fresh and _holds_run(folder, split):
-        other = differences(load_recipe(folder / RECIPE), wanted)
+        other = _others(folder, wanted)
         if other:
             _check_may_differ(folder, other, force)
         elif _ended(folder):
@@ -93,7 +99,9 @@ def train(
     with find_engine(wanted.engine)(at_batch(wanted, course.scalings), task) as engine:
         checkpoints = Checkpoints(folder, keep=wanted.checkpoint.keep, best=course.best)
         saved = None if fresh else checkpoints.newest()
-        parts = _assemble(wanted, task, course, engine, checkpoints, folder, saved, fresh=fresh, tell=progress)
+        if saved is not None and not other:
+            course = going_on(course, wanted, saved[1]["state"]["driver"])
+        parts = _assemble(wanted, task, course, engine, checkpoints, folder, saved, other, fresh=fresh, tell=progress)
         try:
             loop = Loop(parts)
             checkpoints.drop_after(-1 if saved is None else saved[0])
@@ -141,6 +149,16 @@ def _check_may_differ(folder: Path, found: Differences, force: bool) -> None:
         raise RecordError(f"the run in {folder} has ended, and goes on with no other recipe; {OTHER}")
 
 
+def _others(folder: Path, wanted: Recipe) -> Differences:
+    """In what the recipe of a run differs.
+
+    The rest of a run that has not ended may be counted in updates of another size, unless its rates are stated for one.
+    """
+    scaled = any(one.scale_lr is not None for one in wanted.optimizers.values())
+    free = () if scaled or _ended(folder) else SIZES
+    return {key: x for key, x in differences(load_recipe(folder / RECIPE), wanted).items() if key not in free}
+
+
 def _ended(folder: Path) -> bool:
     path = folder / RESULT
     return path.exists() and read_json(path).get("status") in ENDED
@@ -162,12 +180,14 @@ def _assemble(
     checkpoints: Checkpoints,
     folder: Path,
     saved: Saved | None,
+    other: Differences,
     *,
     fresh: bool,
     tell: Tell | None,
 ) -> Parts:
     """Driver and record around an engine. From here on the folder is held."""
-    fingerprint, watch = task.data.fingerprint(), Stopwatch()
+    fingerprint = task.data.fingerprint()
+    watch = Stopwatch(Gauge(engine.device), task.data.tokens_per_example)
     if saved is not None and saved[1]["state"]["data"] != fingerprint:
         raise StateError(
             f"the data of the task {task.name!r} are not those that the run in {folder} began with; put them back, or "
@@ -183,20 +203,27 @@ def _assemble(
         fresh=fresh,
         t=0 if saved is None else saved[0],
         rollbacks=0 if saved is None else saved[1]["state"]["loop"]["policy"]["rollbacks"],
+        loggers=wanted.loggers,
     )
-    driver = driven(engine, course, recording)
+    # A run that goes on keeps the horizon it began with; what has changed since stands in its journal.
+    begun = None if saved is None or other else Horizon(**saved[1]["state"]["driver"]["horizon"])
+    driver = driven(engine, course, recording, begun)
     return Parts(course, task.data, fingerprint, wanted.seed, engine, driver, recording, checkpoints, watch, tell)
 
 
 def _take_up(saved: Saved, loop: Loop, parts: Parts, other: Differences) -> None:
     """Put everything back as it was at a checkpoint, except what is forced to be otherwise."""
     t, content = saved
-    state = forced(parts.driver, t) if other else content["state"]["driver"]
+    then = content["state"]["driver"]
+    state = forced(parts.driver, t) if other else then
     parts.checkpoints.load(t, content, parts.engine)
     parts.driver.load_state_dict(state)
     if other:
         parts.recording.event(entry(other, t))
-    loop.resume(content["state"]["loop"])
+    was, now = parts.driver.curve.units, parts.course.horizon
+    loop.resume(content["state"]["loop"], units_of(Horizon(**then["horizon"]), then["journal"]))
+    if resizes(was, now) and t < (was.total or 0):
+        parts.driver.resize(**{unit: getattr(now, unit) for unit in UNITS})
 
 
 def _run(loop: Loop, parts: Parts) -> None:
@@ -216,6 +243,7 @@ def _run(loop: Loop, parts: Parts) -> None:
                 "updates": t,
                 "seconds": seconds,
                 "train_seconds": seconds - parts.watch.beside,
+                "spent": dict(parts.watch.spent),
                 "final": {},
                 "best": {},
                 "sentence": sentence,
