@@ -9,7 +9,7 @@ from typing import Any
 
 from cadence._errors import CadenceError, RecordError, StateError
 from cadence.recipe.load import load_recipe
-from cadence.recipe.recipe import Recipe
+from cadence.recipe.recipe import Recipe, make_recipe
 from cadence.record.environment import environment
 from cadence.record.files import read_json
 from cadence.record.names import ENDED, RECIPE, RESULT, RUN, UPDATES
@@ -93,6 +93,9 @@ def train(
     with find_engine(wanted.engine)(at_batch(wanted, course.scalings), task) as engine:
         checkpoints = Checkpoints(folder, keep=wanted.checkpoint.keep, best=course.best)
         saved = None if fresh else checkpoints.newest()
+        if saved is not None:
+            # The folder's recipe may have been forced upon it by a start that came to no checkpoint of its own.
+            other = differences(make_recipe(saved[1]["state"]["recipe"]), wanted)
         parts = _assemble(wanted, task, course, engine, checkpoints, folder, saved, fresh=fresh, tell=progress)
         try:
             loop = Loop(parts)
@@ -185,7 +188,10 @@ def _assemble(
         rollbacks=0 if saved is None else saved[1]["state"]["loop"]["policy"]["rollbacks"],
     )
     driver = driven(engine, course, recording)
-    return Parts(course, task.data, fingerprint, wanted.seed, engine, driver, recording, checkpoints, watch, tell)
+    recipe = wanted.model_dump()
+    return Parts(
+        course, task.data, fingerprint, recipe, wanted.seed, engine, driver, recording, checkpoints, watch, tell
+    )
 
 
 def _take_up(saved: Saved, loop: Loop, parts: Parts, other: Differences) -> None:
@@ -197,6 +203,10 @@ def _take_up(saved: Saved, loop: Loop, parts: Parts, other: Differences) -> None
     if other:
         parts.recording.event(entry(other, t))
     loop.resume(content["state"]["loop"])
+    if other:
+        # From now on the checkpoint is of this recipe: a rollback may come back to it.
+        parts.recording.flush(sync=True)
+        parts.checkpoints.amend(t, content, loop.saved())
 
 
 def _run(loop: Loop, parts: Parts) -> None:
