@@ -20,6 +20,7 @@ from cadence._errors import RecordError, StateError
 from cadence.recipe.load import load_recipe
 from cadence.record.names import CLOCKS
 from cadence.record.reader import Record
+from cadence.run.checkpoint import Checkpoints
 from cadence.run.loop import Progress
 from cadence.run.train import train
 
@@ -66,7 +67,10 @@ def same(a: Record, b: Record) -> None:
                 assert one[column].tobytes() == other[column].tobytes(), (table, column)
     for key in ("status", "updates", "final", "best", "sentence"):
         assert a.result[key] == b.result[key]  # type: ignore[index]
-    events = [[{k: v for k, v in e.items() if k != "made"} for e in r.journal if e["kind"] != "resume"] for r in (a, b)]
+    events = [
+        [{k: v for k, v in e.items() if k != "made"} for e in r.journal if e["kind"] not in ("resume", "force")]
+        for r in (a, b)
+    ]
     assert events[0] == events[1]
     weights = [load_file(r.folder / "checkpoints" / f"{r.result['updates']}.safetensors") for r in (a, b)]  # type: ignore[index]
     assert weights[0].keys() == weights[1].keys()
@@ -258,6 +262,24 @@ def test_another_recipe_may_be_forced_upon_a_checkpoint_that_fits_it(lively: Key
     assert train(other, out="run").status == "finished"
     with pytest.raises(RecordError, match="has ended, and goes on with no other recipe"):
         train(lively, out="run", force=True)
+
+
+def test_a_forced_recipe_that_is_interrupted_before_a_checkpoint_of_its_own_goes_on(lively: Keys) -> None:
+    other = {**lively, "schedule": "constant()", "total": 30, "checkpoint": {"every": 20}}
+    partly(lively, 10)
+    shutil.copytree("run", "again")
+    whole = train(other, out="again", force=True)
+    for method in ("amend", "save"):
+        with pytest.MonkeyPatch.context() as patch:
+
+            def ended(*args: Any) -> None:
+                raise Killed
+
+            patch.setattr(Checkpoints, method, ended)
+            with pytest.raises(Killed):
+                train(other, out="run", force=method == "amend")
+        assert load_recipe(Path("run") / "recipe.yaml").total == 30
+    same(train(other, out="run"), whole)
 
 
 @pytest.mark.parametrize(

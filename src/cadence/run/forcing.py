@@ -28,7 +28,10 @@ def differences(there: Recipe, wanted: Recipe) -> Differences:
         {'total': [600, 900]}
     """
     a, b = (_flat(recipe.model_dump(exclude=set(NOT_CONTENT))) for recipe in (there, wanted))
-    return {key: [a.get(key), b.get(key)] for key in {**a, **b} if a.get(key) != b.get(key)}
+    found: Differences = {key: [a.get(key), b.get(key)] for key in {**a, **b} if a.get(key) != b.get(key)}
+    if not found and there.content_hash != wanted.content_hash:
+        found["the order of groups or optimizers"] = [[*r.groups, *r.optimizers] for r in (there, wanted)]
+    return found
 
 
 def told(found: Differences) -> str:

@@ -63,6 +63,7 @@ class Parts:
         course: the run in numbers.
         data: to train on and to be judged on.
         fingerprint: of the data.
+        recipe: all keys, as plain data: checkpoints say which recipe they are of.
         seed: of the data's order.
         engine: computes.
         driver: counts and decides.
@@ -75,6 +76,7 @@ class Parts:
     course: Course
     data: Data
     fingerprint: str
+    recipe: Mapping[str, Any]
     seed: int
     engine: Engine
     driver: Driver
@@ -114,6 +116,16 @@ class Loop:
             "final": self._final,
             "best": self._best,
             "policy": self._policy.state(),
+        }
+
+    def saved(self) -> dict[str, Any]:
+        """What a checkpoint holds beside the engine's state, as plain data."""
+        parts = self._parts
+        return {
+            "driver": parts.driver.state_dict(),
+            "loop": self.state(),
+            "data": parts.fingerprint,
+            "recipe": dict(parts.recipe),
         }
 
     def resume(self, state: Mapping[str, Any], was: Horizon) -> None:
@@ -270,9 +282,8 @@ class Loop:
         parts = self._parts
         # The record first: it must never be behind a checkpoint that a resumed run goes on from.
         parts.recording.flush(sync=True)
-        state = {"driver": parts.driver.state_dict(), "loop": self.state(), "data": parts.fingerprint}
         metrics = self._final if evaluated else {}
-        parts.watch.timed("checkpoint", parts.checkpoints.save, t, parts.engine, state, metrics)
+        parts.watch.timed("checkpoint", parts.checkpoints.save, t, parts.engine, self.saved(), metrics)
 
     def _tell(self, *, evaluated: bool) -> None:
         parts = self._parts

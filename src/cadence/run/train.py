@@ -10,7 +10,7 @@ from typing import Any
 from cadence._errors import CadenceError, RecordError, StateError
 from cadence.curve.horizon import UNITS, Horizon, units_of
 from cadence.recipe.load import load_recipe
-from cadence.recipe.recipe import Recipe
+from cadence.recipe.recipe import Recipe, make_recipe
 from cadence.record.environment import environment
 from cadence.record.files import read_json
 from cadence.record.names import ENDED, RECIPE, RESULT, RUN, UPDATES
@@ -88,7 +88,7 @@ def train(
     folder = Path(out) if out is not None else RUNS / (wanted.folder_name + ("" if split == "val" else f"-{split}"))
     other: Differences = {}
     if not fresh and _holds_run(folder, split):
-        other = _others(folder, wanted)
+        other = _others(folder, load_recipe(folder / RECIPE), wanted)
         if other:
             _check_may_differ(folder, other, force)
         elif _ended(folder):
@@ -99,6 +99,9 @@ def train(
     with find_engine(wanted.engine)(at_batch(wanted, course.scalings), task) as engine:
         checkpoints = Checkpoints(folder, keep=wanted.checkpoint.keep, best=course.best)
         saved = None if fresh else checkpoints.newest()
+        if saved is not None:
+            # The folder's recipe may have been forced upon it by a start that came to no checkpoint of its own.
+            other = _others(folder, make_recipe(saved[1]["state"]["recipe"]), wanted)
         if saved is not None and not other:
             course = going_on(course, wanted, saved[1]["state"]["driver"])
         parts = _assemble(wanted, task, course, engine, checkpoints, folder, saved, other, fresh=fresh, tell=progress)
@@ -149,14 +152,14 @@ def _check_may_differ(folder: Path, found: Differences, force: bool) -> None:
         raise RecordError(f"the run in {folder} has ended, and goes on with no other recipe; {OTHER}")
 
 
-def _others(folder: Path, wanted: Recipe) -> Differences:
+def _others(folder: Path, there: Recipe, wanted: Recipe) -> Differences:
     """In what the recipe of a run differs.
 
     The rest of a run that has not ended may be counted in updates of another size, unless its rates are stated for one.
     """
     scaled = any(one.scale_lr is not None for one in wanted.optimizers.values())
     free = () if scaled or _ended(folder) else SIZES
-    return {key: x for key, x in differences(load_recipe(folder / RECIPE), wanted).items() if key not in free}
+    return {key: x for key, x in differences(there, wanted).items() if key not in free}
 
 
 def _ended(folder: Path) -> bool:
@@ -208,7 +211,10 @@ def _assemble(
     # A run that goes on keeps the horizon it began with; what has changed since stands in its journal.
     begun = None if saved is None or other else Horizon(**saved[1]["state"]["driver"]["horizon"])
     driver = driven(engine, course, recording, begun)
-    return Parts(course, task.data, fingerprint, wanted.seed, engine, driver, recording, checkpoints, watch, tell)
+    recipe = wanted.model_dump()
+    return Parts(
+        course, task.data, fingerprint, recipe, wanted.seed, engine, driver, recording, checkpoints, watch, tell
+    )
 
 
 def _take_up(saved: Saved, loop: Loop, parts: Parts, other: Differences) -> None:
@@ -222,8 +228,13 @@ def _take_up(saved: Saved, loop: Loop, parts: Parts, other: Differences) -> None
         parts.recording.event(entry(other, t))
     was, now = parts.driver.curve.units, parts.course.horizon
     loop.resume(content["state"]["loop"], units_of(Horizon(**then["horizon"]), then["journal"]))
-    if resizes(was, now) and t < (was.total or 0):
+    resized = resizes(was, now) and t < (was.total or 0)
+    if resized:
         parts.driver.resize(**{unit: getattr(now, unit) for unit in UNITS})
+    if other or resized:
+        # From now on the checkpoint is of this recipe: a rollback may come back to it.
+        parts.recording.flush(sync=True)
+        parts.checkpoints.amend(t, content, loop.saved())
 
 
 def _run(loop: Loop, parts: Parts) -> None:
