@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Callable
@@ -28,7 +29,6 @@ from cadence.record.writer import RunWriter
 from cadence.run.checkpoint import Checkpoints
 from cadence.run.engine import Update
 from cadence.run.policy import Policy
-from cadence.run.torch_arithmetic import Scaled
 from cadence.run.train import train
 from cadence.tasks import resolve_task
 
@@ -336,18 +336,17 @@ def test_losses_that_stay_high_end_the_run(keys: Keys) -> None:
     assert record.result["sentence"].startswith("The loss was too high, or no number, in 100 updates in a row from")
 
 
-def test_a_loss_scaler_leaves_a_spike_out_too() -> None:
-    line = torch.nn.Linear(1, 1)
-    optimizer = torch.optim.SGD(line.parameters(), lr=1.0)
-    means = Scaled(torch.device("cpu"), torch.float16)
-    before = line.weight.item()
-    means.backward(line(torch.ones(1, 1)).sum())
-    means.skip(optimizer)
-    assert line.weight.item() == before
-    optimizer.zero_grad()
-    means.backward(line(torch.ones(1, 1)).sum())
-    means.step(optimizer)
-    assert line.weight.item() == before - 1.0
+def test_with_loss_scaling_a_spike_is_left_out_too(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Far, and yet its square and the scaled gradient are finite in half precision.
+    monkeypatch.setattr(torch.amp, "GradScaler", functools.partial(torch.amp.GradScaler, init_scale=1.0))
+    keys = {**keys, "precision": "fp16", "optimizer": {"name": "sgd", "lr": 0.001}, "task_args": {"far": 150.0}}
+    record = train({**keys, "divergence": {"nonfinite": "skip", "spike": "skip", "window": 10}}, out="run")
+    assert record.result["status"] == "finished"
+    (skip,) = events(record, "skip")
+    assert (skip["t"], skip["parameters"]) == (hit(keys), [])
+    assert skip["losses"][0] > 1000
+    assert max(record.updates["loss"]) < 100
+    assert record.updates["t"].tolist() == list(range(45))
 
 
 @pytest.mark.parametrize(

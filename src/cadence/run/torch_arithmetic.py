@@ -49,7 +49,7 @@ class Arithmetic(abc.ABC):
 
     @abc.abstractmethod
     def skip(self, optimizer: Stepped) -> None:
-        """In the place of `step`, where the update must not be done: no weight is changed."""
+        """In the place of `step`, where gradients are known not to be finite: no weight is changed."""
 
     @abc.abstractmethod
     def step(self, optimizer: Stepped) -> None:
@@ -129,9 +129,8 @@ class Scaled(Arithmetic):
         return torch.nn.utils.clip_grad_norm_(weights, norm)
 
     def skip(self, optimizer: Stepped) -> None:
-        # The scaler looks at the gradients, and lowers its scale where they are not finite; nothing is stepped.
-        self._scaler.unscale_(cast("torch.optim.Optimizer", optimizer))
-        self._scaler.update()
+        # The scaler sees it as well, skips, and lowers its scale.
+        self.step(optimizer)
 
     def step(self, optimizer: Stepped) -> None:
         self._scaler.step(cast("torch.optim.Optimizer", optimizer))
