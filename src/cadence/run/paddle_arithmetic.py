@@ -106,23 +106,17 @@ class Scaled(Arithmetic):
         return clip_grad_norm_(weights, norm)
 
     def skip(self, optimizer: Together) -> None:
-        # The scaler looks at the gradients, and lowers its scale where they are not finite; nothing is stepped.
-        self._scaler.unscale_(optimizer)
-        self._rescale()
+        # The scaler sees it as well, skips, and lowers its scale.
+        self.step(optimizer)
 
     def step(self, optimizer: Together) -> None:
         self._scaler.step(optimizer)
-        self._rescale()
-
-    def _rescale(self) -> None:
         self._scaler.update()
         # As torch's: an update that overflowed halves the scale. Paddle would print it, from an array of one element,
         # which numpy makes no number of any more: it raises.
         told: Any = self._scaler.state_dict()
         if told["decr_count"]:
-            # A float, whatever its signature says: below 1 there are scales, too.
-            lower: Any = float(told["scale"][0]) / 2
-            self._scaler.set_init_loss_scaling(lower)
+            self._scaler.set_init_loss_scaling(float(told["scale"][0]) / 2)
 
 
 _NOTHING = nullcontext()

@@ -150,8 +150,9 @@ class PaddleEngine(Engine):
         else:
             examples, loss = self._accumulate(batches)
         bad = self._guard(self._model)
-        if bad or not within(loss, ceiling):
+        if bad:
             means.skip(self._optimizers)
+        if bad or not within(loss, ceiling):
             return Update(_number(loss), examples, None, bad, left_out=True)
         norm = None
         if self._clip_norm is not None:
