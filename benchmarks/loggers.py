@@ -24,7 +24,7 @@ from typing import Any
 from _bench import Benchmark, Case, Limit, main
 from cadence.recipe.builtin import builtin_recipes
 from cadence.record.writer import RunWriter
-from cadence.run.machine import Gauge
+from cadence.run.meter import Meter
 from cadence.run.timing import Stopwatch
 from loop import almost_nothing, hand_written, ours
 
@@ -124,7 +124,7 @@ def scalars(folder: Path) -> Benchmark:
 
 def clock() -> Benchmark:
     """What the columns about time cost an update: nothing done, and nothing done within the stopwatch."""
-    watch, numbers = Stopwatch(Gauge({"type": "cpu"})), itertools.count()
+    watch, numbers = Stopwatch(Meter({"type": "cpu"})), itertools.count()
 
     def bare() -> float:
         begin = time.process_time()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cadence.run.machine import Gauge, resident
+from cadence.run.meter import Meter, resident
 from cadence.run.timing import Stopwatch
 
 Keys = dict[str, Any]
@@ -56,7 +56,7 @@ def test_what_fails_took_time_too() -> None:
 
 def test_the_machine_is_looked_at_sparsely(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cadence.run.timing.SAMPLE_SECONDS", 3600.0)
-    watch = Stopwatch(Gauge({"type": "cpu"}))
+    watch = Stopwatch(Meter({"type": "cpu"}))
     rows = [watch.of_update({"t": t}) for t in range(3)]
     assert ["memory" in row for row in rows] == [resident() is not None, False, False]
     assert ("memory" in watch.of_evaluation({"t": 3})) == (resident() is not None)
@@ -100,20 +100,20 @@ def test_the_use_of_the_gpu_that_trains_is_a_share(
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert Gauge({"type": "cuda", "index": index}).read()["gpu_use"] == 0.37
+    assert Meter({"type": "cuda", "index": index}).read()["gpu_use"] == 0.37
     assert library.index == physical
 
 
 def test_a_driver_that_refuses_or_is_not_there_gives_no_column(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda name: Nvml(result=3))
-    assert "gpu_use" not in Gauge({"type": "cuda"}).read()
+    assert "gpu_use" not in Meter({"type": "cuda"}).read()
 
     def missing(name: str) -> Any:
         raise OSError(f"{name}: cannot open shared object file")
 
     monkeypatch.setattr(ctypes, "CDLL", missing)
-    assert "gpu_use" not in Gauge({"type": "cuda"}).read()
-    assert "gpu_use" not in Gauge({"type": "cpu"}).read()
+    assert "gpu_use" not in Meter({"type": "cuda"}).read()
+    assert "gpu_use" not in Meter({"type": "cpu"}).read()
 
 
 def test_the_record_of_a_run_says_where_its_time_went(small: Keys) -> None:

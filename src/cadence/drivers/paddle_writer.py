@@ -7,7 +7,7 @@ rate of a group is the product of the two. As long as the groups keep their rati
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import is_, itemgetter
 from typing import Any
 
@@ -138,7 +138,10 @@ class PaddleWriter(Writer):
     def gauge(self) -> Gauge:
         from cadence.drivers.paddle_effective import PaddleGauge
 
-        return PaddleGauge(self._all, self._read)
+        def reader(group: Group, value: str) -> Callable[[], float | None]:
+            return (lambda: self._read(group, value)) if value == "lr" else group.reader(value)
+
+        return PaddleGauge(self._all, reader)
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 

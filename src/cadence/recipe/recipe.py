@@ -16,6 +16,7 @@ from cadence.recipe.checks import Text
 from cadence.recipe.faults import ONE, SEVERAL, Wanted, plain, sentence
 from cadence.recipe.parts import (
     STRICT,
+    AverageRecipe,
     CheckpointRecipe,
     DivergenceRecipe,
     GroupRecipe,
@@ -157,6 +158,16 @@ class Recipe(BaseModel):
         ),
         Wanted("a mapping with nonfinite, spike, ...", "{nonfinite: skip, spike: rollback}"),
     ] = DivergenceRecipe()
+    label_smoothing: Annotated[
+        float,
+        Field(description="share of the target that is spread over all classes, in training only", ge=0, lt=1),
+        Wanted("a number of at least 0 and below 1", "0.1"),
+    ] = 0.0
+    average: Annotated[
+        AverageRecipe | None,
+        Field(description="a running average of the weights: decay, start, every, judged; null: none"),
+        Wanted("a mapping with decay, start, every and judged, or null", "{decay: 0.9999}"),
+    ] = None
     seed: Annotated[
         int,
         Field(description="of initial weights, data order, augmentation, dropout", ge=0, lt=2**32),

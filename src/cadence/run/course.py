@@ -11,6 +11,7 @@ from cadence._errors import HorizonError, RecipeError, neighbours
 from cadence.curve.horizon import UNITS, Horizon, as_much_data, epochs_done, horizon, round_half_up, units_of
 from cadence.recipe.parts import DivergenceRecipe
 from cadence.recipe.recipe import Recipe
+from cadence.run.averaging import Averaging, averaging
 from cadence.run.scaling import Scalings, climbing, scalings
 from cadence.run.units import Epoch, epoch_of
 from cadence.spec.nodes import EarlyStop, Plateau, Rule, Schedule, walk
@@ -34,6 +35,7 @@ class Course:
         plan: what governs the optimizer's values, the rule that ends the run included.
         divergence: what becomes of an update that diverges.
         rewarm: updates of the warmup after a rollback.
+        averaging: of the weights; None: there is none.
         best: metric whose best checkpoint is kept, and whether ``"min"`` or ``"max"`` of it is best; None: none is.
         scalings: of base rates that are stated for another batch.
         effective_rates: updates between measurements of what the optimizer did; None: nothing is measured.
@@ -53,6 +55,7 @@ class Course:
     plan: Plan
     divergence: DivergenceRecipe
     rewarm: int
+    averaging: Averaging | None
     best: tuple[str, str] | None
     scalings: Scalings
     effective_rates: int | None
@@ -82,7 +85,9 @@ def settle(recipe: Recipe, task: Task, split: Split, world: int = 1) -> Course:
     """
     if split not in ("val", "tune"):
         raise RecipeError(f"there is no held-out part called {split!r}; write 'val' or 'tune'")
+    _check_engine(recipe)
     data = task.data
+    data.held_out(split)  # says at once where there is no such part
     batch_size = recipe.batch_size if recipe.batch_size is not None else data.default_batch_size
     epoch = epoch_of(data, batch_size, recipe.accumulate, world, drop_last=recipe.drop_last)
     found = scalings(recipe, epoch.samples)
@@ -104,6 +109,7 @@ def settle(recipe: Recipe, task: Task, split: Split, world: int = 1) -> Course:
         plan=plan,
         divergence=recipe.divergence,
         rewarm=_rewarm(recipe.divergence.rewarm, run),
+        averaging=averaging(recipe, run),
         best=_best(recipe, task),
         scalings=found,
         effective_rates=recipe.effective_rates,
@@ -229,6 +235,13 @@ def rules_of(plan: Plan) -> Iterator[Rule]:
     """The rules in a plan."""
     for _, schedule in plan.entries:
         yield from (node for node in walk(schedule) if isinstance(node, (Plateau, EarlyStop)))
+
+
+def _check_engine(recipe: Recipe) -> None:
+    """Refuse what only the engine torch does, so that no other leaves it out without a word."""
+    wanted = [key for key in ("label_smoothing", "average") if getattr(recipe, key)]
+    if wanted and recipe.engine != "torch":
+        raise RecipeError(f"{wanted[0]} is there for the engine torch alone, not for {recipe.engine}; leave it out")
 
 
 def _check_metrics(recipe: Recipe, plan: Plan, task: Task) -> None:

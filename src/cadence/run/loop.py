@@ -213,6 +213,7 @@ class Loop:
             if not math.isfinite(update.loss):
                 return self._policy.not_finite(f"The loss of update {t} is {update.loss}", update.loss)
             self._policy.passed(update.loss)
+            self._average(driver.t)
         self._last_loss = update.loss
         if self._parts.tell is not None and time.perf_counter() - self._told_at >= PROGRESS_SECONDS:
             self._tell(evaluated=False)
@@ -251,6 +252,10 @@ class Loop:
         if self._left_out:
             self._parts.recording.event(skips(self._left_out, t))
             self._left_out = []
+
+    def _average(self, t: int) -> None:
+        if self._parts.course.averaging is not None:
+            self._parts.course.averaging.after(t, self._parts.engine)
 
     def _log(self, update: Update) -> None:
         if update.grad_norm is None:

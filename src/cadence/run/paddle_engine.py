@@ -115,6 +115,7 @@ class PaddleEngine(Engine):
         self._metrics = metrics
         self._means = means
         self._seeds = seeds
+        self._seed = _seeding()
         self._clip_norm = clip_norm
         self._guard = guard
 
@@ -141,7 +142,7 @@ class PaddleEngine(Engine):
 
     def update(self, batches: Sequence[Batch], ceiling: float | None) -> Update:
         means = self._means
-        _seed(self._seeds.next())
+        self._seed(self._seeds.next())
         self._optimizers.zero_grad()
         if len(batches) == 1:
             examples = batches[0].examples
@@ -325,8 +326,6 @@ def _first_line(text: str) -> str:
     return lines[0].rstrip(".") if lines else "no reason is given"
 
 
-def _seed(seed: int) -> None:
-    """Give a new seed to the generators of the device that is set; `paddle.seed` looks at all, and takes its time."""
-    core.default_cpu_generator().manual_seed(seed)
-    if is_compiled_with_cuda():
-        paddle.seed(seed)
+def _seeding() -> Callable[[int], object]:
+    """What gives a new seed to the generators; on a processor without the search for others, which takes its time."""
+    return paddle.seed if is_compiled_with_cuda() else core.default_cpu_generator().manual_seed

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar, final
 
 from cadence.record.time_spent import SPENT
-from cadence.run.machine import Gauge
+from cadence.run.meter import Meter
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,16 +28,16 @@ class Stopwatch:
     """Seconds of a run, those of earlier parts of a resumed run included.
 
     Args:
-        gauge: looks at the machine.
+        meter: looks at the machine.
         tokens_per_example: of data that count tokens; None where speed is told in samples.
 
     Attributes:
         spent: seconds by what they were spent on, one of `SPENT`.
     """
 
-    def __init__(self, gauge: Gauge | None = None, tokens_per_example: int | None = None) -> None:
+    def __init__(self, meter: Meter | None = None, tokens_per_example: int | None = None) -> None:
         self.spent = _none()
-        self._gauge = gauge
+        self._meter = meter
         self._tokens = tokens_per_example
         self._begin = time.perf_counter()
         # Since the last row, and since the last evaluation.
@@ -106,4 +106,4 @@ class Stopwatch:
         return row
 
     def _machine(self) -> dict[str, float]:
-        return {} if self._gauge is None else self._gauge.read()
+        return {} if self._meter is None else self._meter.read()

@@ -22,7 +22,7 @@ from cadence.run.driving import driven
 from cadence.run.engine import Engine, find_engine
 from cadence.run.forcing import Differences, check_fits, differences, entry, forced, told
 from cadence.run.loop import Loop, Parts, Tell
-from cadence.run.machine import Gauge
+from cadence.run.meter import Meter
 from cadence.run.outline import Outline, outline_of
 from cadence.run.recording import Recording
 from cadence.run.scaling import at_batch, to_json
@@ -190,7 +190,7 @@ def _assemble(
 ) -> Parts:
     """Driver and record around an engine. From here on the folder is held."""
     fingerprint = task.data.fingerprint()
-    watch = Stopwatch(Gauge(engine.device), task.data.tokens_per_example)
+    watch = Stopwatch(Meter(engine.device), task.data.tokens_per_example)
     if saved is not None and saved[1]["state"]["data"] != fingerprint:
         raise StateError(
             f"the data of the task {task.name!r} are not those that the run in {folder} began with; put them back, or "

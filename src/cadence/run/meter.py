@@ -13,7 +13,7 @@ _STATM = Path("/proc/self/statm")
 
 
 @final
-class Gauge:
+class Meter:
     """Reads memory and use, of one device.
 
     Args:
