@@ -116,7 +116,9 @@ class Scaled(Arithmetic):
         # which numpy makes no number of any more: it raises.
         told: Any = self._scaler.state_dict()
         if told["decr_count"]:
-            self._scaler.set_init_loss_scaling(float(told["scale"][0]) / 2)
+            # A float, whatever its signature says: below 1 there are scales, too.
+            lower: Any = float(told["scale"][0]) / 2
+            self._scaler.set_init_loss_scaling(lower)
 
 
 _NOTHING = nullcontext()
