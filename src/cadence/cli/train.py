@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cadence._errors import CadenceError
+from cadence._errors import CadenceError, RanksError
 from cadence.cli.exits import RUN_FAILED, Interrupted
 from cadence.cli.options import AsJson, Lang, Language
 
@@ -70,12 +71,17 @@ def train(
             record = run.train(recipe, out=out, seed=seed, updates=updates, fresh=fresh, before=before, progress=tell)
     except KeyboardInterrupt:
         raise Interrupted(say(lang.value, "train_interrupted", t=t)) from None
+    except RanksError as fault:
+        print(fault, file=sys.stderr)
+        raise typer.Exit(RUN_FAILED) from None
     except CadenceError:
         raise
     except Exception as fault:
         _foreign(fault, t)
         raise typer.Exit(RUN_FAILED) from None
-    _show(record, lang.value, as_json, trained=told)
+    # Of several processes one talks.
+    if load("cadence.run.ranks").leads():
+        _show(record, lang.value, as_json, trained=told)
     if record.status in ("diverged", "failed"):
         raise typer.Exit(RUN_FAILED)
 
@@ -104,8 +110,6 @@ def _groups(outline: Outline, lang: str) -> tuple[list[str], list[list[str]]]:
 
 def _foreign(fault: Exception, t: int) -> None:
     """A fault in the code that the recipe names: where it is, for whoever wrote it."""
-    import sys
-
     frames = traceback.extract_tb(fault.__traceback__)
     where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
     print(f"failed after {t} updates: {type(fault).__name__}: {fault}{where}", file=sys.stderr)

@@ -21,7 +21,7 @@ from cadence.spec.nodes import EarlyStop, Schedule
 from cadence.spec.parse import parse
 from cadence.spec.plan import Plan
 
-NOT_CONTENT = ("name", "tune", "tags", "notes")
+NOT_CONTENT = ("name", "parallel", "tune", "tags", "notes")
 """Keys that change nothing about the training, and so are not part of its hash."""
 
 
@@ -119,6 +119,16 @@ class Recipe(BaseModel):
         ),
         Wanted("a whole number from 1 to a million", "4"),
     ] = 1
+    update_size: Annotated[
+        int | None,
+        Field(
+            description="examples of one update over all processes, in the place of accumulate: it follows from their "
+            "number; null: accumulate says",
+            ge=1,
+            le=10**12,
+        ),
+        Wanted("a whole number of at least 1, or null", "2048"),
+    ] = None
     clip_norm: Annotated[
         float | None,
         Field(description="largest global gradient norm; null: not clipped", gt=0),
@@ -164,6 +174,14 @@ class Recipe(BaseModel):
         Field(description="rates that `cadence compare` tries first: factors of optimizer.lr, or lr itself"),
         Wanted("a mapping with factors or lr, or null", "{factors: [0.333, 1, 3]}"),
     ] = None
+    parallel: Annotated[
+        Literal["ddp", "fsdp"] | None,
+        Field(
+            description="what several processes share: ddp: each has the whole model; fsdp: each has a part of every "
+            "weight; null: ddp"
+        ),
+        Wanted("ddp, fsdp or null", "fsdp"),
+    ] = None
     threads: Annotated[
         int,
         Field(description="threads of one worker process", ge=1, le=4096),
@@ -186,6 +204,11 @@ class Recipe(BaseModel):
         plain(self.model_args, "model_args")
         if self.model_args and self.model is None:
             raise RecipeError("model_args is given without model; write model: package.module:function too, or neither")
+        if self.update_size is not None and self.accumulate != 1:
+            raise RecipeError(
+                f"update_size is {self.update_size} and accumulate {self.accumulate}, and one follows from the other; "
+                f"leave one out"
+            )
         for name in self.groups:
             group_name(name)
         for name in self.optimizers:

@@ -23,7 +23,8 @@ class Course:
         horizon: total, updates per epoch, samples and tokens per update.
         total: updates of the whole run.
         batch_size: rows of one micro-batch.
-        accumulate: micro-batches per update.
+        accumulate: micro-batches per update, of each process.
+        world: processes that train together.
         evaluate: updates between evaluations.
         checkpoint: updates between checkpoints; None: one with every evaluation.
         split: the held-out part that judges.
@@ -36,6 +37,7 @@ class Course:
     total: int
     batch_size: int
     accumulate: int
+    world: int
     evaluate: Fraction
     checkpoint: Fraction | None
     split: Split
@@ -44,11 +46,18 @@ class Course:
     best: tuple[str, str] | None
 
 
-def settle(recipe: Recipe, task: Task, split: Split) -> Course:
+def settle(recipe: Recipe, task: Task, split: Split, world: int = 1) -> Course:
     """The course of a recipe on its task.
 
+    Args:
+        recipe: of the training.
+        task: that it names.
+        split: the held-out part that judges.
+        world: processes that train together; each takes `accumulate` micro-batches of an update.
+
     Raises:
-        RecipeError: a batch larger than the data, a split that does not exist, or a metric that nobody reports.
+        RecipeError: a batch larger than the data, processes without one or that do not divide the update, a split that
+            does not exist, or a metric that nobody reports.
         HorizonError: a length in a unit that the task does not have.
     """
     if split not in ("val", "tune"):
@@ -60,8 +69,15 @@ def settle(recipe: Recipe, task: Task, split: Split) -> Course:
             f"batch_size is {batch_size}, and the task {task.name!r} has {data.train_examples} training examples; "
             f"write at most that"
         )
-    steps_per_epoch = -(-data.batches_per_epoch(batch_size) // recipe.accumulate)
-    samples = batch_size * recipe.accumulate
+    accumulate = _accumulate(recipe, batch_size, world)
+    batches = data.batches_per_epoch(batch_size)
+    if world > batches:
+        raise RecipeError(
+            f"there are {world} processes, and an epoch has {batches} batches of {batch_size}; start at most {batches} "
+            f"processes, or write a smaller batch_size"
+        )
+    steps_per_epoch = -(-batches // (accumulate * world))
+    samples = batch_size * accumulate * world
     tokens = None if data.tokens_per_example is None else samples * data.tokens_per_example
     run = horizon(recipe.total, steps_per_epoch, samples, tokens)
     assert run.total is not None
@@ -72,7 +88,8 @@ def settle(recipe: Recipe, task: Task, split: Split) -> Course:
         horizon=run,
         total=run.total,
         batch_size=batch_size,
-        accumulate=recipe.accumulate,
+        accumulate=accumulate,
+        world=world,
         evaluate=_distance(recipe.evaluate, run),
         checkpoint=None if every is None else _distance(every, run),
         split=split,
@@ -80,6 +97,20 @@ def settle(recipe: Recipe, task: Task, split: Split) -> Course:
         overflow_ends=recipe.nonfinite == "error",
         best=_best(recipe, task),
     )
+
+
+def _accumulate(recipe: Recipe, batch_size: int, world: int) -> int:
+    """Micro-batches per update of each process: as written, or as many as make up the recipe's `update_size`."""
+    if recipe.update_size is None:
+        return recipe.accumulate
+    if recipe.update_size % (batch_size * world):
+        fits = ", ".join(str(n) for n in range(1, 65) if recipe.update_size % (batch_size * n) == 0)
+        told = f"start {fits} processes" if fits else f"write a batch_size that divides {recipe.update_size}"
+        raise RecipeError(
+            f"update_size is {recipe.update_size}, and batches of {batch_size} in {world} process{'es' * (world > 1)} "
+            f"do not divide it; {told}, or choose another batch_size"
+        )
+    return recipe.update_size // (batch_size * world)
 
 
 def reported(task: Task) -> dict[str, str]:

@@ -24,5 +24,11 @@ def driven(engine: Engine, course: Course, record: Recorder | None) -> Driver:
         batch_size=horizon.batch_size,
         tokens_per_step=horizon.tokens_per_step,
         scaler=engine.scaler,
+        # The loop meets the other processes before it asks the driver.
+        reduce=_as_they_are,
         record=record,
     )
+
+
+def _as_they_are(metrics: dict[str, float], /) -> dict[str, float]:
+    return metrics

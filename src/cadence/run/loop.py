@@ -14,7 +14,8 @@ from cadence.run.checkpoint import Checkpoints
 from cadence.run.course import Course, marks
 from cadence.run.engine import Engine, Update
 from cadence.run.feed import groups
-from cadence.run.recording import Recording, Stopwatch
+from cadence.run.ranks import Ranks, judged, share
+from cadence.run.recording import NoRecording, Recording, Stopwatch
 from cadence.tasks import Batch, Data
 
 PROGRESS_SECONDS = 0.1
@@ -59,6 +60,7 @@ class Parts:
         data: to train on and to be judged on.
         fingerprint: of the data.
         seed: of the data's order.
+        ranks: that train together.
         engine: computes.
         driver: counts and decides.
         recording: the record.
@@ -71,9 +73,10 @@ class Parts:
     data: Data
     fingerprint: str
     seed: int
+    ranks: Ranks
     engine: Engine
     driver: Driver
-    recording: Recording
+    recording: Recording | NoRecording
     checkpoints: Checkpoints
     watch: Stopwatch
     tell: Tell | None
@@ -133,7 +136,7 @@ class Loop:
         parts, driver, total = self._parts, self._parts.driver, self._parts.course.total
         evaluate, save = self._marks()
         next_evaluation, next_save = next(evaluate), next(save)
-        feed = groups(parts.data, parts.course, parts.seed, self._position)
+        feed = groups(parts.data, parts.course, parts.seed, self._position, parts.ranks)
         while driver.t < total and not driver.should_stop:
             before = driver.t
             fault = self._update(next(feed))
@@ -205,7 +208,8 @@ class Loop:
     def _evaluate(self, t: int) -> str | None:
         """One evaluation, and what the rules make of it; returns what is wrong, if the run ends for that reason."""
         parts, begin = self._parts, time.perf_counter()
-        found = parts.engine.reduce(parts.engine.evaluate(parts.data.held_out(parts.course.split)))
+        mine = parts.engine.evaluate(share(parts.data.held_out(parts.course.split), parts.ranks))
+        found = judged(mine, t, parts.driver.values, parts.ranks)
         parts.watch.beside += time.perf_counter() - begin
         metrics = {f"val_{name}": value for name, value in found.items()}
         loss = metrics["val_loss"]
@@ -225,7 +229,10 @@ class Loop:
         # The record first: it must never be behind a checkpoint that a resumed run goes on from.
         parts.recording.flush(sync=True)
         state = {"driver": parts.driver.state_dict(), "loop": self.state(), "data": parts.fingerprint}
-        parts.checkpoints.save(t, parts.engine, state, self._final if evaluated else {})
+        if parts.ranks.rank == 0:
+            parts.checkpoints.save(t, parts.engine, state, self._final if evaluated else {})
+        else:
+            parts.engine.save(None)
         parts.watch.beside += time.perf_counter() - begin
 
     def _tell(self, *, evaluated: bool) -> None:

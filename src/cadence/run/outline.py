@@ -15,6 +15,7 @@ from cadence.run.asked import asked_for
 from cadence.run.course import Course, settle
 from cadence.run.driving import driven
 from cadence.run.engine import Engine, find_engine
+from cadence.run.ranks import Alone
 from cadence.tasks import resolve_task
 
 
@@ -75,7 +76,7 @@ def outline(
     wanted = asked_for(recipe, seed, updates)
     task = resolve_task(wanted.task, **wanted.task_args)
     course = settle(wanted, task, "val")
-    with find_engine(wanted.engine)(wanted, task) as engine:
+    with find_engine(wanted.engine)(wanted, task, Alone()) as engine:
         return outline_of(wanted, course, engine, driven(engine, course, None))
 
 
@@ -85,7 +86,7 @@ def outline_of(recipe: Recipe, course: Course, engine: Engine, driver: Driver) -
         recipe.name,
         course.total,
         course.horizon.steps_per_epoch or 1,
-        course.batch_size * course.accumulate,
+        course.batch_size * course.accumulate * course.world,
         engine.device,
         engine.groups,
         driver.curve,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
 
+from cadence.drivers.recording import NoRecorder
 from cadence.record.writer import RunWriter
 
 
@@ -103,3 +104,10 @@ class Recording:
     def _open(self) -> RunWriter:
         assert self._writer is not None, "the driver starts its record before it writes"
         return self._writer
+
+
+class NoRecording(NoRecorder):
+    """The record in a process that keeps none: rank 0 does."""
+
+    def flush(self, *, sync: bool = False) -> None:
+        pass

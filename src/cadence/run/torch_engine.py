@@ -1,9 +1,8 @@
-"""Training in torch, in one process."""
+"""Training in torch, in one process or in several."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
@@ -12,23 +11,27 @@ from typing import Any, final
 import numpy as np
 import torch
 
-from cadence._errors import RecipeError, StateError, TaskError
+from cadence._errors import RecipeError, StateError
 from cadence.optim.groups.groups import Groups
 from cadence.optim.groups.torch_tree import torch_tree
 from cadence.recipe.recipe import Recipe
 from cadence.run.division import divided
-from cadence.run.engine import Engine, Update
+from cadence.run.engine import Engine, Judged, Update
 from cadence.run.imports import called
+from cadence.run.ranks import Ranks
 from cadence.run.torch_arithmetic import Arithmetic, arithmetic
 from cadence.run.torch_finite import Guard, finite, overflowed
 from cadence.run.torch_optimizers import Together, torch_optimizers
+from cadence.run.torch_parallel import Parallel, gathered, parallel, spread, spread_optimizer
 from cadence.run.torch_state import (
     Parts,
+    plain_state,
     put_together,
     random_state,
     read_tensors,
     set_random_state,
     take_apart,
+    tensor_state,
     write_tensors,
 )
 from cadence.tasks import Batch, Task
@@ -37,7 +40,7 @@ Compare = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @contextlib.contextmanager
-def open_engine(recipe: Recipe, task: Task) -> Generator[Engine, None, None]:
+def open_engine(recipe: Recipe, task: Task, ranks: Ranks) -> Generator[Engine, None, None]:
     """The torch engine of one training; see `cadence.run.engine.OpenEngine`.
 
     Raises:
@@ -45,18 +48,22 @@ def open_engine(recipe: Recipe, task: Task) -> Generator[Engine, None, None]:
         OptimizerError: see `cadence.optimizer`.
         TaskError: the task has no model for torch.
     """
-    _check_alone()
     device = _device(recipe.device)
     means = arithmetic(recipe.precision, device)
     loss, metric = task.loss("torch"), task.metric("torch")
     with _own_randomness(recipe.seed, recipe.threads, device):
         model = _model(recipe, task).to(device)
         model.train()
+        resting = any(group.frozen is not None for group in recipe.groups.values())
+        how = parallel(model, recipe.parallel, ranks, resting=resting)
         groups = divided(torch_tree(model), recipe)
         optimizers = Together(torch_optimizers(recipe, groups))
         guard = finite if recipe.nonfinite is None else overflowed
         metrics = {task.metric_name: metric}
-        yield TorchEngine(model, optimizers, groups, loss, metrics, means, device, recipe.clip_norm, guard)
+        if ranks.rank:
+            # The same weights, and dropout of its own.
+            _seed(int(np.random.SeedSequence([recipe.seed, ranks.rank]).generate_state(1)[0]))
+        yield TorchEngine(model, how, ranks, optimizers, groups, loss, metrics, means, device, recipe.clip_norm, guard)
 
 
 @final
@@ -65,6 +72,8 @@ class TorchEngine(Engine):
 
     Args:
         model: in training mode, on the device.
+        how: the work on it is divided.
+        ranks: that train it together.
         optimizers: over its parameters.
         groups: what its parameters were divided into.
         loss: mean over the targets.
@@ -78,6 +87,8 @@ class TorchEngine(Engine):
     def __init__(
         self,
         model: torch.nn.Module,
+        how: Parallel,
+        ranks: Ranks,
         optimizers: Together,
         groups: Groups,
         loss: Compare,
@@ -88,6 +99,8 @@ class TorchEngine(Engine):
         guard: Guard,
     ) -> None:
         self._model = model
+        self._how = how
+        self._ranks = ranks
         self._optimizers = optimizers
         self._groups = groups
         self._loss = loss
@@ -123,56 +136,40 @@ class TorchEngine(Engine):
     def update(self, batches: Sequence[Batch]) -> Update:
         means = self._means
         self._optimizers.zero_grad()
-        if len(batches) == 1:
-            examples = batches[0].examples
-            loss = self._forward(batches[0])
-            means.backward(loss)
-        else:
-            examples, loss = self._accumulate(batches)
+        loss, examples = self._how.gradients(batches, self._forward, means.backward)
         bad = self._guard(self._model)
         if bad:
             means.skip(self._optimizers)
-            return Update(loss.item(), examples, None, bad)
+            return Update(float(loss), examples, None, bad)
         norm = None
         if self._clip_norm is not None:
-            norm = means.clip(self._optimizers, self._weights, self._clip_norm)
+            norm = self._how.whole(means.clip(self._optimizers, self._weights, self._clip_norm))
         means.step(self._optimizers)
         # Read last: on an accelerator this is where the processor waits for it.
-        return Update(loss.item(), examples, None if norm is None else norm.item())
+        return Update(float(loss), examples, None if norm is None else norm.item())
 
-    def _accumulate(self, batches: Sequence[Batch]) -> tuple[int, torch.Tensor]:
-        """Gradients of the mean over all targets, from means over the targets of each micro-batch."""
-        targets = sum(batch.tokens for batch in batches)
-        shares: list[torch.Tensor] = []
-        for batch in batches:
-            share = self._forward(batch) * (batch.tokens / targets)
-            self._means.backward(share)
-            shares.append(share.detach())
-        return sum(batch.examples for batch in batches), torch.stack(shares).sum()
-
-    def _forward(self, batch: Batch) -> torch.Tensor:
+    def _forward(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
         inputs, targets = self._tensor(batch.inputs), self._tensor(batch.targets)
         with self._means.forward():
-            return self._loss(self._model(inputs), targets)
+            return self._loss(model(inputs), targets)
 
     def _tensor(self, array: Any) -> torch.Tensor:
         tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
         return tensor if self._device.type == "cpu" else tensor.to(self._device, non_blocking=True)
 
-    def evaluate(self, batches: Iterable[Batch]) -> dict[str, float]:
+    def evaluate(self, batches: Iterable[Batch]) -> Judged:
         sums, targets = dict.fromkeys(["loss", *self._metrics], 0.0), 0
+        self._how.settle()
         # Not inference_mode: what a model caches in it cannot be trained with afterwards.
         with self._judging(), torch.no_grad(), self._means.forward():
             for batch in batches:
                 right = self._tensor(batch.targets)
-                outputs = self._model(self._tensor(batch.inputs))
+                outputs = self._how.judge(self._tensor(batch.inputs))
                 sums["loss"] += float(self._loss(outputs, right)) * batch.tokens
                 for name, metric in self._metrics.items():
                     sums[name] += float(metric(outputs, right)) * batch.tokens
                 targets += batch.tokens
-        if not targets:
-            raise TaskError("the held-out part has no targets, so there is nothing to judge on; give it some rows")
-        return {name: total / targets for name, total in sums.items()}
+        return Judged(sums, targets)
 
     @contextlib.contextmanager
     def _judging(self) -> Generator[None, None, None]:
@@ -189,26 +186,30 @@ class TorchEngine(Engine):
                 one.train()
             set_random_state(before)
 
-    def save(self, tensors: Path) -> dict[str, Any]:
+    def save(self, tensors: Path | None) -> dict[str, Any]:
         scaler, parts = self._means.scaler, Parts()
         # Of an optimizer that averages, the model's file has the weights that it is judged by.
         with self._judging():
+            random_now = random_state()
             state = {
-                "model": self._model.state_dict(),
-                "optimizers": [optimizer.state_dict() for optimizer in self._optimizers.members],
+                "model": gathered(self._model.state_dict(), self._how),
+                "optimizers": [gathered(member.state_dict(), self._how) for member in self._optimizers.members],
                 "scaler": {} if scaler is None else scaler.state_dict(),
-                "random": random_state(),
+                "random": random_now,
             }
+            others = self._ranks.exchange(plain_state(random_now) if self._ranks.rank else None)[1:]
+            if tensors is None:
+                return {}
             rest = take_apart(state, "", parts)
             write_tensors(tensors, parts.tensors)
-        return rest
+        return {**rest, "others": others} if others else rest
 
     def load(self, tensors: Path, rest: dict[str, Any]) -> None:
         state = put_together(rest, read_tensors(tensors))
         try:
-            self._model.load_state_dict(state["model"])
+            self._model.load_state_dict(spread(state["model"], self._model.state_dict(), self._how))
             for optimizer, saved in zip(self._optimizers.members, state["optimizers"], strict=True):
-                optimizer.load_state_dict(saved)
+                optimizer.load_state_dict(spread_optimizer(saved, optimizer, self._how))
             if self._means.scaler is not None:
                 self._means.scaler.load_state_dict(state["scaler"])
         except (RuntimeError, ValueError, KeyError) as fault:
@@ -219,10 +220,10 @@ class TorchEngine(Engine):
         for optimizer in self._optimizers.members:
             if callable(begin := getattr(optimizer, "train", None)):
                 begin()
-        set_random_state(state["random"])
-
-    def reduce(self, metrics: dict[str, float]) -> dict[str, float]:
-        return metrics
+        # Processes that were not there have random numbers of their own, those that they began with.
+        known = [state["random"], *(tensor_state(other) for other in rest.get("others", []))]
+        if self._ranks.rank < len(known):
+            set_random_state(known[self._ranks.rank])
 
 
 def _model(recipe: Recipe, task: Task) -> torch.nn.Module:
@@ -251,25 +252,20 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _check_alone() -> None:
-    world = os.environ.get("WORLD_SIZE", "1")
-    if world not in ("", "1"):
-        raise RecipeError(
-            f"this run was started as one of {world} processes, and trains in one; start it without torchrun, or drive "
-            f"a loop of your own with cadence.drive(..., reduce=...)"
-        )
-
-
 @contextlib.contextmanager
 def _own_randomness(seed: int, threads: int, device: torch.device) -> Generator[None, None, None]:
     """Seeds and threads of a run; the process gets its own back afterwards."""
     before, threads_before = random_state(), torch.get_num_threads()
     try:
-        random.seed(seed)
-        np.random.seed(seed)
-        torch.manual_seed(seed)
+        _seed(seed)
         torch.set_num_threads(threads)
         yield
     finally:
         torch.set_num_threads(threads_before)
         set_random_state(before)
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)

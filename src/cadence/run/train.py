@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cadence._errors import CadenceError, RecordError, StateError
+from cadence._errors import CadenceError, RanksError, RecordError, StateError
 from cadence.recipe.load import load_recipe
 from cadence.recipe.recipe import NOT_CONTENT, Recipe
 from cadence.record.environment import environment
@@ -21,7 +21,8 @@ from cadence.run.driving import driven
 from cadence.run.engine import Engine, find_engine
 from cadence.run.loop import Loop, Parts, Tell
 from cadence.run.outline import Outline, outline_of
-from cadence.run.recording import Recording, Stopwatch
+from cadence.run.ranks import Ranks, attempted, first, together
+from cadence.run.recording import NoRecording, Recording, Stopwatch
 from cadence.tasks import Split, Task, resolve_task
 
 RUNS = Path("runs")
@@ -42,7 +43,7 @@ def train(
     before: Callable[[Outline], object] | None = None,
     progress: Tell | None = None,
 ) -> Record:
-    """Train a recipe.
+    """Train a recipe, in this process or, where a launcher has started several, together with the others.
 
     Args:
         recipe: a file, a `Recipe`, or a mapping with its keys.
@@ -67,6 +68,7 @@ def train(
         HorizonError: the schedule does not fit the run.
         RecordError: the folder belongs to another recipe, or to another process, or cannot be written.
         StateError: the checkpoints in the folder do not fit.
+        RanksError: processes do not find each other; later on, one is gone, or they no longer train one model.
 
     Example:
         >>> record = train("recipe.yaml")  # doctest: +SKIP
@@ -74,31 +76,66 @@ def train(
         0.0612
     """
     wanted = asked_for(recipe, seed, updates)
+    with together(wanted.engine, wanted.device) as ranks:
+        if ranks.rank:
+            before = progress = None
+        return _train(wanted, ranks, out=out, resume=resume, fresh=fresh, split=split, before=before, progress=progress)
+
+
+def _train(
+    wanted: Recipe,
+    ranks: Ranks,
+    *,
+    out: str | os.PathLike[str] | None,
+    resume: bool,
+    fresh: bool,
+    split: Split,
+    before: Callable[[Outline], object] | None,
+    progress: Tell | None,
+) -> Record:
+    """Train a recipe in each of these processes."""
     folder = Path(out) if out is not None else RUNS / (wanted.folder_name + ("" if split == "val" else f"-{split}"))
-    if not fresh and _belongs(folder, wanted, split):
-        if _ended(folder):
-            return load_record(folder)
-        _check_may_resume(folder, resume)
+    if first(ranks, lambda: _done(folder, wanted, split, resume=resume, fresh=fresh)):
+        return load_record(folder)
     task = resolve_task(wanted.task, **wanted.task_args)
-    course = settle(wanted, task, split)
-    with find_engine(wanted.engine)(wanted, task) as engine:
+    course = settle(wanted, task, split, ranks.world)
+    with find_engine(wanted.engine)(wanted, task, ranks) as engine:
         checkpoints = Checkpoints(folder, keep=wanted.checkpoint.keep, best=course.best)
-        saved = None if fresh else checkpoints.newest()
-        parts = _assemble(wanted, task, course, engine, checkpoints, folder, saved, fresh=fresh, tell=progress)
+        # The disk is asked once: another process might see it a moment later.
+        saved = first(ranks, lambda: None if fresh else checkpoints.newest())
+        parts = attempted(
+            ranks,
+            lambda: _assemble(
+                wanted, task, course, ranks, engine, checkpoints, folder, saved, fresh=fresh, tell=progress
+            ),
+        )
         try:
             loop = Loop(parts)
-            checkpoints.drop_after(-1 if saved is None else saved[0])
+            if ranks.rank == 0:
+                checkpoints.drop_after(-1 if saved is None else saved[0])
             if saved is not None:
-                _take_up(saved, loop, parts)
+                attempted(ranks, lambda: _take_up(saved, loop, parts))
             if before is not None:
                 before(outline_of(wanted, course, engine, parts.driver))
             _run(loop, parts)
         finally:
             parts.recording.close()
+    # Nobody reads the record before it is closed.
+    first(ranks, lambda: None)
     return load_record(folder)
 
 
 # ---- what is in the folder -----------------------------------------------------------------------------------------
+
+
+def _done(folder: Path, wanted: Recipe, split: str, *, resume: bool, fresh: bool) -> bool:
+    """Whether there is nothing left to train."""
+    if fresh or not _belongs(folder, wanted, split):
+        return False
+    if _ended(folder):
+        return True
+    _check_may_resume(folder, resume)
+    return False
 
 
 def _belongs(folder: Path, wanted: Recipe, split: str) -> bool:
@@ -142,6 +179,7 @@ def _assemble(
     wanted: Recipe,
     task: Task,
     course: Course,
+    ranks: Ranks,
     engine: Engine,
     checkpoints: Checkpoints,
     folder: Path,
@@ -157,18 +195,28 @@ def _assemble(
             f"the data of the task {task.name!r} are not those that the run in {folder} began with; put them back, or "
             f"train anew with fresh=True"
         )
-    here = environment(data={task.name: fingerprint})
-    recording = Recording(
-        folder,
-        watch,
-        about={"name": wanted.name, "split": course.split},
-        recipe=wanted.to_yaml(),
-        environment={**here, "device": {**here["device"], **engine.device}},
-        fresh=fresh,
-        t=0 if saved is None else saved[0],
-    )
+    if ranks.rank:
+        recording = NoRecording()
+    else:
+        here = environment(data={task.name: fingerprint})
+        recording = Recording(
+            folder,
+            watch,
+            about={"name": wanted.name, "split": course.split, **_together(ranks)},
+            recipe=wanted.to_yaml(),
+            environment={**here, "device": {**here["device"], **engine.device}},
+            fresh=fresh,
+            t=0 if saved is None else saved[0],
+        )
     driver = driven(engine, course, recording)
-    return Parts(course, task.data, fingerprint, wanted.seed, engine, driver, recording, checkpoints, watch, tell)
+    return Parts(
+        course, task.data, fingerprint, wanted.seed, ranks, engine, driver, recording, checkpoints, watch, tell
+    )
+
+
+def _together(ranks: Ranks) -> dict[str, int]:
+    """What ``run.json`` says of the processes, where there are several."""
+    return {"processes": ranks.world} if ranks.world > 1 else {}
 
 
 def _take_up(saved: Saved, loop: Loop, parts: Parts) -> None:
@@ -183,22 +231,31 @@ def _run(loop: Loop, parts: Parts) -> None:
     """Train, and write how it ended. What was refused or interrupted has no result, and can be taken up again."""
     try:
         result = loop.run()
-    except CadenceError:
+    except CadenceError as fault:
+        if isinstance(fault, RanksError):
+            _fail(parts, str(fault))
         raise
     except Exception as fault:
-        t = parts.driver.t
-        sentence = f"Failed in update {t}: {type(fault).__name__}: {fault}"
-        seconds = parts.watch.seconds
-        parts.recording.close(
-            {
-                "status": "failed",
-                "updates": t,
-                "seconds": seconds,
-                "train_seconds": seconds - parts.watch.beside,
-                "final": {},
-                "best": {},
-                "sentence": sentence,
-            }
-        )
+        lost = parts.ranks.explained(fault)
+        if lost is not None:
+            _fail(parts, str(lost))
+            raise lost from fault
+        _fail(parts, f"Failed in update {parts.driver.t}: {type(fault).__name__}: {fault}")
         raise
     parts.recording.close(result)
+
+
+def _fail(parts: Parts, sentence: str) -> None:
+    """Write that the run has failed, and why."""
+    seconds = parts.watch.seconds
+    parts.recording.close(
+        {
+            "status": "failed",
+            "updates": parts.driver.t,
+            "seconds": seconds,
+            "train_seconds": seconds - parts.watch.beside,
+            "final": {},
+            "best": {},
+            "sentence": sentence,
+        }
+    )
