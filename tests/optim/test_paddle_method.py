@@ -115,6 +115,20 @@ def test_a_parameter_has_its_own_multiple_of_the_rate() -> None:
         assert (one(kind, 0.0, 0.04) == value).all()
 
 
+def test_tensors_that_were_not_made_as_parameters_are_trained_too() -> None:
+    values = starting_values()[2:4]
+    xs, ys = parameters(values), [paddle.to_tensor(v, stop_gradient=False) for v in values]
+    trained: list[list[np.ndarray]] = []
+    for those in (xs, ys):
+        optimizer = Lamb(0.1, [{"params": [x], "learning_rate": m} for x, m in zip(those, (0.5, 2.0), strict=True)])
+        for t in range(1, 4):
+            for x, g in zip(those, gradients(t)[2:4], strict=True):
+                x.grad = paddle.to_tensor(g)
+            optimizer.step()
+        trained.append([x.numpy() for x in those])
+    assert_equal(*trained, 0.0)
+
+
 def test_a_driver_governs_rate_decay_and_betas_with_groups_and_without() -> None:
     plan = cd.plan({"lr": cd.linear(to=0.1), "weight_decay": cd.linear(to=0.5), "beta1": cd.linear(to=0.5)})
     grouped, plain = parameters(), parameters()
@@ -279,6 +293,7 @@ def test_an_update_that_the_loss_scaler_skips_touches_nothing(monkeypatch: pytes
     monkeypatch.undo()
     xs, ys = parameters(dtype="float32"), parameters(dtype="float32")
     optimizer = Lamb(0.1, xs)
+    driver = cd.drive(optimizer, "constant()", total=10)
     for t, overflow in enumerate([True, False, True, False, False]):
         optimizer.clear_grad()
         weights = [paddle.to_tensor(g.astype("float32")) for g in gradients(t)]
@@ -286,6 +301,8 @@ def test_an_update_that_the_loss_scaler_skips_touches_nothing(monkeypatch: pytes
         scaler.scale(loss * (math.inf if overflow else 1.0)).backward()
         scaler.step(optimizer)
         scaler.update()
+        driver.step()
+    assert driver.t == 3
     other = Lamb(0.1, ys)
     for t in (1, 3, 4):
         for y, g in zip(ys, gradients(t), strict=True):
@@ -712,6 +729,7 @@ def test_bad_lists_of_groups_and_parameters_are_refused() -> None:
     for given, words in [
         ([{"params": xs[:2]}, {"params": xs[1:]}], "is there twice"),
         ([*xs, xs[0]], "is there twice"),
+        ([*xs, *parameters()], f"two parameters are called {xs[0].name}, and states go by name"),
         ([{"params": []}], "the params of a group is empty"),
         ([{"weight_decay": 0.1}], "needs the key 'params'"),
         ([{"params": xs[:2]}, xs[2]], "mixes tensors and groups"),

@@ -51,7 +51,7 @@ def env(
     lang: Lang = Language.en,
     as_json: AsJson = False,
 ) -> None:
-    """Show versions, machine and devices, and what does not fit together.
+    """Show versions, devices, and what does not fit together.
 
     What a run here would record about this place, and findings about it; nothing is imported unless --deep is given.
     Exit status: 0 nothing but information, 1 errors or warnings, 2 bad input.

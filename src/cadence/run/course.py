@@ -9,6 +9,7 @@ from fractions import Fraction
 from cadence._errors import RecipeError, neighbours
 from cadence.curve.horizon import Horizon, horizon, round_half_up
 from cadence.recipe.recipe import Recipe
+from cadence.run.scaling import Scalings, climbing, scalings
 from cadence.spec.nodes import EarlyStop, Plateau, Rule, walk
 from cadence.spec.plan import Plan
 from cadence.spec.span import span
@@ -31,6 +32,8 @@ class Course:
         plan: what governs the optimizer's values, the rule that ends the run included.
         overflow_ends: whether a gradient that is not finite ends the run.
         best: metric whose best checkpoint is kept, and whether ``"min"`` or ``"max"`` of it is best; None: none is.
+        scalings: of base rates that are stated for another batch.
+        effective_rates: updates between measurements of what the optimizer did; None: nothing is measured.
     """
 
     horizon: Horizon
@@ -44,6 +47,8 @@ class Course:
     plan: Plan
     overflow_ends: bool
     best: tuple[str, str] | None
+    scalings: Scalings
+    effective_rates: int | None
 
 
 def settle(recipe: Recipe, task: Task, split: Split, world: int = 1) -> Course:
@@ -81,7 +86,8 @@ def settle(recipe: Recipe, task: Task, split: Split, world: int = 1) -> Course:
     tokens = None if data.tokens_per_example is None else samples * data.tokens_per_example
     run = horizon(recipe.total, steps_per_epoch, samples, tokens)
     assert run.total is not None
-    plan = governing(recipe)
+    found = scalings(recipe, samples)
+    plan = climbing(governing(recipe), recipe, found)
     _check_metrics(recipe, plan, task)
     every = recipe.checkpoint.every
     return Course(
@@ -96,6 +102,9 @@ def settle(recipe: Recipe, task: Task, split: Split, world: int = 1) -> Course:
         plan=plan,
         overflow_ends=recipe.nonfinite == "error",
         best=_best(recipe, task),
+        scalings=found,
+        # Of weights that are spread over processes nobody has the norm.
+        effective_rates=None if recipe.parallel == "fsdp" and world > 1 else recipe.effective_rates,
     )
 
 

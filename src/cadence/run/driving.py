@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cadence.drivers.doors import drive
 from cadence.drivers.driver import Driver
-from cadence.drivers.recording import Recorder
+from cadence.drivers.recording import NoRecorder, Recorder
 from cadence.run.course import Course
 from cadence.run.engine import Engine
 
@@ -27,6 +27,7 @@ def driven(engine: Engine, course: Course, record: Recorder | None) -> Driver:
         # The loop meets the other processes before it asks the driver.
         reduce=_as_they_are,
         record=record,
+        effective_rates=None if record is None or isinstance(record, NoRecorder) else course.effective_rates,
     )
 
 

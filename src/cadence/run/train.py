@@ -23,6 +23,7 @@ from cadence.run.loop import Loop, Parts, Tell
 from cadence.run.outline import Outline, outline_of
 from cadence.run.ranks import Ranks, attempted, first, together
 from cadence.run.recording import NoRecording, Recording, Stopwatch
+from cadence.run.scaling import at_batch, to_json
 from cadence.tasks import Split, Task, resolve_task
 
 RUNS = Path("runs")
@@ -99,7 +100,7 @@ def _train(
         return load_record(folder)
     task = resolve_task(wanted.task, **wanted.task_args)
     course = settle(wanted, task, split, ranks.world)
-    with find_engine(wanted.engine)(wanted, task, ranks) as engine:
+    with find_engine(wanted.engine)(at_batch(wanted, course.scalings), task, ranks) as engine:
         checkpoints = Checkpoints(folder, keep=wanted.checkpoint.keep, best=course.best)
         # The disk is asked once: another process might see it a moment later.
         saved = first(ranks, lambda: None if fresh else checkpoints.newest())
@@ -202,7 +203,7 @@ def _assemble(
         recording = Recording(
             folder,
             watch,
-            about={"name": wanted.name, "split": course.split, **_together(ranks)},
+            about={"name": wanted.name, "split": course.split, **_together(ranks), **to_json(course.scalings)},
             recipe=wanted.to_yaml(),
             environment={**here, "device": {**here["device"], **engine.device}},
             fresh=fresh,

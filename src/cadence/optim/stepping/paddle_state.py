@@ -10,7 +10,7 @@ import paddle
 from paddle.optimizer.lr import LambdaDecay, LRScheduler
 
 from cadence._errors import StateError
-from cadence.optim.stepping.paddle_groups import HALVES, Tensor
+from cadence.optim.stepping.paddle_checks import HALVES, Tensor
 
 OURS = "cadence"
 """Key of the entry that is not paddle's."""

@@ -9,7 +9,7 @@ from typing import Any
 import paddle
 
 from cadence.optim.rules.rule import Rule
-from cadence.optim.stepping.paddle_groups import HALVES, Tensor
+from cadence.optim.stepping.paddle_checks import HALVES, Tensor
 from cadence.optim.stepping.paddle_memory import Piece, misfit
 from cadence.optim.stepping.paddle_operations import exactly
 from cadence.optim.stepping.paddle_plain import (
