@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-collect_ignore = ["small_tasks.py"]
+collect_ignore = ["small_tasks.py", "ranks_program.py"]
 """No tests, and it needs torch; the tests that need it import it."""
 
 
