@@ -19,7 +19,7 @@ pytest.importorskip("safetensors")
 from safetensors.numpy import load_file
 
 import cadence as cd
-from cadence._errors import RanksError, RecipeError
+from cadence._errors import RecipeError
 from cadence.recipe.recipe import make_recipe
 from cadence.recipe.writing import to_yaml
 from cadence.record.reader import load_record
@@ -385,8 +385,8 @@ def test_what_fails_on_one_rank_fails_on_all() -> None:
 
     with pytest.raises(RecipeError, match="this cannot be"):
         attempted(Seen(1, 2, [None, None]), refuse)
-    with pytest.raises(RanksError, match="rank 1: this cannot be"):
-        attempted(Seen(0, 2, [None, "this cannot be"]), lambda: 5)
+    with pytest.raises(RecipeError, match="rank 1: this cannot be"):
+        attempted(Seen(0, 2, [None, {"error": "this cannot be", "class": "RecipeError"}]), lambda: 5)
     assert attempted(Seen(0, 2, [None, None]), lambda: 5) == 5
     assert first(Alone(), lambda: 5) == 5
     with pytest.raises(RecipeError, match="this cannot be"):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeAlias, TypeVar, final
 
+from cadence import _errors
 from cadence._errors import CadenceError, RanksError, RecipeError, TaskError
 from cadence.drivers.ranks import check_alike
 from cadence.run.engine import Judged
@@ -145,7 +146,7 @@ def first(ranks: Ranks, call: Callable[[], R]) -> R:
     """What a call gives on rank 0, which alone makes it: plain data. An error that it raises is raised on every rank.
 
     Raises:
-        CadenceError: by the call; its class on rank 0, `RanksError` with the same sentence on the others.
+        CadenceError: by the call, with the same class and sentence on the others.
     """
     told: Any = None
     fault: CadenceError | None = None
@@ -153,12 +154,12 @@ def first(ranks: Ranks, call: Callable[[], R]) -> R:
         try:
             told = {"value": call()}
         except CadenceError as error:
-            told, fault = {"error": str(error)}, error
+            told, fault = _written(error), error
     answer = ranks.exchange(told)[0]
     if fault is not None:
         raise fault
     if "error" in answer:
-        raise RanksError(answer["error"])
+        raise _read(answer)
     return answer["value"]
 
 
@@ -170,7 +171,7 @@ def attempted(ranks: Ranks, call: Callable[[], R]) -> R:
         call: is not collective.
 
     Raises:
-        CadenceError: by the call; its class where it was raised, `RanksError` with the same sentence elsewhere.
+        CadenceError: by the call, with the same class elsewhere, where the sentence says on which rank.
     """
     done: list[R] = []
     fault: CadenceError | None = None
@@ -178,13 +179,22 @@ def attempted(ranks: Ranks, call: Callable[[], R]) -> R:
         done.append(call())
     except CadenceError as error:
         fault = error
-    told = ranks.exchange(None if fault is None else str(fault))
+    told = ranks.exchange(None if fault is None else _written(fault))
     if fault is not None:
         raise fault
-    for rank, sentence in enumerate(told):
-        if sentence is not None:
-            raise RanksError(f"rank {rank}: {sentence}")
+    for rank, answer in enumerate(told):
+        if answer is not None:
+            raise _read({**answer, "error": f"rank {rank}: {answer['error']}"})
     return done[0]
+
+
+def _written(fault: CadenceError) -> dict[str, str]:
+    return {"error": str(fault), "class": type(fault).__name__}
+
+
+def _read(answer: Mapping[str, str]) -> CadenceError:
+    # Those of cadence are all in one file; one of somebody's own is known by its sentence.
+    return getattr(_errors, answer["class"], CadenceError)(answer["error"])
 
 
 def share(batches: Iterable[Batch], ranks: Ranks) -> Iterator[Batch]:

@@ -1,16 +1,12 @@
-"""How a model is trained in torch: by one process, or by several that hold copies or parts of it."""
+"""How the work on a model is divided in torch: between one process, or several with copies or parts of it."""
 
 from __future__ import annotations
 
 import abc
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias, cast, final
 
 import torch
-import torch.distributed as dist
-from torch.distributed.tensor import DTensor, distribute_tensor
-from torch.nn.parallel import DistributedDataParallel
 
 from cadence.run.ranks import Ranks
 from cadence.tasks import Batch
@@ -97,128 +93,6 @@ class One(Parallel):
         pass
 
 
-@final
-class Replicated(Parallel):
-    """Every process holds the whole model and averages gradients with the others while they are computed.
-
-    Args:
-        model: on its device, with the same weights in every process.
-        ranks: that train together.
-        resting: whether there are parameters that have no gradient for a while.
-    """
-
-    def __init__(self, model: torch.nn.Module, ranks: Ranks, *, resting: bool) -> None:
-        self._model = model
-        self._shared = DistributedDataParallel(model, find_unused_parameters=resting)
-        self._sums = _Sums(ranks)
-
-    @property
-    def judge(self) -> torch.nn.Module:
-        return self._model
-
-    def gradients(self, batches: Sequence[Batch], forward: Forward, backward: Backward) -> Told:
-        def step(batch: Batch, weight: float, *, last: bool) -> torch.Tensor:
-            # Gradients are sent once, with the last of the update's micro-batches.
-            with contextlib.nullcontext() if last else self._shared.no_sync():
-                loss = forward(self._shared, batch)
-                backward(loss * weight)
-            return loss.detach()
-
-        return self._sums.over(batches, step, self._model.parameters)
-
-    def whole(self, tensor: torch.Tensor) -> torch.Tensor:
-        return tensor
-
-    def divided(self, tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-        del like
-        return tensor
-
-    def settle(self) -> None:
-        _settle(self._model)
-
-
-@final
-class Sharded(Parallel):
-    """Every process holds a part of each weight, gradient and state of the optimizer.
-
-    Source: Zhao et al. 2023, "PyTorch FSDP: experiences on scaling fully sharded data parallel", arXiv:2304.11277.
-
-    Args:
-        model: on its device, with the same weights in every process. Its parameters become parts of themselves, so
-            optimizers are made afterwards.
-        ranks: that train together.
-    """
-
-    def __init__(self, model: torch.nn.Module, ranks: Ranks) -> None:
-        from torch.distributed.fsdp import fully_shard
-
-        for weight in model.parameters():
-            dist.broadcast(weight.detach(), src=0)
-        # Blocks one by one: while one is computed, the weights of the next are on their way.
-        for block in _blocks(model):
-            fully_shard(block)
-        self._model: Any = fully_shard(model)
-        self._sums = _Sums(ranks)
-
-    @property
-    def judge(self) -> torch.nn.Module:
-        return self._model
-
-    def gradients(self, batches: Sequence[Batch], forward: Forward, backward: Backward) -> Told:
-        def step(batch: Batch, weight: float, *, last: bool) -> torch.Tensor:
-            self._model.set_requires_gradient_sync(last)
-            loss = forward(self._model, batch)
-            backward(loss * weight)
-            return loss.detach()
-
-        return self._sums.over(batches, step, self._model.parameters)
-
-    def whole(self, tensor: torch.Tensor) -> torch.Tensor:
-        return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-
-    def divided(self, tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-        if not isinstance(like, DTensor) or tensor.shape != like.shape:
-            return tensor
-        # Every process has read the whole, so nothing needs to be sent.
-        there = tensor.to(like.device)
-        return distribute_tensor(there, like.device_mesh, like.placements, src_data_rank=None)
-
-    def settle(self) -> None:
-        _settle(self._model)
-
-
-@final
-class _Sums:
-    """Sums over the micro-batches of all processes.
-
-    How many targets an update has is known when all have told each other, which they do once, with the loss. Until then
-    gradients are weighted as if it had as many as the update before; where it has not, they are corrected.
-    """
-
-    def __init__(self, ranks: Ranks) -> None:
-        self._ranks = ranks
-        self._expected = 1.0
-
-    def over(
-        self,
-        batches: Sequence[Batch],
-        step: Callable[..., torch.Tensor],
-        parameters: Callable[[], Iterator[torch.nn.Parameter]],
-    ) -> Told:
-        # Frameworks take the mean over processes, and what is wanted is the sum.
-        weight = self._ranks.world / self._expected
-        losses = [step(batch, batch.tokens * weight, last=i == len(batches) - 1) for i, batch in enumerate(batches)]
-        mine = sum(float(loss) * batch.tokens for loss, batch in zip(losses, batches, strict=True) if batch.tokens)
-        rows = sum(batch.examples for batch in batches)
-        loss, targets, examples = self._ranks.total([mine, sum(batch.tokens for batch in batches), rows])
-        if targets != self._expected:
-            for parameter in parameters():
-                if parameter.grad is not None:
-                    parameter.grad.mul_(self._expected / targets)
-            self._expected = targets
-        return Told(loss / targets, int(examples))
-
-
 def parallel(model: torch.nn.Module, strategy: Strategy | None, ranks: Ranks, *, resting: bool) -> Parallel:
     """How a model is trained.
 
@@ -230,9 +104,14 @@ def parallel(model: torch.nn.Module, strategy: Strategy | None, ranks: Ranks, *,
     """
     if ranks.world == 1:
         return One(model)
+    # Loaded where they are used: what parts stand on takes torch most of a second.
     if strategy == "fsdp":
-        return Sharded(model, ranks)
-    return Replicated(model, ranks, resting=resting)
+        from cadence.run.torch_parts import Parts
+
+        return Parts(model, ranks)
+    from cadence.run.torch_copies import Copies
+
+    return Copies(model, ranks, resting=resting)
 
 
 def gathered(state: Any, how: Parallel) -> Any:
@@ -273,15 +152,3 @@ def _mapped(state: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
             return tuple(items) if isinstance(state, tuple) else items
         case _:
             return state
-
-
-def _blocks(module: torch.nn.Module) -> list[torch.nn.Module]:
-    """The members of a model's outermost containers that have parameters."""
-    if isinstance(module, (torch.nn.Sequential, torch.nn.ModuleList)):
-        return [member for member in module if any(True for _ in member.parameters())]
-    return [block for child in module.children() for block in _blocks(child)]
-
-
-def _settle(model: torch.nn.Module) -> None:
-    for buffer in model.buffers():
-        dist.broadcast(buffer, src=0)

@@ -23,7 +23,7 @@ NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 LOST = (
     "closed by peer", "reset by peer", "connection refused", "connection closed", "timed out", "timeout",
-    "socket", "broken pipe", "gloo", "nccl", "aborted",
+    "broken pipe", "gloo", "nccl",
 )  # fmt: skip
 """What torch's messages about another process that is gone have in them; a class of their own they do not have."""
 
