@@ -59,14 +59,14 @@ def drive(
         effective_rates: once in so many updates, measure for the record what the optimizer really did to each group:
             norm of the update over norm of the weights, trust ratios; and note at every update what weight decay alone
             takes. 20 costs about one percent of most updates, and, during the optimizer's step, memory for a copy of
-            the largest group. None: nothing is measured. Torch only.
+            the largest group. None: nothing is measured.
 
     Returns:
         The driver.
 
     Raises:
         DriverError: something that is no optimizer; a paddle optimizer that has a scheduler, or a static program;
-            effective rates without a record, of a paddle optimizer, or of parameters spread over processes.
+            effective rates without a record, or of parameters spread over processes.
         RecordError: a folder that holds a run that has ended, or that cannot be written.
         HorizonError: a schedule that does not fit the run, or a unit that the run cannot resolve.
         SpecError: a value or a pattern that no group has, or a schedule that gives values no optimizer can use.
@@ -100,7 +100,7 @@ def _gauge(writer: Writer, record: object) -> Gauge:
         raise DriverError("effective_rates needs a record to be written to; write drive(..., record='runs/mine')")
     gauge = writer.gauge()
     if gauge is None:
-        raise DriverError("effective_rates measures torch optimizers only; leave it out for a paddle one")
+        raise DriverError("effective_rates cannot measure the updates of this optimizer; leave it out")
     gauge.check()
     return gauge
 

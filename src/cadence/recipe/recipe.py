@@ -67,11 +67,18 @@ class Recipe(BaseModel):
         dict[str, Any], Field(description="keyword arguments of that function"), Wanted("a mapping", "{width: 64}")
     ] = {}
     engine: Annotated[
-        Text, Field(description="the framework that trains"), Wanted("the name of an engine", "torch")
+        Text, Field(description="the framework that trains: torch, paddle"), Wanted("the name of an engine", "torch")
     ] = "torch"
+    initial_weights: Annotated[
+        Text | None,
+        Field(description="engine that draws the weights that the model begins with; null: the one that trains"),
+        Wanted("the name of an engine, or null", "torch"),
+    ] = None
     device: Annotated[
         Text,
-        Field(description="where to compute: cpu, cuda, cuda:1, mps; auto: an accelerator where there is one"),
+        Field(
+            description="where to compute: cpu, cuda (paddle also says gpu), cuda:1, mps; auto: an accelerator, if any"
+        ),
         Wanted("the name of a device, or auto", "cpu"),
     ] = "auto"
     optimizer: Annotated[

@@ -52,6 +52,34 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     "about": {"en": "How to read this", "zh": "如何阅读"},
     "attention": {"en": "Mind this", "zh": "请注意"},
     "environment": {"en": "Where it was run", "zh": "运行环境"},
+    # ---- two frameworks ----
+    "twin": {"en": "{first} and {second}", "zh": "{first} 与 {second}"},
+    "twin_rates_equal": {
+        "en": "the learning rates are the same numbers in all {updates} updates of {n} seeds.",
+        "zh": "{n} 个种子的全部 {updates} 次更新中，学习率数值完全相同。",
+    },
+    "twin_rates_equal.one": {
+        "en": "the learning rates are the same numbers in all {updates} updates of the seed.",
+        "zh": "该种子的全部 {updates} 次更新中，学习率数值完全相同。",
+    },
+    "twin_rates_differ": {
+        "en": "the learning rates DIFFER within {updates} updates of {n} seeds.",
+        "zh": "{n} 个种子的 {updates} 次更新中，学习率不同。",
+    },
+    "twin_rates_differ.one": {
+        "en": "the learning rates DIFFER within {updates} updates of the seed.",
+        "zh": "该种子的 {updates} 次更新中，学习率不同。",
+    },
+    "twin_losses": {
+        "en": "The losses of single updates differ by at most {list}.",
+        "zh": "单次更新的损失最多相差：{list}。",
+    },
+    "twin_loss": {"en": "{gap} % in the first {n}", "zh": "前 {n} 次 {gap} %"},
+    "twin_loss.one": {"en": "{gap} % in the first", "zh": "第一次 {gap} %"},
+    "twin_final": {
+        "en": "The final validation losses differ by at most {gap} %.",
+        "zh": "最终验证损失最多相差 {gap} %。",
+    },
     # ---- cells ----
     "baseline": {"en": "baseline", "zh": "基线"},
     "better": {"en": "better", "zh": "更好"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import importlib
 import pkgutil
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -134,7 +135,20 @@ def find_engine(name: str) -> OpenEngine:
         RecipeError: there is none of that name.
         MissingExtraError: the framework is not installed.
     """
+    return engine_module(name).open_engine
+
+
+def engine_module(name: str) -> Any:
+    """The file of an engine: `open_engine`, and `initial_weights`, which gives those of a recipe on a task.
+
+    Raises:
+        RecipeError: there is none of that name.
+        MissingExtraError: the framework is not installed.
+    """
     if name not in engine_names():
         raise RecipeError(f"there is no engine called {name!r}; {neighbours(name, engine_names())}")
-    need(name, extra=name)
-    return importlib.import_module(f"cadence.run.{name}{_SUFFIX}").open_engine
+    with warnings.catch_warnings():
+        # Paddle says so whenever it is imported; it matters to those who build extensions.
+        warnings.filterwarnings("ignore", "No ccache found")
+        need(name, extra=name)
+    return importlib.import_module(f"cadence.run.{name}{_SUFFIX}")

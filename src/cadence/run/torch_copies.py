@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import final
 
 import torch
@@ -11,6 +11,7 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from cadence.run.ranks import Ranks
+from cadence.run.sums import Sums
 from cadence.run.torch_parallel import Backward, Forward, Parallel, Told
 from cadence.tasks import Batch
 
@@ -35,14 +36,14 @@ class Copies(Parallel):
         return self._model
 
     def gradients(self, batches: Sequence[Batch], forward: Forward, backward: Backward) -> Told:
-        def step(batch: Batch, weight: float, *, last: bool) -> torch.Tensor:
+        def step(batch: Batch, weight: float, /, *, last: bool) -> torch.Tensor:
             # Gradients are sent once, with the last of the update's micro-batches.
             with contextlib.nullcontext() if last else self._shared.no_sync():
                 loss = forward(self._shared, batch)
                 backward(loss * weight)
             return loss.detach()
 
-        return self._sums.over(batches, step, self._model.parameters)
+        return Told(*self._sums.over(batches, step, lambda factor: rescale(self._model, factor)))
 
     def whole(self, tensor: torch.Tensor) -> torch.Tensor:
         return tensor
@@ -55,39 +56,14 @@ class Copies(Parallel):
         settle(self._model)
 
 
-@final
-class Sums:
-    """Sums over the micro-batches of all processes.
-
-    How many targets an update has is known when all have told each other, which they do once, with the loss. Until then
-    gradients are weighted as if it had as many as the update before; where it has not, they are corrected.
-    """
-
-    def __init__(self, ranks: Ranks) -> None:
-        self._ranks = ranks
-        self._expected = 1.0
-
-    def over(
-        self,
-        batches: Sequence[Batch],
-        step: Callable[..., torch.Tensor],
-        parameters: Callable[[], Iterator[torch.nn.Parameter]],
-    ) -> Told:
-        # Frameworks take the mean over processes, and what is wanted is the sum.
-        weight = self._ranks.world / self._expected
-        losses = [step(batch, batch.tokens * weight, last=i == len(batches) - 1) for i, batch in enumerate(batches)]
-        mine = sum(float(loss) * batch.tokens for loss, batch in zip(losses, batches, strict=True) if batch.tokens)
-        rows = sum(batch.examples for batch in batches)
-        loss, targets, examples = self._ranks.total([mine, sum(batch.tokens for batch in batches), rows])
-        if targets != self._expected:
-            for parameter in parameters():
-                if parameter.grad is not None:
-                    parameter.grad.mul_(self._expected / targets)
-            self._expected = targets
-        return Told(loss / targets, int(examples))
-
-
 def settle(model: torch.nn.Module) -> None:
     """Give every process the buffers of rank 0."""
     for buffer in model.buffers():
         dist.broadcast(buffer, src=0)
+
+
+def rescale(model: torch.nn.Module, factor: float) -> None:
+    """Multiply all gradients."""
+    for weight in model.parameters():
+        if weight.grad is not None:
+            weight.grad.mul_(factor)

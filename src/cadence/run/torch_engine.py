@@ -18,6 +18,8 @@ from cadence.recipe.recipe import Recipe
 from cadence.run.division import divided
 from cadence.run.engine import Engine, Judged, Update
 from cadence.run.imports import called
+from cadence.run.initial import Weights, others_weights
+from cadence.run.nested import put_together, take_apart
 from cadence.run.ranks import Ranks
 from cadence.run.torch_arithmetic import Arithmetic, arithmetic
 from cadence.run.torch_finite import Guard, finite, overflowed
@@ -26,14 +28,13 @@ from cadence.run.torch_parallel import Parallel, gathered, parallel, spread, spr
 from cadence.run.torch_state import (
     Parts,
     plain_state,
-    put_together,
     random_state,
     read_tensors,
     set_random_state,
-    take_apart,
     tensor_state,
     write_tensors,
 )
+from cadence.run.torch_weights import put, taken
 from cadence.tasks import Batch, Task
 
 Compare = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -51,9 +52,12 @@ def open_engine(recipe: Recipe, task: Task, ranks: Ranks) -> Generator[Engine, N
     device = _device(recipe.device)
     means = arithmetic(recipe.precision, device)
     loss, metric = task.loss("torch"), task.metric("torch")
+    begin = others_weights(recipe, task)
     with _own_randomness(recipe.seed, recipe.threads, device):
-        model = _model(recipe, task).to(device)
-        model.train()
+        model = model_of(recipe, task)
+        if begin is not None:
+            put(model, begin, task.name)
+        model.to(device).train()
         resting = any(group.frozen is not None for group in recipe.groups.values())
         how = parallel(model, recipe.parallel, ranks, resting=resting)
         groups = divided(torch_tree(model), recipe)
@@ -64,6 +68,16 @@ def open_engine(recipe: Recipe, task: Task, ranks: Ranks) -> Generator[Engine, N
             # The same weights, and dropout of its own.
             _seed(int(np.random.SeedSequence([recipe.seed, ranks.rank]).generate_state(1)[0]))
         yield TorchEngine(model, how, ranks, optimizers, groups, loss, metrics, means, device, recipe.clip_norm, guard)
+
+
+def initial_weights(recipe: Recipe, task: Task) -> Weights:
+    """What the model of a recipe begins with in torch, drawn on the processor.
+
+    Raises:
+        RecipeError: see `open_engine`.
+    """
+    with _own_randomness(recipe.seed, recipe.threads, torch.device("cpu")):
+        return taken(model_of(recipe, task))
 
 
 @final
@@ -226,7 +240,13 @@ class TorchEngine(Engine):
             set_random_state(known[self._ranks.rank])
 
 
-def _model(recipe: Recipe, task: Task) -> torch.nn.Module:
+def model_of(recipe: Recipe, task: Task) -> torch.nn.Module:
+    """The model of a recipe, as torch's own random numbers make it.
+
+    Raises:
+        RecipeError: what is named is no model of torch.
+        TaskError: the task has no model for torch.
+    """
     model = task.model("torch")() if recipe.model is None else called(recipe.model, "model", recipe.model_args)
     if not isinstance(model, torch.nn.Module):
         where = f"model {recipe.model!r}" if recipe.model else f"the task {task.name!r}"

@@ -12,7 +12,8 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from cadence.run.ranks import Ranks
-from cadence.run.torch_copies import Sums, settle
+from cadence.run.sums import Sums
+from cadence.run.torch_copies import rescale, settle
 from cadence.run.torch_parallel import Backward, Forward, Parallel, Told
 from cadence.tasks import Batch
 
@@ -45,13 +46,13 @@ class Parts(Parallel):
         return self._model
 
     def gradients(self, batches: Sequence[Batch], forward: Forward, backward: Backward) -> Told:
-        def step(batch: Batch, weight: float, *, last: bool) -> torch.Tensor:
+        def step(batch: Batch, weight: float, /, *, last: bool) -> torch.Tensor:
             self._model.set_requires_gradient_sync(last)
             loss = forward(self._model, batch)
             backward(loss * weight)
             return loss.detach()
 
-        return self._sums.over(batches, step, self._model.parameters)
+        return Told(*self._sums.over(batches, step, lambda factor: rescale(self._model, factor)))
 
     def whole(self, tensor: torch.Tensor) -> torch.Tensor:
         return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
