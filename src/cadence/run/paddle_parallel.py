@@ -101,8 +101,10 @@ class Copies(Parallel):
         return Told(*self._sums.over(batches, step, self._rescale))
 
     def settle(self) -> None:
-        for buffer in self._model.buffers():
-            dist.broadcast(buffer, src=0)
+        # Running statistics are parameters here, which nothing trains.
+        still = [weight for weight in self._model.parameters() if weight.stop_gradient]
+        for tensor in [*self._model.buffers(), *still]:
+            dist.broadcast(tensor, src=0)
 
     def _rescale(self, factor: float) -> None:
         with paddle.no_grad():

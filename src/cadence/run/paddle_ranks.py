@@ -9,6 +9,7 @@ from typing import Any, final
 
 import paddle
 import paddle.distributed as dist
+from paddle.device import set_device
 
 from cadence._errors import RanksError, RecipeError
 from cadence.drivers import paddle_ranks
@@ -38,7 +39,7 @@ def open_ranks(device: str) -> Generator[Ranks, None, None]:
                 f"is not set; start it with python -m paddle.distributed.launch, or unset PADDLE_TRAINERS_NUM"
             )
         if device == "cpu":
-            paddle.set_device("cpu")
+            set_device("cpu")
             os.environ.setdefault("PADDLE_DISTRI_BACKEND", "gloo")
         try:
             dist.init_parallel_env()
