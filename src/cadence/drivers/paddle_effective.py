@@ -16,6 +16,9 @@ from cadence.drivers.paddle_groups import Group
 from cadence.drivers.paddle_hooks import parameters_of
 from cadence.drivers.weight_decay import Rule, decay_rule
 
+PIECE = 1 << 22
+"""Values that are worked on at a time; of a larger tensor all."""
+
 Reader: TypeAlias = Callable[[], float | None]
 """What a group holds now."""
 
@@ -110,7 +113,7 @@ class _Watch:
         self.first = 0
         self._optimizer = optimizer
         self._groups: dict[int, list[Any]] = {}
-        self._kept: dict[int, list[tuple[Any, Any]]] = {}
+        self._kept: dict[int, _Kept] = {}
         self._norms: list[Any] = []
         self._updated: list[int] = []
         self._before: list[Any] | None = None
@@ -137,10 +140,7 @@ class _Watch:
         """Before an update."""
         if self._groups and not self._norms:
             with paddle.no_grad():
-                self._kept = {
-                    n: [(x, None if x.stop_gradient else x.detach().clone()) for x in parameters]
-                    for n, parameters in self._groups.items()
-                }
+                self._kept = {n: _Kept(parameters) for n, parameters in self._groups.items()}
 
     def end(self) -> None:
         """After it."""
@@ -148,7 +148,7 @@ class _Watch:
         if not self._kept or _skipped(self._optimizer):
             return
         with paddle.no_grad():
-            self._norms = [norm for kept in self._kept.values() for norm in _norms(kept)]
+            self._norms = [norm for kept in self._kept.values() for norm in kept.norms()]
         self._kept = {}
         listed: Sequence[Any] = self._optimizer._param_groups
         groups = [entry["params"] for entry in listed] if isinstance(listed[0], dict) else [listed]
@@ -207,11 +207,47 @@ def _skipped(optimizer: Any) -> bool:
     return found is not None and bool(found)
 
 
-def _norms(kept: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
-    """Norm of the weights before, and of what was added to them since; scalars of float64."""
-    before = [_norm(x if was is None else was) for x, was in kept]
-    added = [_norm(x.detach() - was) for x, was in kept if was is not None]
-    return _together(before), _together(added)
+@final
+class _Kept:
+    """The weights of one group before an update.
+
+    Args:
+        parameters: of the group.
+    """
+
+    def __init__(self, parameters: Sequence[Any]) -> None:
+        self._pieces = list(_pieces([x for x in parameters if not x.stop_gradient]))
+        self._before = [_joined(piece) for piece in self._pieces]
+        frozen = _pieces([x for x in parameters if x.stop_gradient])
+        self._frozen = [_norm(_joined(piece)) for piece in frozen]
+
+    def norms(self) -> tuple[Any, Any]:
+        """Norm of the weights before, and of what was added to them since; scalars of float64."""
+        before = [*self._frozen, *map(_norm, self._before)]
+        added = [_norm(_joined(piece) - was) for piece, was in zip(self._pieces, self._before, strict=True)]
+        return _together(before), _together(added)
+
+
+def _pieces(parameters: Sequence[Any]) -> Iterator[list[Any]]:
+    """Parameters of one type together, few enough of them to be worked on at a time: each call has its price."""
+    kinds: dict[Any, list[Any]] = {}
+    for x in parameters:
+        kinds.setdefault(x.dtype, []).append(x)
+    for listed in kinds.values():
+        piece: list[Any] = []
+        size = 0
+        for x in listed:
+            if piece and size + int(x.size) > PIECE:
+                yield piece
+                piece, size = [], 0
+            piece.append(x)
+            size += int(x.size)
+        yield piece
+
+
+def _joined(piece: Sequence[Any]) -> Any:
+    """A copy of the values of some tensors in one."""
+    return paddle.concat([x.detach().reshape([-1]) for x in piece])
 
 
 def _norm(x: Any) -> Any:

@@ -26,13 +26,13 @@ def groups(data: Data, course: Course, seed: int, position: int, ranks: Ranks) -
         ranks: that train together.
 
     Yields:
-        `course.accumulate` micro-batches; at the end of an epoch what is left of them.
+        The micro-batches of one update, over all processes; at the end of an epoch what is left of them, unless that
+        is left out.
 
     Raises:
         TaskError: data that end before the number of batches they promise.
     """
-    per_epoch, world = course.horizon.steps_per_epoch, ranks.world
-    assert per_epoch is not None
+    per_epoch, world = course.epoch.updates, ranks.world
     count, size = data.batches_per_epoch(course.batch_size), course.accumulate * world
     epoch, done = divmod(position, per_epoch)
     while True:

@@ -123,6 +123,7 @@ class PaddleEngine(Engine):
         self._metrics = metrics
         self._means = means
         self._seeds = seeds
+        self._seed = _seeding()
         self._clip_norm = clip_norm
         self._guard = guard
 
@@ -150,7 +151,7 @@ class PaddleEngine(Engine):
     def update(self, batches: Sequence[Batch]) -> Update:
         means = self._means
         # The same weights in every process, and dropout of its own.
-        _seed(_of_rank(self._seeds.next(), self._ranks.rank))
+        self._seed(_of_rank(self._seeds.next(), self._ranks.rank))
         self._optimizers.zero_grad()
         loss, examples = self._how.gradients(batches, self._forward, means.backward)
         bad = self._guard(self._model)
@@ -309,11 +310,9 @@ def _first_line(text: str) -> str:
     return lines[0].rstrip(".") if lines else "no reason is given"
 
 
-def _seed(seed: int) -> None:
-    """Give a new seed to the generators of the device that is set; `paddle.seed` looks at all, and takes its time."""
-    core.default_cpu_generator().manual_seed(seed)
-    if is_compiled_with_cuda():
-        paddle.seed(seed)
+def _seeding() -> Callable[[int], object]:
+    """What gives a new seed to the generators; on a processor without the search for others, which takes its time."""
+    return paddle.seed if is_compiled_with_cuda() else core.default_cpu_generator().manual_seed
 
 
 def _of_rank(seed: int, rank: int) -> int:
