@@ -33,6 +33,7 @@ from cadence.run.course import settle
 from cadence.run.engine import find_engine
 from cadence.run.feed import groups
 from cadence.run.loop import Loop
+from cadence.run.ranks import Alone
 from cadence.tasks import resolve_task
 
 EVERY = 20
@@ -57,7 +58,7 @@ def training(name: str, task_name: str, folder: Path, every: int | None) -> Case
     task = resolve_task(task_name)
     course = settle(recipe, task, "val")
     # Left open: the engine must live as long as the samples are taken.
-    engine = find_engine("torch")(recipe, task).__enter__()
+    engine = find_engine("torch")(recipe, task, Alone()).__enter__()
     checkpoints = Checkpoints(folder, keep=1, best=None)
     parts = run._assemble(
         recipe, task, course, engine, checkpoints, folder, None, {}, fresh=True, tell=lambda progress: None

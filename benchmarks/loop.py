@@ -35,6 +35,7 @@ from cadence.run.course import Course, settle
 from cadence.run.engine import find_engine
 from cadence.run.feed import groups
 from cadence.run.loop import Loop
+from cadence.run.ranks import Alone
 from cadence.tasks import ArrayData, Batch, Task, resolve_task
 
 UPDATES = 10
@@ -105,7 +106,7 @@ def samples(update: Callable[[Batch, float], None], recipe: Recipe, task: Task, 
 def ours(recipe: Recipe, task: Task, folder: Path) -> Callable[[], float]:
     course = settle(recipe, task, "val")
     # Left open: the engine must live as long as the samples are taken.
-    engine = find_engine(recipe.engine)(recipe, task).__enter__()
+    engine = find_engine(recipe.engine)(recipe, task, Alone()).__enter__()
     checkpoints = Checkpoints(folder, keep=1, best=None)
     parts = run._assemble(
         recipe, task, course, engine, checkpoints, folder, None, {}, fresh=True, tell=lambda progress: None

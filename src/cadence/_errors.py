@@ -69,6 +69,10 @@ class DivergedError(CadenceError, ArithmeticError):
     """A training whose loss is no longer a finite number."""
 
 
+class RanksError(CadenceError, RuntimeError):
+    """Processes that train together and do not agree, or one of which is gone."""
+
+
 class CompilerError(CadenceError, RuntimeError):
     """There is no C compiler on the machine, or it does not make what was asked of it."""
 

@@ -22,6 +22,25 @@ import cadence as cd
 
 PLATEAU = "constant() * plateau('val_loss', factor=0.5, patience=0)"
 
+def own_loop(rank):
+    told = {}
+    for name, options in {"mean": {}, "local": {"reduce": lambda metrics: metrics}}.items():
+        paddle.seed(0)
+        layer = paddle.nn.Linear(3, 1)
+        model = paddle.DataParallel(layer)
+        optimizer = paddle.optimizer.SGD(0.1, parameters=model.parameters())
+        driver = cd.drive(optimizer, PLATEAU, **options)
+        rates = []
+        for epoch in range(5):
+            model(paddle.full([2, 3], 1.0 + rank + 0.1 * epoch)).square().mean().backward()
+            optimizer.step()
+            optimizer.clear_grad()
+            driver.step()
+            driver.observe({"val_loss": 1.0 - 0.1 * epoch if rank == 0 else 1.0 + 0.1 * epoch})
+            rates.append(optimizer.get_lr())
+        told[name] = {"rates": rates, "weights": [float(x) for x in layer.weight.numpy().flatten()]}
+    return told
+
 def work(folder):
     optimizer = paddle.optimizer.SGD(0.1, parameters=[paddle.create_parameter([2], "float32")])
     before = cd.drive(optimizer, PLATEAU)
@@ -40,11 +59,23 @@ def work(folder):
             driver.observe({"val_loss": loss, "extra": rank})
         scheduler.step(loss)
         told["rates"].append([scheduler(), *(optimizer.get_lr() for optimizer, _ in runs)])
+    calls = []
+    plain = paddle.distributed.all_gather
+    paddle.distributed.all_gather = lambda *args, **kwargs: (calls.append(1), plain(*args, **kwargs))[1]
+    before.observe({"val_loss": 1.0})
+    told["calls"] = len(calls)
     try:
         before.observe({"val_loss": 1.0, ("a" if rank else "b"): 1.0})
     except cd._errors.FeedbackError as error:
         told["errors"].append(str(error))
+    if rank:
+        before.set(lr=1.0)
+    try:
+        before.observe({"val_loss": 1.0})
+    except cd._errors.RanksError as error:
+        told["errors"].append(str(error))
     runs[1][1].close()
+    told |= own_loop(rank)
     # A wrapper of fleet's, which is no optimizer by its class.
     strategy = paddle.distributed.fleet.DistributedStrategy()
     strategy.hybrid_configs = {"dp_degree": 2, "mp_degree": 1, "pp_degree": 1}
@@ -92,6 +123,22 @@ def test_ranks_that_report_different_names_fail_together(folder: Path) -> None:
     first, second = (told(folder, rank)["errors"] for rank in range(2))
     assert first == second
     assert first[0].startswith("ranks report different metrics: [['b', 'val_loss'], ['a', 'val_loss']]")
+
+
+def test_a_decision_takes_one_collective_call_and_rates_that_differ_are_found(folder: Path) -> None:
+    first, second = (told(folder, rank) for rank in range(2))
+    assert first["calls"] == second["calls"] == 1
+    assert first["errors"][1] == second["errors"][1]
+    assert "after 6 updates lr of group 0 is 0.003125 on rank 0 and 1.0 on rank 1" in first["errors"][1]
+
+
+def test_a_loop_of_ones_own_keeps_rates_and_weights_the_same_and_drifts_without_the_mean(folder: Path) -> None:
+    first, second = (told(folder, rank) for rank in range(2))
+    assert first["mean"] == second["mean"]
+    assert first["mean"]["rates"] == [0.1, 0.05, 0.025, 0.0125, 0.00625]
+    assert first["local"]["rates"] == [0.1] * 5
+    assert second["local"]["rates"] == first["mean"]["rates"]
+    assert first["local"]["weights"] != second["local"]["weights"]
 
 
 def test_of_a_run_there_is_one_record_and_rank_0_writes_it(folder: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-collect_ignore = ["small_tasks.py", "small_paddle.py"]
+collect_ignore = ["small_tasks.py", "small_paddle.py", "ranks_program.py", "paddle_program.py"]
 """No tests, and they need a framework; the tests that need them import them."""
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import random
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,7 @@ def rows(
     augment: bool = False,
     scale: float = 1.0,
     far: float | None = None,
+    held_out: int = 256,
 ) -> Task:
     """A straight line with noise."""
     rng = np.random.default_rng(7)
@@ -64,7 +67,7 @@ def rows(
     x, y = x.astype(kind), y.astype(kind)
     data = ArrayData(
         x[40:], y[40:], val=(x[:20], y[:20]), tune=(x[20:40], y[20:40]), default_batch_size=8,
-        augment=jitter if augment else None,
+        augment=jitter if augment else None, held_out_batch_size=held_out,
     )  # fmt: skip
     return Task(
         "rows", data, models={"torch": lambda: Net(dropout, norm, double)}, losses={"torch": square},
@@ -153,3 +156,26 @@ def chance(outputs: Any, targets: Any) -> Any:
 def judged_by_chance() -> Task:
     """A metric that draws random numbers, beside dropout, which draws from the same source."""
     return dataclasses.replace(rows(dropout=0.5), metrics={"torch": chance}, metric_name="chance")
+
+
+class HiccupInOne(Hiccup):
+    """Overflows once, in the third batch of rank 1 alone."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += torch.distributed.get_rank() == 1 and self.training
+        return self.line(x) * (float("inf") if self.calls == 3 and self.training else 1.0)
+
+
+class Killer(torch.nn.Module):
+    """Rank 1 is killed in its fifth batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = torch.nn.Linear(4, 1)
+        self.calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        if self.calls == 5 and torch.distributed.get_rank() == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.line(x)

@@ -121,9 +121,9 @@ def test_bad_input_is_one_sentence_and_no_folder(small: Keys, keys: Keys, said: 
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_run_among_several_processes_is_refused(small: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_cannot_find_the_others_says_how_to_start_them(small: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(CadenceError, match="started as one of 2 processes, and trains in one"):
+    with pytest.raises(CadenceError, match="one of 2 processes, and RANK is not set; start it with torchrun"):
         train(small)
 
 

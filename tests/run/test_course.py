@@ -17,6 +17,7 @@ from cadence.recipe.recipe import Recipe
 from cadence.run.course import Course, governing, marks, settle
 from cadence.run.engine import engine_names, find_engine
 from cadence.run.feed import groups
+from cadence.run.ranks import Alone
 from cadence.tasks import ArrayData, Batch, Task, TokenData
 
 
@@ -63,7 +64,7 @@ def test_every_row_is_fed_once_an_epoch_and_any_place_can_be_begun_at(
     assert course.total == 2 * per_epoch
 
     def rows(position: int, count: int) -> list[list[float]]:
-        feed = groups(numbers(n), course, seed, position)
+        feed = groups(numbers(n), course, seed, position, Alone())
         return [[x for b in group for x in b.inputs[:, 0].tolist()] for group in islice(feed, count)]
 
     epochs = rows(0, 2 * per_epoch)
@@ -95,12 +96,12 @@ def test_a_rule_that_ends_the_run_stands_in_a_product_with_the_first_schedule() 
 
 def test_data_that_promise_more_batches_than_they_have_are_refused() -> None:
     class Short(ArrayData):  # type: ignore[misc]
-        def batches(self, seed: int, epoch: int, batch_size: int, start: int = 0) -> Any:
-            return islice(super().batches(seed, epoch, batch_size, start), 2)
+        def share(self, seed: int, epoch: int, batch_size: int, start: int, step: int) -> Any:
+            return islice(super().share(seed, epoch, batch_size, start, step), 2)
 
     x = np.arange(9.0).reshape(-1, 1)
     data = Short(x[:5], x[:5, 0], val=(x[5:7], x[5:7, 0]), tune=(x[7:], x[7:, 0]), default_batch_size=1)
-    feed = groups(data, course_of(5), 0, 0)
+    feed = groups(data, course_of(5), 0, 0, Alone())
     assert isinstance(next(feed)[0], Batch)
     with pytest.raises(TaskError, match="epoch 0 ends before the 5 batches"):
         list(islice(feed, 4))

@@ -362,9 +362,11 @@ def test_without_paddle_the_message_is_the_command_that_installs_it(monkeypatch:
         find_engine("paddle")
 
 
-def test_a_run_among_several_processes_is_refused(small: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_cannot_find_the_others_says_how_to_start_them(small: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PADDLE_TRAINERS_NUM", "2")
-    with pytest.raises(CadenceError, match="started as one of 2 processes, and trains in one"):
+    with pytest.raises(
+        CadenceError, match="one of 2 processes, and PADDLE_TRAINER_ID is not set; start it with python -m paddle"
+    ):
         train(small)
 
 

@@ -19,6 +19,7 @@ from cadence._errors import RecipeError
 from cadence.recipe.recipe import make_recipe
 from cadence.run.engine import find_engine
 from cadence.run.imports import called
+from cadence.run.ranks import Alone
 from cadence.run.train import train
 from cadence.tasks import resolve_task
 
@@ -48,7 +49,7 @@ def test_the_checkpoint_has_the_weights_that_the_method_itself_says_are_the_mode
         "optimizer": {"name": "schedule_free_adamw", "lr": 0.05, "betas": [0.95, 0.999], "weight_decay": 0.1},
     }  # fmt: skip
     batches = [[batch] for batch in task.data.held_out("val")] * 9
-    with find_engine("torch")(make_recipe(keys), task) as engine:
+    with find_engine("torch")(make_recipe(keys), task, Alone()) as engine:
         begin = {name: w.clone() for name, w in engine._model.state_dict().items()}  # type: ignore[attr-defined]
         for group in batches[:6]:
             engine.update(group, None)

@@ -18,6 +18,7 @@ from cadence.curve.horizon import as_much_data, epochs_done, horizon
 from cadence.recipe.recipe import Recipe
 from cadence.run.course import Course, settle
 from cadence.run.feed import groups
+from cadence.run.ranks import Ranks
 from cadence.run.units import epoch_of, moved
 from cadence.tasks import ArrayData, Task, TokenData
 
@@ -107,6 +108,40 @@ def test_a_length_is_so_many_updates(total: Any, accumulate: int, world: int, dr
     assert course.horizon.tokens_per_step == 80 * accumulate * world
 
 
+class Counted(Ranks):
+    """One of several processes, who never speaks."""
+
+    def __init__(self, rank: int, world: int) -> None:
+        self._rank, self._world = rank, world
+
+    @property
+    def rank(self) -> int:
+        return self._rank
+
+    @property
+    def world(self) -> int:
+        return self._world
+
+    def total(self, numbers: Any) -> list[float]:
+        raise NotImplementedError
+
+    def exchange(self, value: Any) -> list[Any]:
+        raise NotImplementedError
+
+    def explained(self, fault: Exception) -> None:
+        return None
+
+
+def fed(n: int, course: Any, position: int, updates: int) -> list[list[float]]:
+    """The rows of each update over all processes, which take micro-batches in turn."""
+    feeds = [groups(numbers(n), course, 3, position, Counted(rank, course.world)) for rank in range(course.world)]
+    told: list[list[float]] = []
+    for parts in islice(zip(*feeds, strict=True), updates):
+        turns = [batch for turn in zip(*parts, strict=True) for batch in turn]
+        told.append([x for batch in turns if batch.tokens for x in batch.inputs[:, 0]])
+    return told
+
+
 @given(
     n=st.integers(1, 40), batch=st.integers(1, 12), accumulate=st.integers(1, 4), world=st.integers(1, 4),
     drop=st.booleans(), cut=st.integers(0, 30),
@@ -120,14 +155,13 @@ def test_every_row_is_fed_once_an_epoch_but_those_that_are_left_out(
     except RecipeError:
         return
     per_epoch = course.epoch.updates
-    whole = [[x for b in g for x in b.inputs[:, 0]] for g in islice(groups(numbers(n), course, 3, 0), 2 * per_epoch)]
+    whole = fed(n, course, 0, 2 * per_epoch)
     seen = [x for update in whole[:per_epoch] for x in update]
     assert len(set(seen)) == len(seen) == n - course.epoch.left_out
     assert [len(update) for update in whole[: per_epoch - 1]] == [course.epoch.samples] * (per_epoch - 1)
     assert len(whole[per_epoch - 1]) == course.epoch.last
     cut %= 2 * per_epoch
-    rest = [[x for b in g for x in b.inputs[:, 0]] for g in islice(groups(numbers(n), course, 3, cut), 2 * per_epoch - cut)]  # fmt: skip
-    assert rest == whole[cut:]
+    assert fed(n, course, cut, 2 * per_epoch - cut) == whole[cut:]
 
 
 @pytest.mark.parametrize(

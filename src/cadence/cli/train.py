@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cadence._errors import CadenceError
+from cadence._errors import CadenceError, RanksError
 from cadence.cli.exits import FINDINGS, RUN_FAILED, Interrupted
 from cadence.cli.options import AsJson, Lang, Language
 
@@ -80,13 +80,18 @@ def train(
             )
     except KeyboardInterrupt:
         raise Interrupted(say(lang.value, "train_interrupted", t=t)) from None
+    except RanksError as fault:
+        print(fault, file=sys.stderr)
+        raise typer.Exit(RUN_FAILED) from None
     except CadenceError:
         raise
     except Exception as fault:
         _foreign(fault, t)
         raise typer.Exit(RUN_FAILED) from None
     found = _check(record)
-    _show(record, found, lang.value, as_json, trained=told)
+    # Of several processes one talks.
+    if load("cadence.run.ranks").leads():
+        _show(record, found, lang.value, as_json, trained=told)
     if record.status in ("diverged", "failed"):
         raise typer.Exit(RUN_FAILED)
     if any(finding.severity == "error" for finding in found):

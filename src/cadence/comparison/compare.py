@@ -22,6 +22,7 @@ from cadence.record.files import make_folder
 from cadence.record.names import VERSION
 from cadence.record.writer import RunWriter
 from cadence.run.engine import engine_names
+from cadence.run.ranks import refuse_many
 
 RUNS = Path("runs")
 """Where comparisons go that are not told where to go."""
@@ -78,6 +79,7 @@ def run_comparison(
     """
     if workers is not None and (not isinstance(workers, int) or isinstance(workers, bool) or workers < 1):
         raise RecipeError(f"workers={workers!r} trains nothing; write how many processes may work, at least 1")
+    refuse_many("compare")
     wanted = intent(recipes, seeds=seeds, tasks=tasks, updates=updates, tune=tune, engines=engines)
     _check_libraries(wanted)
     folder = Path(out) if out is not None else RUNS / wanted.folder_name

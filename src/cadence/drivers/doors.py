@@ -11,8 +11,9 @@ from cadence._errors import DriverError, SpecError, UnknownNameError, neighbours
 from cadence.curve.curve import named_groups
 from cadence.curve.horizon import horizon
 from cadence.curve.place import Bases, as_plan, lay_out
-from cadence.drivers.driver import Driver, Reduce
+from cadence.drivers.driver import Driver, Meet, Reduce
 from cadence.drivers.effective import EffectiveRates, Gauge
+from cadence.drivers.ranks import mean_over_ranks
 from cadence.drivers.recording import FolderRecorder, NoRecorder, Recorder
 from cadence.drivers.writer import Writer, no_optimizer
 from cadence.spec.nodes import EarlyStop, Plateau, Schedule, walk
@@ -53,7 +54,8 @@ def drive(
             optimizer's times the group's `learning_rate`.
         scaler: the loss scaler, where there is one: then an update that nobody saw was skipped, from the very first on.
         reduce: makes metrics the same on every rank; where it is left out and `torch.distributed` (or paddle's) is
-            initialised, they are averaged over all ranks, each of which must then call `observe`.
+            initialised, they are averaged over all ranks, each of which must then call `observe`; that all of them
+            stand at the same update with the same values is checked on the way.
         record: folder of a record to write (on rank 0), or what writes one; see `docs/formats.md`.
         loggers: programs in whose format the record is written too, in folders of their names beside it:
             ``"tensorboard"``, ``"visualdl"``, ``"mlflow"``.
@@ -91,7 +93,7 @@ def drive(
     curve = lay_out(plan, run, names, bases_of(writer, plan, names, base))
     effective = None if effective_rates is None else EffectiveRates(_gauge(writer, record), effective_rates)
     return Driver(
-        curve, writer, reduce=reduce or same_on_every_rank, record=_recorder(record, loggers), strict=_scales(scaler),
+        curve, writer, meet=meeting(reduce), record=_recorder(record, loggers), strict=_scales(scaler),
         effective=effective,
     )  # fmt: skip
 
@@ -207,16 +209,30 @@ def _check_given(given: Bases | None, values: list[str]) -> None:
 # ---- ranks -----------------------------------------------------------------------------------------------------------
 
 
-def same_on_every_rank(metrics: dict[str, float], /) -> Mapping[str, float]:
+def meeting(reduce: Reduce | None) -> Meet:
+    """Where ranks meet: as the call says, else in the process group that is initialised by then."""
+    if reduce is None:
+        return _in_the_group
+
+    def by_call(metrics: dict[str, float], t: int, values: Mapping[str, list[float | None]], /) -> Mapping[str, float]:
+        del t, values
+        return reduce(metrics)
+
+    return by_call
+
+
+def _in_the_group(
+    metrics: dict[str, float], t: int, values: Mapping[str, list[float | None]], /
+) -> Mapping[str, float]:
     """The mean over all ranks, if a process group of torch or paddle is initialised; else the metrics as they are."""
     framework = _in_group()
     if framework is None:
         return metrics
     if framework == "torch":
-        from cadence.drivers.torch_ranks import mean_over_ranks
+        from cadence.drivers.torch_ranks import exchange
     else:
-        from cadence.drivers.paddle_ranks import mean_over_ranks
-    return mean_over_ranks(metrics)
+        from cadence.drivers.paddle_ranks import exchange
+    return mean_over_ranks(metrics, t, values, exchange)
 
 
 def _in_group() -> str | None:

@@ -45,6 +45,16 @@ class Reduce(Protocol):
         ...
 
 
+class Meet(Protocol):
+    """Where ranks meet at an evaluation: makes metrics the same, and may see that everything else still is."""
+
+    def __call__(
+        self, metrics: dict[str, float], t: int, values: Mapping[str, list[float | None]], /
+    ) -> Mapping[str, float]:
+        """The metrics that all ranks shall go by; `t` updates are done, `values` are in force."""
+        ...
+
+
 @final
 class Driver:
     """Makes an optimizer obey a curve. Made by `drive`.
@@ -58,7 +68,7 @@ class Driver:
         curve: Curve,
         writer: Writer,
         *,
-        reduce: Reduce | None,
+        meet: Meet,
         record: Recorder | None,
         strict: bool,
         effective: EffectiveRates | None = None,
@@ -68,7 +78,7 @@ class Driver:
         Args:
             curve: placed on the writer's groups.
             writer: of the optimizer.
-            reduce: makes metrics the same on every rank.
+            meet: makes metrics the same on every rank.
             record: where rows, evaluations and events go.
             strict: whether an update that nobody saw is a skipped one in any case (a loss scaler is at work).
             effective: measures for the record what updates really did.
@@ -77,7 +87,7 @@ class Driver:
         self._writer = writer
         self._write: Write = writer.write
         self._clock = writer.clock
-        self._reduce = reduce
+        self._meet = meet
         self._record = record
         self._strict = strict
         self._effective = effective
@@ -283,10 +293,8 @@ class Driver:
         # What was measured in training is of the weights in training, and may well be reported.
         if fault is not None and not all(str(name).startswith("train") for name in metrics):
             raise DriverError(fault)
-        values: Mapping[str, float] = as_numbers(metrics)
-        if self._reduce is not None:
-            values = as_numbers(self._reduce(dict(values)))
         done = self._done()
+        values = as_numbers(self._meet(as_numbers(metrics), done, self.values))
         self._control, decisions = self._control.observe(values, done)
         self._stopped = self._stopped or any(d.kind == "stop" for d in decisions)
         if self._record is not None:

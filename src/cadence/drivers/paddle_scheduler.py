@@ -16,7 +16,7 @@ from cadence._errors import DriverError, StateError
 from cadence.curve.curve import Curve
 from cadence.curve.horizon import horizon
 from cadence.curve.place import as_plan, lay_out
-from cadence.drivers.doors import has_feedback, same_on_every_rank
+from cadence.drivers.doors import has_feedback, meeting
 from cadence.drivers.driver import Driver, Reduce
 from cadence.drivers.shells import BLOCK, check_use, closed_state, curve_of, named, no_metric
 from cadence.drivers.writer import Clock, Ratios, Regroup, Row, Write, Writer
@@ -171,7 +171,7 @@ class CadenceOnPlateau(ReduceOnPlateau):
         self._var_name = None
         self._calls = 0
         self._observed = False
-        self._driver = Driver(curve, Holder(self), reduce=reduce or same_on_every_rank, record=None, strict=False)
+        self._driver = Driver(curve, Holder(self), meet=meeting(reduce), record=None, strict=False)
 
     @property
     def curve(self) -> Curve:

@@ -95,7 +95,6 @@ class FolderRecorder:
             )
 
 
-@final
 class NoRecorder:
     """The record on a rank that keeps none: of a run there is one, and rank 0 writes it."""
 

@@ -1,30 +1,28 @@
-"""Metrics that are the same on every rank of a torch process group."""
+"""What ranks of a torch process group tell each other."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
 import torch
 import torch.distributed as dist
 
-from cadence._errors import FeedbackError
+from cadence.drivers.ranks import exchanged
 
 
-def mean_over_ranks(metrics: dict[str, float], /) -> Mapping[str, float]:
-    """The mean of each metric over all ranks; rank 0's result goes to everyone, so that all decide on the same bits.
+def exchange(value: Any) -> list[Any]:
+    """The plain data of every rank of the default group, in order; see `cadence.drivers.ranks.exchanged`."""
+    return exchanged(value, _gather)
 
-    Raises:
-        FeedbackError: ranks report different metrics.
-    """
-    names = sorted(metrics)
-    device = torch.device("cuda", torch.cuda.current_device()) if dist.get_backend() == "nccl" else torch.device("cpu")
-    # Every rank first says what it has: a reduction over different names would mix up numbers without a word.
-    told: list[list[str] | None] = [None] * dist.get_world_size()
-    dist.all_gather_object(told, names)
-    if any(other != names for other in told):
-        raise FeedbackError(f"ranks report different metrics: {told}; report the same names on each")
-    numbers = torch.tensor([metrics[n] for n in names], dtype=torch.float64, device=device)
-    dist.all_reduce(numbers)
-    numbers /= dist.get_world_size()
-    dist.broadcast(numbers, src=0)
-    return dict(zip(names, numbers.tolist(), strict=True))
+
+def _gather(content: bytes) -> list[bytes]:
+    # A writable copy: torch does not take memory that it may not write to.
+    mine = torch.frombuffer(bytearray(content), dtype=torch.uint8).to(device())
+    told = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
+    dist.all_gather(told, mine)
+    return [bytes(one.cpu().numpy()) for one in told]
+
+
+def device() -> torch.device:
+    """Where tensors must lie to be sent: on the processor wherever the group can send them from there."""
+    return torch.device("cuda", torch.cuda.current_device()) if dist.get_backend() == "nccl" else torch.device("cpu")

@@ -30,7 +30,7 @@ from cadence.spec.nodes import EarlyStop, Schedule
 from cadence.spec.parse import parse
 from cadence.spec.plan import Plan
 
-NOT_CONTENT = ("name", "tune", "loggers", "effective_rates", "tags", "notes")
+NOT_CONTENT = ("name", "parallel", "tune", "loggers", "effective_rates", "tags", "notes")
 """Keys that change nothing about the training, and so are not part of its hash."""
 
 
@@ -135,6 +135,16 @@ class Recipe(BaseModel):
         ),
         Wanted("a whole number from 1 to a million", "4"),
     ] = 1
+    update_size: Annotated[
+        int | None,
+        Field(
+            description="examples of one update over all processes, in the place of accumulate: it follows from their "
+            "number; null: accumulate says",
+            ge=1,
+            le=10**12,
+        ),
+        Wanted("a whole number of at least 1, or null", "2048"),
+    ] = None
     drop_last: Annotated[
         bool,
         Field(description="whether rows that do not fill an update are left out at the end of an epoch"),
@@ -195,6 +205,14 @@ class Recipe(BaseModel):
         Field(description="rates that `cadence compare` tries first: factors of optimizer.lr, or lr itself"),
         Wanted("a mapping with factors or lr, or null", "{factors: [0.333, 1, 3]}"),
     ] = None
+    parallel: Annotated[
+        Literal["ddp", "fsdp"] | None,
+        Field(
+            description="what several processes share: ddp: each has the whole model; fsdp: each has a part of every "
+            "weight; null: ddp"
+        ),
+        Wanted("ddp, fsdp or null", "fsdp"),
+    ] = None
     effective_rates: Annotated[
         int | None,
         Field(description="updates between measurements of what the optimizer really did to each group", ge=1),
@@ -227,6 +245,11 @@ class Recipe(BaseModel):
         plain(self.model_args, "model_args")
         if self.model_args and self.model is None:
             raise RecipeError("model_args is given without model; write model: package.module:function too, or neither")
+        if self.update_size is not None and self.accumulate != 1:
+            raise RecipeError(
+                f"update_size is {self.update_size} and accumulate {self.accumulate}, and one follows from the other; "
+                f"leave one out"
+            )
         for name in self.groups:
             group_name(name)
         for name in self.optimizers:

@@ -57,6 +57,7 @@ class Checkpoints:
         self.wait()
         _make(self._folder)
         saved = engine.save()
+        assert saved is not None, "the process that keeps the checkpoints gets them"
         content = {
             "version": VERSION,
             "t": t,

@@ -28,7 +28,7 @@ class Course:
         horizon: total, updates per epoch, samples and tokens per update.
         total: updates of the whole run.
         batch_size: rows of one micro-batch.
-        accumulate: micro-batches per update.
+        accumulate: micro-batches per update, of each process.
         evaluate: updates between evaluations.
         checkpoint: updates between checkpoints; None: one with every evaluation.
         split: the held-out part that judges.
@@ -80,7 +80,8 @@ def settle(recipe: Recipe, task: Task, split: Split, world: int = 1) -> Course:
         world: processes that train together; each takes `accumulate` micro-batches of an update.
 
     Raises:
-        RecipeError: a batch larger than the data, a split that does not exist, or a metric that nobody reports.
+        RecipeError: a batch larger than the data, processes without one or that do not divide the update, a split that
+            does not exist, or a metric that nobody reports.
         HorizonError: a length in a unit that the task does not have.
     """
     if split not in ("val", "tune"):
@@ -89,7 +90,8 @@ def settle(recipe: Recipe, task: Task, split: Split, world: int = 1) -> Course:
     data = task.data
     data.held_out(split)  # says at once where there is no such part
     batch_size = recipe.batch_size if recipe.batch_size is not None else data.default_batch_size
-    epoch = epoch_of(data, batch_size, recipe.accumulate, world, drop_last=recipe.drop_last)
+    accumulate = _accumulate(recipe, batch_size, world)
+    epoch = epoch_of(data, batch_size, accumulate, world, drop_last=recipe.drop_last)
     found = scalings(recipe, epoch.samples)
     plan = climbing(governing(recipe), recipe, found)
     _check_units(recipe, plan, task)
@@ -102,7 +104,7 @@ def settle(recipe: Recipe, task: Task, split: Split, world: int = 1) -> Course:
         horizon=run,
         total=run.total,
         batch_size=batch_size,
-        accumulate=recipe.accumulate,
+        accumulate=accumulate,
         evaluate=_distance(recipe.evaluate, run),
         checkpoint=None if every is None else _distance(every, run),
         split=split,
@@ -112,9 +114,24 @@ def settle(recipe: Recipe, task: Task, split: Split, world: int = 1) -> Course:
         averaging=averaging(recipe, run),
         best=_best(recipe, task),
         scalings=found,
-        effective_rates=recipe.effective_rates,
+        # Of weights that are spread over processes nobody has the norm.
+        effective_rates=None if recipe.parallel == "fsdp" and world > 1 else recipe.effective_rates,
         epoch=epoch,
     )
+
+
+def _accumulate(recipe: Recipe, batch_size: int, world: int) -> int:
+    """Micro-batches per update of each process: as written, or as many as make up the recipe's `update_size`."""
+    if recipe.update_size is None:
+        return recipe.accumulate
+    if recipe.update_size % (batch_size * world):
+        fits = ", ".join(str(n) for n in range(1, 65) if recipe.update_size % (batch_size * n) == 0)
+        told = f"start {fits} processes" if fits else f"write a batch_size that divides {recipe.update_size}"
+        raise RecipeError(
+            f"update_size is {recipe.update_size}, and batches of {batch_size} in {world} process{'es' * (world > 1)} "
+            f"do not divide it; {told}, or choose another batch_size"
+        )
+    return recipe.update_size // (batch_size * world)
 
 
 def going_on(course: Course, recipe: Recipe, state: Mapping[str, Any]) -> Course:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cadence.curve.horizon import Horizon
 from cadence.drivers.doors import drive
 from cadence.drivers.driver import Driver
-from cadence.drivers.recording import Recorder
+from cadence.drivers.recording import NoRecorder, Recorder
 from cadence.run.course import Course
 from cadence.run.engine import Engine
 
@@ -31,6 +31,12 @@ def driven(engine: Engine, course: Course, record: Recorder | None, begun: Horiz
         batch_size=horizon.batch_size,
         tokens_per_step=horizon.tokens_per_step,
         scaler=engine.scaler,
+        # The loop meets the other processes before it asks the driver.
+        reduce=_as_they_are,
         record=record,
-        effective_rates=None if record is None else course.effective_rates,
+        effective_rates=None if record is None or isinstance(record, NoRecorder) else course.effective_rates,
     )
+
+
+def _as_they_are(metrics: dict[str, float], /) -> dict[str, float]:
+    return metrics

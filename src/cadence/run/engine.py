@@ -9,13 +9,16 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from cadence._errors import RecipeError, neighbours
 from cadence._lazy import need
 from cadence.optim.groups.groups import Groups
 from cadence.recipe.recipe import Recipe
 from cadence.tasks import Batch, Task
+
+if TYPE_CHECKING:
+    from cadence.run.ranks import Ranks
 
 
 class Update(NamedTuple):
@@ -50,6 +53,18 @@ class Saved(NamedTuple):
     rest: dict[str, Any]
 
 
+class Judged(NamedTuple):
+    """What an evaluation came to, before it is a mean: sums over parts of the data can be added up.
+
+    Attributes:
+        sums: of the loss over the targets, ``"loss"``, and of the task's metric by its name.
+        targets: how many they were.
+    """
+
+    sums: dict[str, float]
+    targets: int
+
+
 class Engine(abc.ABC):
     """Model, optimizers and arithmetic of one framework. Counts nothing, decides nothing, writes no record."""
 
@@ -75,10 +90,11 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     def update(self, batches: Sequence[Batch], ceiling: float | None) -> Update:
-        """One update from one or more micro-batches.
+        """One update from one or more micro-batches, those of all processes together.
 
         The gradient is that of the mean over all their targets, so that micro-batches of different size count as
-        they should. Nothing is raised where the loss is not finite: that is the loop's matter.
+        they should. What it returns is the same in every process. Nothing is raised where the loss is not finite: that
+        is the loop's matter.
 
         Args:
             batches: of the update.
@@ -88,16 +104,15 @@ class Engine(abc.ABC):
         """
 
     @abc.abstractmethod
-    def evaluate(self, batches: Iterable[Batch]) -> dict[str, float]:
-        """Means over all targets: ``"loss"`` and the task's metric by its name. Leaves random numbers as they were.
-
-        Raises:
-            TaskError: there is no target.
-        """
+    def evaluate(self, batches: Iterable[Batch]) -> Judged:
+        """Judge the model on this process's share of some data. Leaves random numbers as they were."""
 
     @abc.abstractmethod
-    def save(self) -> Saved:
-        """Weights, optimizer, loss scaler and random numbers as they are now.
+    def save(self) -> Saved | None:
+        """Weights, optimizer, loss scaler and random numbers as they are now. Collective.
+
+        Returns:
+            What is to be written; None where another process writes it, and this one has given its part.
 
         Raises:
             StateError: something cannot be saved as arrays and plain data.
@@ -128,14 +143,10 @@ class Engine(abc.ABC):
         """
         raise RecipeError(f"{type(self).__name__} keeps no average of the weights; leave the key average out")
 
-    @abc.abstractmethod
-    def reduce(self, metrics: dict[str, float]) -> dict[str, float]:
-        """The mean of each metric over all processes that train together; as it is where there is one."""
 
-
-OpenEngine: TypeAlias = Callable[[Recipe, Task], AbstractContextManager[Engine]]
-"""Builds an engine for one training: seeds, sets threads, builds model and optimizer; puts back what it changed in the
-process when the block ends. In each `<name>_engine.py` it is called `open_engine`."""
+OpenEngine: TypeAlias = "Callable[[Recipe, Task, Ranks], AbstractContextManager[Engine]]"
+"""Builds an engine for one training, of one process or of several: seeds, sets threads, builds model and optimizer;
+puts back what it changed in the process when the block ends. In each `<name>_engine.py` it is called `open_engine`."""
 
 _SUFFIX = "_engine"
 

@@ -16,7 +16,8 @@ from cadence.run.course import Course, marks
 from cadence.run.engine import Engine, Update
 from cadence.run.feed import groups
 from cadence.run.policy import Fault, Policy, skips
-from cadence.run.recording import Recording
+from cadence.run.ranks import Ranks, first, judged, share
+from cadence.run.recording import NoRecording, Recording
 from cadence.run.rollback import go_back
 from cadence.run.timing import Stopwatch
 from cadence.run.units import moved
@@ -65,6 +66,7 @@ class Parts:
         fingerprint: of the data.
         recipe: all keys, as plain data: checkpoints say which recipe they are of.
         seed: of the data's order.
+        ranks: that train together.
         engine: computes.
         driver: counts and decides.
         recording: the record.
@@ -78,9 +80,10 @@ class Parts:
     fingerprint: str
     recipe: Mapping[str, Any]
     seed: int
+    ranks: Ranks
     engine: Engine
     driver: Driver
-    recording: Recording
+    recording: Recording | NoRecording
     checkpoints: Checkpoints
     watch: Stopwatch
     tell: Tell | None
@@ -155,9 +158,10 @@ class Loop:
             The content of ``result.json``.
         """
         parts = self._parts
-        if parts.course.divergence.goes_back and not parts.checkpoints.numbers():
+        # The disk is asked once: another process might see it a moment later.
+        if parts.course.divergence.goes_back and not first(parts.ranks, parts.checkpoints.numbers):
             self._save(parts.driver.t, evaluated=False)
-        feed = groups(parts.data, parts.course, parts.seed, self._position)
+        feed = groups(parts.data, parts.course, parts.seed, self._position, parts.ranks)
         fault = self._train(feed)
         while fault is not None:
             if fault.action != "rollback" or not self._goes_back(fault):
@@ -233,8 +237,8 @@ class Loop:
         if not self._policy.may_go_back():
             return False
         state = go_back(
-            parts.engine, parts.driver, parts.recording, parts.checkpoints, self._policy, parts.course.divergence,
-            parts.course.rewarm, fault, self._position,
+            parts.ranks, parts.engine, parts.driver, parts.recording, parts.checkpoints, self._policy,
+            parts.course.divergence, parts.course.rewarm, fault, self._position,
         )  # fmt: skip
         if state is not None:
             self._final, self._best = dict(state["final"]), dict(state["best"])
@@ -266,7 +270,7 @@ class Loop:
     def _evaluate(self, t: int) -> Fault | None:
         """One evaluation, and what the rules make of it; returns what is wrong, if the run ends for that reason."""
         parts = self._parts
-        found = parts.watch.timed("evaluation", self._judge)
+        found = parts.watch.timed("evaluation", self._judge, t)
         metrics = {f"val_{name}": value for name, value in found.items()}
         loss = metrics["val_loss"]
         if not math.isfinite(loss):
@@ -279,16 +283,20 @@ class Loop:
         self._tell(evaluated=True)
         return None
 
-    def _judge(self) -> dict[str, float]:
+    def _judge(self, t: int) -> dict[str, float]:
         parts = self._parts
-        return parts.engine.reduce(parts.engine.evaluate(parts.data.held_out(parts.course.split)))
+        mine = parts.engine.evaluate(share(parts.data.held_out(parts.course.split), parts.ranks))
+        return judged(mine, t, parts.driver.values, parts.ranks)
 
     def _save(self, t: int, *, evaluated: bool) -> None:
         parts = self._parts
         # The record first: it must never be behind a checkpoint that a resumed run goes on from.
         parts.recording.flush(sync=True)
         metrics = self._final if evaluated else {}
-        parts.watch.timed("checkpoint", parts.checkpoints.save, t, parts.engine, self.saved(), metrics)
+        if parts.ranks.rank == 0:
+            parts.watch.timed("checkpoint", parts.checkpoints.save, t, parts.engine, self.saved(), metrics)
+        else:
+            parts.watch.timed("checkpoint", parts.engine.save)
 
     def _tell(self, *, evaluated: bool) -> None:
         parts = self._parts

@@ -15,6 +15,7 @@ from cadence.run.asked import asked_for
 from cadence.run.course import Course, settle
 from cadence.run.driving import driven
 from cadence.run.engine import Engine, find_engine
+from cadence.run.ranks import Alone
 from cadence.run.scaling import Scalings, at_batch, to_json
 from cadence.tasks import resolve_task
 
@@ -81,7 +82,7 @@ def outline(
     wanted = asked_for(recipe, seed, updates)
     task = resolve_task(wanted.task, **wanted.task_args)
     course = settle(wanted, task, "val")
-    with find_engine(wanted.engine)(at_batch(wanted, course.scalings), task) as engine:
+    with find_engine(wanted.engine)(at_batch(wanted, course.scalings), task, Alone()) as engine:
         return outline_of(wanted, course, engine, driven(engine, course, None))
 
 

@@ -1,9 +1,8 @@
-"""Training in paddle, in one process."""
+"""Training in paddle, in one process or in several."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import warnings
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -16,18 +15,19 @@ from paddle.base import core
 from paddle.device import get_device, is_compiled_with_cuda, set_device
 from paddle.optimizer import Optimizer
 
-from cadence._errors import RecipeError, StateError, TaskError
+from cadence._errors import RecipeError, StateError
 from cadence.optim.groups.groups import Groups
 from cadence.optim.groups.paddle_tree import paddle_tree
 from cadence.recipe.recipe import Recipe
 from cadence.run.division import divided
-from cadence.run.engine import Engine, Saved, Update
+from cadence.run.engine import Engine, Judged, Saved, Update
 from cadence.run.imports import called
 from cadence.run.initial import Weights, others_weights
 from cadence.run.nested import put_together, take_apart
 from cadence.run.paddle_arithmetic import Arithmetic, arithmetic
 from cadence.run.paddle_finite import Guard, finite, overflowed, within
 from cadence.run.paddle_optimizers import Together, paddle_optimizers
+from cadence.run.paddle_parallel import Parallel, parallel
 from cadence.run.paddle_state import (
     Parts,
     Seeds,
@@ -37,6 +37,7 @@ from cadence.run.paddle_state import (
     set_plain_random_state,
 )
 from cadence.run.paddle_weights import put, taken
+from cadence.run.ranks import Ranks
 from cadence.tasks import Batch, Task
 
 Compare = Callable[[paddle.Tensor, paddle.Tensor], paddle.Tensor]
@@ -45,7 +46,7 @@ THREADS = "FLAGS_paddle_num_threads"
 
 
 @contextlib.contextmanager
-def open_engine(recipe: Recipe, task: Task) -> Generator[Engine, None, None]:
+def open_engine(recipe: Recipe, task: Task, ranks: Ranks) -> Generator[Engine, None, None]:
     """The paddle engine of one training; see `cadence.run.engine.OpenEngine`.
 
     Raises:
@@ -53,7 +54,6 @@ def open_engine(recipe: Recipe, task: Task) -> Generator[Engine, None, None]:
         OptimizerError: see `cadence.optimizer`.
         TaskError: the task has no model for paddle.
     """
-    _check_alone()
     loss, metric = task.loss("paddle"), task.metric("paddle")
     begin = others_weights(recipe, task)
     with _own_process(recipe.seed, recipe.threads, recipe.device):
@@ -62,12 +62,14 @@ def open_engine(recipe: Recipe, task: Task) -> Generator[Engine, None, None]:
         if begin is not None:
             put(model, begin, task.name)
         model.train()
+        resting = any(group.frozen is not None for group in recipe.groups.values())
+        how = parallel(model, recipe.parallel, ranks, resting=resting)
         groups = divided(paddle_tree(model), recipe)
         optimizers = Together(paddle_optimizers(recipe, groups))
         guard = finite if recipe.divergence.nonfinite is None else overflowed
         metrics = {task.metric_name: metric}
         seeds = Seeds(recipe.seed)
-        yield PaddleEngine(model, optimizers, groups, loss, metrics, means, seeds, recipe.clip_norm, guard)
+        yield PaddleEngine(model, how, ranks, optimizers, groups, loss, metrics, means, seeds, recipe.clip_norm, guard)
 
 
 def initial_weights(recipe: Recipe, task: Task) -> Weights:
@@ -86,6 +88,8 @@ class PaddleEngine(Engine):
 
     Args:
         model: in training mode.
+        how: the work on it is divided.
+        ranks: that train it together.
         optimizers: over its parameters.
         groups: what its parameters were divided into.
         loss: mean over the targets.
@@ -99,6 +103,8 @@ class PaddleEngine(Engine):
     def __init__(
         self,
         model: paddle.nn.Layer,
+        how: Parallel,
+        ranks: Ranks,
         optimizers: Together,
         groups: Groups,
         loss: Compare,
@@ -109,6 +115,8 @@ class PaddleEngine(Engine):
         guard: Guard,
     ) -> None:
         self._model = model
+        self._how = how
+        self._ranks = ranks
         self._optimizers = optimizers
         self._groups = groups
         self._loss = loss
@@ -142,14 +150,10 @@ class PaddleEngine(Engine):
 
     def update(self, batches: Sequence[Batch], ceiling: float | None) -> Update:
         means = self._means
-        self._seed(self._seeds.next())
+        # The same weights in every process, and dropout of its own.
+        self._seed(_of_rank(self._seeds.next(), self._ranks.rank))
         self._optimizers.zero_grad()
-        if len(batches) == 1:
-            examples = batches[0].examples
-            loss = self._forward(batches[0])
-            means.backward(loss)
-        else:
-            examples, loss = self._accumulate(batches)
+        loss, examples = self._how.gradients(batches, self._forward, means.backward)
         bad = self._guard(self._model)
         if bad:
             means.skip(self._optimizers)
@@ -162,23 +166,14 @@ class PaddleEngine(Engine):
         # Read last: on an accelerator this is where the processor waits for it.
         return Update(_number(loss), examples, None if norm is None else _number(norm))
 
-    def _accumulate(self, batches: Sequence[Batch]) -> tuple[int, paddle.Tensor]:
-        """Gradients of the mean over all targets, from means over the targets of each micro-batch."""
-        targets = sum(batch.tokens for batch in batches)
-        shares: list[paddle.Tensor] = []
-        for batch in batches:
-            share = self._forward(batch) * (batch.tokens / targets)
-            self._means.backward(share)
-            shares.append(share.detach())
-        return sum(batch.examples for batch in batches), paddle.stack(shares).sum()
-
-    def _forward(self, batch: Batch) -> paddle.Tensor:
+    def _forward(self, model: Any, batch: Batch) -> paddle.Tensor:
         inputs, targets = paddle.to_tensor(batch.inputs), paddle.to_tensor(batch.targets)
         with self._means.forward():
-            return self._loss(self._model(inputs), targets)
+            return self._loss(model(inputs), targets)
 
-    def evaluate(self, batches: Iterable[Batch]) -> dict[str, float]:
+    def evaluate(self, batches: Iterable[Batch]) -> Judged:
         sums, targets = dict.fromkeys(["loss", *self._metrics], 0.0), 0
+        self._how.settle()
         with self._judging(), paddle.no_grad(), self._means.forward():
             for batch in batches:
                 right = paddle.to_tensor(batch.targets)
@@ -187,9 +182,7 @@ class PaddleEngine(Engine):
                 for name, metric in self._metrics.items():
                     sums[name] += _number(metric(outputs, right)) * batch.tokens
                 targets += batch.tokens
-        if not targets:
-            raise TaskError("the held-out part has no targets, so there is nothing to judge on; give it some rows")
-        return {name: total / targets for name, total in sums.items()}
+        return Judged(sums, targets)
 
     @contextlib.contextmanager
     def _judging(self) -> Generator[None, None, None]:
@@ -203,7 +196,10 @@ class PaddleEngine(Engine):
             set_plain_random_state(plain)
             paddle.set_rng_state(own)
 
-    def save(self) -> Saved:
+    def save(self) -> Saved | None:
+        # Every process has all of it.
+        if self._ranks.rank:
+            return None
         scaler, parts = self._means.scaler, Parts()
         state = {
             "model": dict(self._model.state_dict()),
@@ -241,9 +237,6 @@ class PaddleEngine(Engine):
                 raise ValueError(f"{name!r} has shape {list(saved[name].shape)} there and {list(own[name].shape)} here")
         self._model.set_state_dict(saved)
 
-    def reduce(self, metrics: dict[str, float]) -> dict[str, float]:
-        return metrics
-
 
 def model_of(recipe: Recipe, task: Task) -> paddle.nn.Layer:
     """The model of a recipe, as paddle's own random numbers make it.
@@ -261,15 +254,6 @@ def model_of(recipe: Recipe, task: Task) -> paddle.nn.Layer:
             f"{where} gives a {type(model).__name__}; with engine: paddle it must return a paddle.nn.Layer{other}"
         )
     return model
-
-
-def _check_alone() -> None:
-    world = os.environ.get("PADDLE_TRAINERS_NUM", "1")
-    if world not in ("", "1"):
-        raise RecipeError(
-            f"this run was started as one of {world} processes, and trains in one; start it without "
-            f"paddle.distributed.launch, or drive a loop of your own with cadence.drive(..., reduce=...)"
-        )
 
 
 def _number(x: Any) -> float:
@@ -329,3 +313,7 @@ def _first_line(text: str) -> str:
 def _seeding() -> Callable[[int], object]:
     """What gives a new seed to the generators; on a processor without the search for others, which takes its time."""
     return paddle.seed if is_compiled_with_cuda() else core.default_cpu_generator().manual_seed
+
+
+def _of_rank(seed: int, rank: int) -> int:
+    return seed if rank == 0 else int(np.random.SeedSequence([seed, rank]).generate_state(1)[0])

@@ -39,7 +39,7 @@ def overflowed(model: paddle.nn.Layer) -> tuple[str, ...]:
     return tuple(name for name, gradient in gradients.items() if not bool(paddle.isfinite(gradient).all()))
 
 
-def within(loss: paddle.Tensor, ceiling: float | None) -> bool:
+def within(loss: float | paddle.Tensor, ceiling: float | None) -> bool:
     """Whether an update may be done as far as its loss goes.
 
     Args:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
+from cadence.drivers.recording import NoRecorder
 from cadence.record.writer import RunWriter
 from cadence.run.timing import Stopwatch
 
@@ -89,3 +90,13 @@ class Recording:
     def _open(self) -> RunWriter:
         assert self._writer is not None, "the driver starts its record before it writes"
         return self._writer
+
+
+class NoRecording(NoRecorder):
+    """The record in a process that keeps none: rank 0 does."""
+
+    def flush(self, *, sync: bool = False) -> None:
+        pass
+
+    def roll_back(self, t: int, number: int) -> None:
+        """Nothing was written."""

@@ -14,16 +14,18 @@ from cadence.recipe.parts import DivergenceRecipe
 from cadence.run.checkpoint import Checkpoints
 from cadence.run.engine import Engine
 from cadence.run.policy import Fault, Policy
-from cadence.run.recording import Recording
+from cadence.run.ranks import Ranks, attempted, first
+from cadence.run.recording import NoRecording, Recording
 
 START = 0.01
 """Where the warmup after a rollback begins, as a share of the rate."""
 
 
 def go_back(
+    ranks: Ranks,
     engine: Engine,
     driver: Driver,
-    recording: Recording,
+    recording: Recording | NoRecording,
     checkpoints: Checkpoints,
     policy: Policy,
     rules: DivergenceRecipe,
@@ -31,13 +33,13 @@ def go_back(
     fault: Fault,
     position: int,
 ) -> Mapping[str, Any] | None:
-    """Take up the newest checkpoint with a lower rate.
+    """Take up the newest checkpoint with a lower rate. Collective.
 
     The data are not taken back: what made the run diverge would do so again. (So did the training of PaLM: Chowdhery et
     al. 2022, arXiv:2204.02311, section 5.1.)
 
     Args:
-        engine, driver, recording, checkpoints, policy: of the run.
+        ranks, engine, driver, recording, checkpoints, policy: of the run.
         rules: of the recipe.
         rewarm: updates of the warmup.
         fault: what is wrong.
@@ -47,14 +49,16 @@ def go_back(
         The loop's state at the checkpoint, with the position in the data to go on from; None where there is no
         checkpoint.
     """
-    found = checkpoints.newest()
+    # The disk is asked once: another process might see it a moment later.
+    found = first(ranks, checkpoints.newest)
     if found is None:
         return None
     t, content = found
     was, number, state = driver.t, policy.rollbacks + 1, content["state"]
-    checkpoints.drop_after(t)
+    if ranks.rank == 0:
+        checkpoints.drop_after(t)
     recording.roll_back(t, number)
-    checkpoints.load(t, content, engine)
+    attempted(ranks, lambda: checkpoints.load(t, content, engine))
     told = f"{fault.now}: back to the checkpoint after update {t}, and on with the data behind it at {rules.factor:g} "
     told += f"of the learning rate{f', warmed up over {rewarm} updates' if rewarm else ''} "
     driver.roll_back(
@@ -73,5 +77,6 @@ def go_back(
     policy.resume({**state["loop"]["policy"], "rollbacks": number})
     loop = {**state["loop"], "position": position, "policy": policy.state()}
     recording.flush(sync=True)
-    checkpoints.amend(t, content, {**state, "driver": driver.state_dict(), "loop": loop})
+    if ranks.rank == 0:
+        checkpoints.amend(t, content, {**state, "driver": driver.state_dict(), "loop": loop})
     return loop

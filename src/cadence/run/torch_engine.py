@@ -1,9 +1,8 @@
-"""Training in torch, in one process."""
+"""Training in torch, in one process or in several."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
@@ -12,21 +11,32 @@ from typing import Any, final
 import numpy as np
 import torch
 
-from cadence._errors import RecipeError, StateError, TaskError
+from cadence._errors import RecipeError, StateError
 from cadence.optim.groups.groups import Groups
 from cadence.optim.groups.torch_tree import torch_tree
 from cadence.recipe.recipe import Recipe
 from cadence.run.division import divided
-from cadence.run.engine import Engine, Saved, Update
+from cadence.run.engine import Engine, Judged, Saved, Update
 from cadence.run.imports import called
 from cadence.run.initial import Weights, others_weights
 from cadence.run.nested import put_together, take_apart
+from cadence.run.ranks import Ranks
 from cadence.run.torch_arithmetic import Arithmetic, arithmetic
 from cadence.run.torch_average import Average
 from cadence.run.torch_finite import Guard, finite, overflowed, within
 from cadence.run.torch_optimizers import Together, torch_optimizers
+from cadence.run.torch_parallel import Parallel, gathered, parallel, spread, spread_optimizer
 from cadence.run.torch_smoothing import smoothed
-from cadence.run.torch_state import Parts, Shelf, file_of_tensors, random_state, read_tensors, set_random_state
+from cadence.run.torch_state import (
+    Parts,
+    Shelf,
+    file_of_tensors,
+    plain_state,
+    random_state,
+    read_tensors,
+    set_random_state,
+    tensor_state,
+)
 from cadence.run.torch_weights import put, taken
 from cadence.tasks import Batch, Task
 
@@ -34,7 +44,7 @@ Compare = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @contextlib.contextmanager
-def open_engine(recipe: Recipe, task: Task) -> Generator[Engine, None, None]:
+def open_engine(recipe: Recipe, task: Task, ranks: Ranks) -> Generator[Engine, None, None]:
     """The torch engine of one training; see `cadence.run.engine.OpenEngine`.
 
     Raises:
@@ -42,7 +52,6 @@ def open_engine(recipe: Recipe, task: Task) -> Generator[Engine, None, None]:
         OptimizerError: see `cadence.optimizer`.
         TaskError: the task has no model for torch.
     """
-    _check_alone()
     device = _device(recipe.device)
     means = arithmetic(recipe.precision, device)
     loss, metric = task.loss("torch"), task.metric("torch")
@@ -52,15 +61,21 @@ def open_engine(recipe: Recipe, task: Task) -> Generator[Engine, None, None]:
         if begin is not None:
             put(model, begin, task.name)
         model.to(device).train()
+        resting = any(group.frozen is not None for group in recipe.groups.values())
+        how = parallel(model, recipe.parallel, ranks, resting=resting)
         groups = divided(torch_tree(model), recipe)
         optimizers = Together(torch_optimizers(recipe, groups))
         average = _average(recipe, model, optimizers)
         trained = smoothed(loss, recipe.label_smoothing)
         guard = finite if recipe.divergence.nonfinite is None else overflowed
         metrics = {task.metric_name: metric}
+        if ranks.rank:
+            # The same weights, and dropout of its own.
+            _seed(int(np.random.SeedSequence([recipe.seed, ranks.rank]).generate_state(1)[0]))
         yield TorchEngine(
-            model, optimizers, groups, trained, loss, metrics, means, device, recipe.clip_norm, guard, average
-        )
+            model, how, ranks, optimizers, groups, trained, loss, metrics, means, device, recipe.clip_norm, guard,
+            average,
+        )  # fmt: skip
 
 
 def initial_weights(recipe: Recipe, task: Task) -> Weights:
@@ -79,6 +94,8 @@ class TorchEngine(Engine):
 
     Args:
         model: in training mode, on the device.
+        how: the work on it is divided.
+        ranks: that train it together.
         optimizers: over its parameters.
         groups: what its parameters were divided into.
         trained: what is minimised, a mean over the targets.
@@ -94,6 +111,8 @@ class TorchEngine(Engine):
     def __init__(
         self,
         model: torch.nn.Module,
+        how: Parallel,
+        ranks: Ranks,
         optimizers: Together,
         groups: Groups,
         trained: Compare,
@@ -106,6 +125,8 @@ class TorchEngine(Engine):
         average: Average,
     ) -> None:
         self._model = model
+        self._how = how
+        self._ranks = ranks
         self._optimizers = optimizers
         self._groups = groups
         self._trained = trained
@@ -146,57 +167,41 @@ class TorchEngine(Engine):
     def update(self, batches: Sequence[Batch], ceiling: float | None) -> Update:
         means = self._means
         self._optimizers.zero_grad()
-        if len(batches) == 1:
-            examples = batches[0].examples
-            loss = self._forward(batches[0])
-            means.backward(loss)
-        else:
-            examples, loss = self._accumulate(batches)
+        loss, examples = self._how.gradients(batches, self._forward, means.backward)
         bad = self._guard(self._model)
         if bad:
             means.skip(self._optimizers)
         if bad or not within(loss, ceiling):
-            return Update(loss.item(), examples, None, bad, left_out=True)
+            return Update(float(loss), examples, None, bad, left_out=True)
         norm = None
         if self._clip_norm is not None:
-            norm = means.clip(self._optimizers, self._weights, self._clip_norm)
+            norm = self._how.whole(means.clip(self._optimizers, self._weights, self._clip_norm))
         means.step(self._optimizers)
         # Read last: on an accelerator this is where the processor waits for it.
-        return Update(loss.item(), examples, None if norm is None else norm.item())
+        return Update(float(loss), examples, None if norm is None else norm.item())
 
-    def _accumulate(self, batches: Sequence[Batch]) -> tuple[int, torch.Tensor]:
-        """Gradients of the mean over all targets, from means over the targets of each micro-batch."""
-        targets = sum(batch.tokens for batch in batches)
-        shares: list[torch.Tensor] = []
-        for batch in batches:
-            share = self._forward(batch) * (batch.tokens / targets)
-            self._means.backward(share)
-            shares.append(share.detach())
-        return sum(batch.examples for batch in batches), torch.stack(shares).sum()
-
-    def _forward(self, batch: Batch) -> torch.Tensor:
+    def _forward(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
         inputs, targets = self._tensor(batch.inputs), self._tensor(batch.targets)
         with self._means.forward():
-            return self._trained(self._model(inputs), targets)
+            return self._trained(model(inputs), targets)
 
     def _tensor(self, array: Any) -> torch.Tensor:
         tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
         return tensor if self._device.type == "cpu" else tensor.to(self._device, non_blocking=True)
 
-    def evaluate(self, batches: Iterable[Batch]) -> dict[str, float]:
+    def evaluate(self, batches: Iterable[Batch]) -> Judged:
         sums, targets = dict.fromkeys(["loss", *self._metrics], 0.0), 0
+        self._how.settle()
         # Not inference_mode: what a model caches in it cannot be trained with afterwards.
         with self._judging(), torch.no_grad(), self._means.forward():
             for batch in batches:
                 right = self._tensor(batch.targets)
-                outputs = self._model(self._tensor(batch.inputs))
+                outputs = self._how.judge(self._tensor(batch.inputs))
                 sums["loss"] += float(self._loss(outputs, right)) * batch.tokens
                 for name, metric in self._metrics.items():
                     sums[name] += float(metric(outputs, right)) * batch.tokens
                 targets += batch.tokens
-        if not targets:
-            raise TaskError("the held-out part has no targets, so there is nothing to judge on; give it some rows")
-        return {name: total / targets for name, total in sums.items()}
+        return Judged(sums, targets)
 
     @contextlib.contextmanager
     def _judging(self) -> Generator[None, None, None]:
@@ -214,29 +219,33 @@ class TorchEngine(Engine):
                 one.train()
             set_random_state(before)
 
-    def save(self) -> Saved:
+    def save(self) -> Saved | None:
         scaler, parts = self._means.scaler, Parts(self._shelf)
         # Of an optimizer that averages, the model's file has the weights that it is judged by.
         with self._judging():
+            random_now = random_state()
             state = {
-                "model": self._model.state_dict(),
-                "average": self._average.other(),
-                "optimizers": [optimizer.state_dict() for optimizer in self._optimizers.members],
+                "model": gathered(self._model.state_dict(), self._how),
+                "average": gathered(self._average.other(), self._how),
+                "optimizers": [gathered(member.state_dict(), self._how) for member in self._optimizers.members],
                 "scaler": {} if scaler is None else scaler.state_dict(),
-                "random": random_state(),
+                "random": random_now,
             }
+            others = self._ranks.exchange(plain_state(random_now) if self._ranks.rank else None)[1:]
+            if self._ranks.rank:
+                return None
             rest = take_apart(state, "", parts)
-        return Saved(file_of_tensors(parts.tensors), rest)
+        return Saved(file_of_tensors(parts.tensors), {**rest, "others": others} if others else rest)
 
     def load(self, tensors: Path, rest: dict[str, Any]) -> None:
         state = put_together(rest, read_tensors(tensors))
         try:
-            self._model.load_state_dict(state["model"])
+            self._model.load_state_dict(spread(state["model"], self._model.state_dict(), self._how))
             for optimizer, saved in zip(self._optimizers.members, state["optimizers"], strict=True):
-                optimizer.load_state_dict(saved)
+                optimizer.load_state_dict(spread_optimizer(saved, optimizer, self._how))
             if self._means.scaler is not None:
                 self._means.scaler.load_state_dict(state["scaler"])
-            self._average.load(state.get("average", {}))
+            self._average.load(spread(state.get("average", {}), self._model.state_dict(), self._how))
         except (RuntimeError, ValueError, KeyError) as fault:
             raise StateError(
                 f"the checkpoint {tensors} does not fit this recipe's model or optimizer "
@@ -245,13 +254,13 @@ class TorchEngine(Engine):
         for optimizer in self._optimizers.members:
             if callable(begin := getattr(optimizer, "train", None)):
                 begin()
-        set_random_state(state["random"])
+        # Processes that were not there have random numbers of their own, those that they began with.
+        known = [state["random"], *(tensor_state(other) for other in rest.get("others", []))]
+        if self._ranks.rank < len(known):
+            set_random_state(known[self._ranks.rank])
 
     def average(self, share: float) -> None:
         self._average.enter(share)
-
-    def reduce(self, metrics: dict[str, float]) -> dict[str, float]:
-        return metrics
 
 
 def model_of(recipe: Recipe, task: Task) -> torch.nn.Module:
@@ -297,25 +306,20 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _check_alone() -> None:
-    world = os.environ.get("WORLD_SIZE", "1")
-    if world not in ("", "1"):
-        raise RecipeError(
-            f"this run was started as one of {world} processes, and trains in one; start it without torchrun, or drive "
-            f"a loop of your own with cadence.drive(..., reduce=...)"
-        )
-
-
 @contextlib.contextmanager
 def _own_randomness(seed: int, threads: int, device: torch.device) -> Generator[None, None, None]:
     """Seeds and threads of a run; the process gets its own back afterwards."""
     before, threads_before = random_state(), torch.get_num_threads()
     try:
-        random.seed(seed)
-        np.random.seed(seed)
-        torch.manual_seed(seed)
+        _seed(seed)
         torch.set_num_threads(threads)
         yield
     finally:
         torch.set_num_threads(threads_before)
         set_random_state(before)
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)

@@ -28,13 +28,13 @@ def overflowed(model: torch.nn.Module) -> tuple[str, ...]:
         ('weight',)
     """
     gradients = {name: _values(p.grad) for name, p in model.named_parameters() if p.grad is not None}
-    if torch.isfinite(torch.nn.utils.get_total_norm(list(gradients.values()))):
+    if torch.isfinite(_whole(torch.nn.utils.get_total_norm(list(gradients.values())))):
         return ()
     # Squares of finite numbers overflow too, so a length that is not finite is a reason to look, and no more.
-    return tuple(name for name, gradient in gradients.items() if not torch.isfinite(gradient).all())
+    return tuple(name for name, gradient in gradients.items() if not torch.isfinite(_whole(gradient)).all())
 
 
-def within(loss: torch.Tensor, ceiling: float | None) -> bool:
+def within(loss: float | torch.Tensor, ceiling: float | None) -> bool:
     """Whether an update may be done as far as its loss goes.
 
     Args:
@@ -47,9 +47,15 @@ def within(loss: torch.Tensor, ceiling: float | None) -> bool:
     """
     if ceiling is None:
         return True
-    value = loss.item()
+    value = float(loss)
     return value <= ceiling and math.isfinite(value)
 
 
 def _values(gradient: torch.Tensor) -> torch.Tensor:
     return gradient._values() if gradient.is_sparse else gradient
+
+
+def _whole(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor itself; of one that is spread over processes all of it."""
+    full = getattr(tensor, "full_tensor", None)
+    return tensor if full is None else full()

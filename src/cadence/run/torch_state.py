@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 from cadence._errors import StateError
-from cadence.run.nested import Holder
+from cadence.run.nested import Holder, put_together, take_apart
 from cadence.run.tensor_file import Array, file_of
 
 Tensors = dict[str, torch.Tensor]
@@ -140,3 +140,21 @@ def set_random_state(state: Mapping[str, Any]) -> None:
     torch.set_rng_state(state["torch"])
     if "cuda" in state and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(state["cuda"])
+
+
+def plain_state(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The state of `random_state` as JSON data, to be sent to another process."""
+    parts = Parts(Shelf())
+    rest = take_apart(state, "", parts)
+    return {"rest": rest, "numbers": {name: tensor.tolist() for name, tensor in parts.tensors.items()}}
+
+
+def tensor_state(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """What `plain_state` was made of."""
+    words = {name: torch.tensor(numbers, dtype=torch.int64) for name, numbers in plain["numbers"].items()}
+    state = put_together(plain["rest"], words)
+    # Torch counts its own state in bytes, the others in words.
+    for key in state.keys() & {"torch", "cuda"}:
+        own = state[key]
+        state[key] = [one.to(torch.uint8) for one in own] if isinstance(own, list) else own.to(torch.uint8)
+    return state

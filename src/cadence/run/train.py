@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cadence._errors import CadenceError, RecordError, StateError
+from cadence._errors import CadenceError, RanksError, RecordError, StateError
 from cadence.curve.horizon import UNITS, Horizon, units_of
 from cadence.recipe.load import load_recipe
 from cadence.recipe.recipe import Recipe, make_recipe
@@ -24,7 +24,8 @@ from cadence.run.forcing import Differences, check_fits, differences, entry, for
 from cadence.run.loop import Loop, Parts, Tell
 from cadence.run.meter import Meter
 from cadence.run.outline import Outline, outline_of
-from cadence.run.recording import Recording
+from cadence.run.ranks import Ranks, attempted, first, together
+from cadence.run.recording import NoRecording, Recording
 from cadence.run.scaling import at_batch, to_json
 from cadence.run.timing import Stopwatch
 from cadence.tasks import Split, Task, resolve_task
@@ -32,7 +33,7 @@ from cadence.tasks import Split, Task, resolve_task
 RUNS = Path("runs")
 """Where runs go that are not told where to go."""
 
-SIZES = ("batch_size", "accumulate", "drop_last")
+SIZES = ("batch_size", "accumulate", "update_size", "drop_last")
 """Keys that say how much data an update is: a run may go on with others."""
 
 Saved = tuple[int, dict[str, Any]]
@@ -51,7 +52,7 @@ def train(
     before: Callable[[Outline], object] | None = None,
     progress: Tell | None = None,
 ) -> Record:
-    """Train a recipe.
+    """Train a recipe, in this process or, where a launcher has started several, together with the others.
 
     Args:
         recipe: a file, a `Recipe`, or a mapping with its keys.
@@ -78,6 +79,7 @@ def train(
         HorizonError: the schedule does not fit the run.
         RecordError: the folder belongs to another recipe, or to another process, or cannot be written.
         StateError: the checkpoints in the folder do not fit.
+        RanksError: processes do not find each other; later on, one is gone, or they no longer train one model.
 
     Example:
         >>> record = train("recipe.yaml")  # doctest: +SKIP
@@ -85,37 +87,63 @@ def train(
         0.0612
     """
     wanted = asked_for(recipe, seed, updates)
+    with together(wanted.engine, wanted.device) as ranks:
+        if ranks.rank:
+            before = progress = None
+        return _train(
+            wanted, ranks, out=out, resume=resume, fresh=fresh, force=force, split=split, before=before,
+            progress=progress,
+        )  # fmt: skip
+
+
+def _train(
+    wanted: Recipe,
+    ranks: Ranks,
+    *,
+    out: str | os.PathLike[str] | None,
+    resume: bool,
+    fresh: bool,
+    force: bool,
+    split: Split,
+    before: Callable[[Outline], object] | None,
+    progress: Tell | None,
+) -> Record:
+    """Train a recipe in each of these processes."""
     folder = Path(out) if out is not None else RUNS / (wanted.folder_name + ("" if split == "val" else f"-{split}"))
+    if first(ranks, lambda: _done(folder, wanted, split, resume=resume, fresh=fresh, force=force)):
+        return load_record(folder)
     other: Differences = {}
-    if not fresh and _holds_run(folder, split):
-        other = _others(folder, load_recipe(folder / RECIPE), wanted)
-        if other:
-            _check_may_differ(folder, other, force)
-        elif _ended(folder):
-            return load_record(folder)
-        _check_may_resume(folder, resume)
     task = resolve_task(wanted.task, **wanted.task_args)
-    course = settle(wanted, task, split)
-    with find_engine(wanted.engine)(at_batch(wanted, course.scalings), task) as engine:
+    course = settle(wanted, task, split, ranks.world)
+    with find_engine(wanted.engine)(at_batch(wanted, course.scalings), task, ranks) as engine:
         checkpoints = Checkpoints(folder, keep=wanted.checkpoint.keep, best=course.best)
-        saved = None if fresh else checkpoints.newest()
+        # The disk is asked once: another process might see it a moment later.
+        saved = first(ranks, lambda: None if fresh else checkpoints.newest())
         if saved is not None:
             # The folder's recipe may have been forced upon it by a start that came to no checkpoint of its own.
             other = _others(folder, make_recipe(saved[1]["state"]["recipe"]), wanted)
         if saved is not None and not other:
             course = going_on(course, wanted, saved[1]["state"]["driver"])
-        parts = _assemble(wanted, task, course, engine, checkpoints, folder, saved, other, fresh=fresh, tell=progress)
+        parts = attempted(
+            ranks,
+            lambda: _assemble(
+                wanted, task, course, ranks, engine, checkpoints, folder, saved, other, fresh=fresh, tell=progress
+            ),
+        )
         try:
             loop = Loop(parts)
-            checkpoints.drop_after(-1 if saved is None else saved[0])
+            if ranks.rank == 0:
+                checkpoints.drop_after(-1 if saved is None else saved[0])
             if saved is not None:
-                _take_up(saved, loop, parts, other)
+                attempted(ranks, lambda: _take_up(saved, loop, parts, other))
             if before is not None:
                 before(outline_of(wanted, course, engine, parts.driver))
             _run(loop, parts)
         finally:
             checkpoints.end()
             parts.recording.close()
+    # Nobody reads the record before it is closed.
+    first(ranks, lambda: None)
     return load_record(folder)
 
 
@@ -123,6 +151,19 @@ def train(
 
 
 OTHER = "choose another folder, or train anew with fresh=True, which removes that run"
+
+
+def _done(folder: Path, wanted: Recipe, split: str, *, resume: bool, fresh: bool, force: bool) -> bool:
+    """Whether there is nothing left to train."""
+    if fresh or not _holds_run(folder, split):
+        return False
+    other = _others(folder, load_recipe(folder / RECIPE), wanted)
+    if other:
+        _check_may_differ(folder, other, force)
+    elif _ended(folder):
+        return True
+    _check_may_resume(folder, resume)
+    return False
 
 
 def _holds_run(folder: Path, split: str) -> bool:
@@ -179,6 +220,7 @@ def _assemble(
     wanted: Recipe,
     task: Task,
     course: Course,
+    ranks: Ranks,
     engine: Engine,
     checkpoints: Checkpoints,
     folder: Path,
@@ -196,25 +238,33 @@ def _assemble(
             f"the data of the task {task.name!r} are not those that the run in {folder} began with; put them back, or "
             f"train anew with fresh=True"
         )
-    here = environment(data={task.name: fingerprint})
-    recording = Recording(
-        folder,
-        watch,
-        about={"name": wanted.name, "split": course.split, **to_json(course.scalings)},
-        recipe=wanted.to_yaml(),
-        environment={**here, "device": {**here["device"], **engine.device}},
-        fresh=fresh,
-        t=0 if saved is None else saved[0],
-        rollbacks=0 if saved is None else saved[1]["state"]["loop"]["policy"]["rollbacks"],
-        loggers=wanted.loggers,
-    )
+    if ranks.rank:
+        recording = NoRecording()
+    else:
+        here = environment(data={task.name: fingerprint})
+        recording = Recording(
+            folder,
+            watch,
+            about={"name": wanted.name, "split": course.split, **_together(ranks), **to_json(course.scalings)},
+            recipe=wanted.to_yaml(),
+            environment={**here, "device": {**here["device"], **engine.device}},
+            fresh=fresh,
+            t=0 if saved is None else saved[0],
+            rollbacks=0 if saved is None else saved[1]["state"]["loop"]["policy"]["rollbacks"],
+            loggers=wanted.loggers,
+        )
     # A run that goes on keeps the horizon it began with; what has changed since stands in its journal.
     begun = None if saved is None or other else Horizon(**saved[1]["state"]["driver"]["horizon"])
     driver = driven(engine, course, recording, begun)
     recipe = wanted.model_dump()
     return Parts(
-        course, task.data, fingerprint, recipe, wanted.seed, engine, driver, recording, checkpoints, watch, tell
+        course, task.data, fingerprint, recipe, wanted.seed, ranks, engine, driver, recording, checkpoints, watch, tell
     )
+
+
+def _together(ranks: Ranks) -> dict[str, int]:
+    """What ``run.json`` says of the processes, where there are several."""
+    return {"processes": ranks.world} if ranks.world > 1 else {}
 
 
 def _take_up(saved: Saved, loop: Loop, parts: Parts, other: Differences) -> None:
@@ -234,31 +284,41 @@ def _take_up(saved: Saved, loop: Loop, parts: Parts, other: Differences) -> None
     if other or resized:
         # From now on the checkpoint is of this recipe: a rollback may come back to it.
         parts.recording.flush(sync=True)
-        parts.checkpoints.amend(t, content, loop.saved())
+        if parts.ranks.rank == 0:
+            parts.checkpoints.amend(t, content, loop.saved())
 
 
 def _run(loop: Loop, parts: Parts) -> None:
     """Train, and write how it ended. What was refused or interrupted has no result, and can be taken up again."""
     try:
         result = loop.run()
-    except CadenceError:
+    except CadenceError as fault:
+        if isinstance(fault, RanksError):
+            _fail(parts, str(fault))
         raise
     except Exception as fault:
-        t = parts.driver.t
-        parts.checkpoints.end()
-        sentence = f"Failed in update {t}: {type(fault).__name__}: {fault}"
-        seconds = parts.watch.seconds
-        parts.recording.close(
-            {
-                "status": "failed",
-                "updates": t,
-                "seconds": seconds,
-                "train_seconds": seconds - parts.watch.beside,
-                "spent": dict(parts.watch.spent),
-                "final": {},
-                "best": {},
-                "sentence": sentence,
-            }
-        )
+        lost = parts.ranks.explained(fault)
+        if lost is not None:
+            _fail(parts, str(lost))
+            raise lost from fault
+        _fail(parts, f"Failed in update {parts.driver.t}: {type(fault).__name__}: {fault}")
         raise
     parts.recording.close(result)
+
+
+def _fail(parts: Parts, sentence: str) -> None:
+    """Write that the run has failed, and why."""
+    parts.checkpoints.end()
+    seconds = parts.watch.seconds
+    parts.recording.close(
+        {
+            "status": "failed",
+            "updates": parts.driver.t,
+            "seconds": seconds,
+            "train_seconds": seconds - parts.watch.beside,
+            "spent": dict(parts.watch.spent),
+            "final": {},
+            "best": {},
+            "sentence": sentence,
+        }
+    )

@@ -95,13 +95,16 @@ class ArrayData(Data):
         return -(-self.train_examples // whole(batch_size, "a batch size", least=1))
 
     def batches(self, seed: int, epoch: int, batch_size: int, start: int = 0) -> Iterator[Batch]:
-        check_place(seed, epoch, batch_size, start)
-        return self._batches(seed, epoch, batch_size, start)
+        return self.share(seed, epoch, batch_size, start, 1)
 
-    def _batches(self, seed: int, epoch: int, batch_size: int, start: int) -> Iterator[Batch]:
+    def share(self, seed: int, epoch: int, batch_size: int, start: int, step: int) -> Iterator[Batch]:
+        check_place(seed, epoch, batch_size, start)
+        return self._batches(seed, epoch, batch_size, start, step)
+
+    def _batches(self, seed: int, epoch: int, batch_size: int, start: int, step: int) -> Iterator[Batch]:
         x, y = self._train
         order = generator(seed, epoch, 0).permutation(len(x))
-        for i in range(start, self.batches_per_epoch(batch_size)):
+        for i in range(start, self.batches_per_epoch(batch_size), step):
             rows = order[i * batch_size : (i + 1) * batch_size]
             inputs, targets = x[rows], y[rows]
             if self._augment is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
@@ -84,6 +85,16 @@ class Data(abc.ABC):
         Raises:
             TaskError: an argument out of its range; raised by the call, not by the first batch.
         """
+
+    def share(self, seed: int, epoch: int, batch_size: int, start: int, step: int) -> Iterator[Batch]:
+        """Every `step`-th of the batches that `batches` gives from number `start` on: one process's part of them.
+
+        Data whose batches take long to make override this and make no others.
+
+        Raises:
+            TaskError: see `batches`.
+        """
+        return itertools.islice(self.batches(seed, epoch, batch_size, start), 0, None, step)
 
     @abc.abstractmethod
     def held_out(self, split: Split) -> Iterator[Batch]:

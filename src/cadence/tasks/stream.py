@@ -84,15 +84,18 @@ class TokenData(Data):
         return -(-self.train_examples // whole(batch_size, "a batch size", least=1))
 
     def batches(self, seed: int, epoch: int, batch_size: int, start: int = 0) -> Iterator[Batch]:
-        check_place(seed, epoch, batch_size, start)
-        return self._batches(seed, epoch, batch_size, start)
+        return self.share(seed, epoch, batch_size, start, 1)
 
-    def _batches(self, seed: int, epoch: int, batch_size: int, start: int) -> Iterator[Batch]:
+    def share(self, seed: int, epoch: int, batch_size: int, start: int, step: int) -> Iterator[Batch]:
+        check_place(seed, epoch, batch_size, start)
+        return self._batches(seed, epoch, batch_size, start, step)
+
+    def _batches(self, seed: int, epoch: int, batch_size: int, start: int, step: int) -> Iterator[Batch]:
         drawn = generator(seed, epoch, 0)
         phase = int(drawn.integers(self._context))
         order = drawn.permutation(self.train_examples)
         ahead = np.arange(self._context + 1)
-        for i in range(start, self.batches_per_epoch(batch_size)):
+        for i in range(start, self.batches_per_epoch(batch_size), step):
             windows = order[i * batch_size : (i + 1) * batch_size]
             begins = phase + self._context * windows
             yield _batch(self._train[begins[:, None] + ahead])

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from cadence.optim.rules.rule import Rule
 from cadence.optim.stepping.torch_memory import Group, Item
+from cadence.optim.stepping.torch_plain import norm as norm_of
 
 
 @final
@@ -67,4 +68,4 @@ def _shrunk(group: Group, norm: Tensor) -> Tensor:
 
 def _norm(x: Tensor) -> Tensor:
     """Norm of a tensor; of half-precision tensors in float32, as its digits are the digits of the step."""
-    return torch.linalg.vector_norm(x, dtype=torch.float32 if x.dtype in (torch.float16, torch.bfloat16) else None)
+    return norm_of(x, torch.float32 if x.dtype in (torch.float16, torch.bfloat16) else None)

@@ -40,6 +40,16 @@ class TorchNumbers:
 XP = TorchNumbers()
 
 
+def norm(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """Norm of a tensor; of one that is spread over processes that of all its parts, as a plain number on each.
+
+    Arithmetic with a number that waits to be added up over processes is refused by torch in some places.
+    """
+    found = torch.linalg.vector_norm(x, dtype=dtype)
+    whole = getattr(found, "full_tensor", None)
+    return found if whole is None else whole()
+
+
 def update_whole(rule: Rule, x: Tensor, g: Tensor, state: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> Any:
     """Update one tensor as a whole, in place; waits for no device. Returns the scale of its step."""
     k = Point(numbers)
@@ -50,7 +60,7 @@ def update_whole(rule: Rule, x: Tensor, g: Tensor, state: Mapping[str, Tensor], 
     advanced = rule.advance(p, k, XP)
     p = p.then(advanced)
     vectors = rule.vectors(p, k, XP)
-    scale = rule.scale(tuple(torch.linalg.vector_norm(v) for v in vectors), k, XP) if rule.measures else 1.0
+    scale = rule.scale(tuple(norm(v) for v in vectors), k, XP) if rule.measures else 1.0
     if isinstance(scale, Tensor):
         scale = scale.to(p.x.dtype)
     for name, value in {**advanced, **rule.step(p, vectors, scale, k, XP)}.items():
