@@ -14,6 +14,7 @@ from cadence._errors import DriverError
 from cadence.drivers.effective import Column, Effect, Gauge
 from cadence.drivers.paddle_groups import Group
 from cadence.drivers.paddle_hooks import parameters_of
+from cadence.drivers.paddle_norm import norm_of
 from cadence.drivers.weight_decay import Rule, decay_rule
 
 PIECE = 1 << 22
@@ -218,14 +219,13 @@ class _Kept:
     def __init__(self, parameters: Sequence[Any]) -> None:
         self._pieces = list(_pieces([x for x in parameters if not x.stop_gradient]))
         self._before = [_joined(piece) for piece in self._pieces]
-        frozen = _pieces([x for x in parameters if x.stop_gradient])
-        self._frozen = [_norm(_joined(piece)) for piece in frozen]
+        self._frozen = [x.detach() for x in parameters if x.stop_gradient]
 
     def norms(self) -> tuple[Any, Any]:
         """Norm of the weights before, and of what was added to them since; scalars of float64."""
-        before = [*self._frozen, *map(_norm, self._before)]
-        added = [_norm(_joined(piece) - was) for piece, was in zip(self._pieces, self._before, strict=True)]
-        return _together(before), _together(added)
+        added = [_joined(piece) - was for piece, was in zip(self._pieces, self._before, strict=True)]
+        weights = norm_of([*self._frozen, *self._before])
+        return weights.astype("float64"), norm_of(added).astype("float64")
 
 
 def _pieces(parameters: Sequence[Any]) -> Iterator[list[Any]]:
@@ -248,13 +248,3 @@ def _pieces(parameters: Sequence[Any]) -> Iterator[list[Any]]:
 def _joined(piece: Sequence[Any]) -> Any:
     """A copy of the values of some tensors in one."""
     return paddle.concat([x.detach().reshape([-1]) for x in piece])
-
-
-def _norm(x: Any) -> Any:
-    """Norm of a tensor; in half precision it would overflow."""
-    return paddle.linalg.norm(x if x.dtype == paddle.float64 else x.astype("float32")).astype("float64")
-
-
-def _together(norms: Sequence[Any]) -> Any:
-    """The norm of several vectors as one."""
-    return paddle.linalg.norm(paddle.stack(list(norms))) if norms else paddle.zeros([], dtype="float64")
