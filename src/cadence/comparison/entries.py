@@ -24,7 +24,7 @@ OWN_SEEDS = 3
 
 TUNING_SEED = 1000
 
-NOT_ASKED = {"seed", "tags", "notes", "tune", "effective_rates"}
+NOT_ASKED = {"seed", "loggers", "tags", "notes", "tune", "effective_rates"}
 """Keys of a recipe that are not what is compared; seeds and rates are a comparison's own matter."""
 
 

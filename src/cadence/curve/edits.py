@@ -9,6 +9,9 @@ An entry is plain JSON data with `t`, the first update it governs. Those that mo
 - ``release``: ends a hold that had no `until`.
 - ``change``: another spec or another horizon from `t` on; `factors` as for ``set`` keep the values from jumping.
 - ``stretch``: from `t` on the rest of the curve, up to `was` updates, takes until update `total`.
+- ``resize``: from `t` on an update takes another number of samples, and the rest of the curve, up to `was` updates,
+  takes until update `total`, which is as much data; `steps_per_epoch`, `batch_size` and `tokens_per_step` hold from
+  then on.
 - ``rewarm``: from `t` on, over `updates`, all values are multiplied by a line from `start` to 1.
 """
 
@@ -23,7 +26,10 @@ Entry: TypeAlias = Mapping[str, Any]
 Plain: TypeAlias = Callable[[Any], Any]
 """Update numbers (int64 array, rising) -> values before the edit."""
 
-MOVING = ("set", "change", "stretch", "hold", "rewarm")
+MOVING = ("set", "change", "stretch", "resize", "hold", "rewarm")
+
+SLOWING = ("stretch", "resize")
+"""Entries that change how many updates the rest of the curve takes."""
 
 ROUNDING = 1e-13
 """By how much held values may lie off the ratio of their bases, as a share: they were computed in a few steps."""
@@ -39,9 +45,9 @@ def cuts_of(journal: Sequence[Entry]) -> dict[int, tuple[float, ...]]:
 
 
 def unstretched(t: float, journal: Sequence[Entry]) -> float:
-    """The time on the clock before the journal's stretches that is update `t` after them."""
+    """The time on the clock before the journal's stretches and resizes that is update `t` after them."""
     for entry in reversed(journal):
-        if entry["kind"] == "stretch":
+        if entry["kind"] in SLOWING:
             t = float(_slower(np.array([t]), entry)[0])
     return t
 
@@ -143,6 +149,7 @@ _EDITS: Mapping[str, Callable[[Plain, Entry, Sequence[Entry], str, int], Plain]]
     "set": _set,
     "change": _set,
     "stretch": _stretch,
+    "resize": _stretch,
     "hold": _hold,
     "rewarm": _rewarm,
 }

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, final
 
-from cadence._errors import DriverError, SpecError, UnknownNameError, neighbours
+from cadence._errors import DriverError, HorizonError, SpecError, UnknownNameError, neighbours
 from cadence.curve.curve import Curve, named_groups
 from cadence.curve.edits import Entry
-from cadence.curve.horizon import round_half_up
+from cadence.curve.horizon import UNITS, as_much_data, horizon, round_half_up
 from cadence.drivers.effective import COLUMNS, EffectiveRates
 from cadence.drivers.freezing import Freezing, freezing
 from cadence.drivers.recording import Recorder
@@ -26,6 +26,9 @@ SMALLEST_BLOCK, LARGEST_BLOCK = 64, 4096
 
 MOST_AHEAD = 2**18
 """Numbers computed ahead at most, over all groups: about 8 MB."""
+
+SAME = 1e-6
+"""Numbers that differ by a smaller share are the same: an optimizer may keep them in float32."""
 
 MOST_QUIET = 20
 """Calls of `step` without an update that are nothing to wonder about: so many a loss scaler may skip."""
@@ -154,7 +157,7 @@ class Driver:
         for (g, value), column, there in zip(self.curve.pairs, self._columns_ahead, self._writer.read(), strict=True):
             meant = column[self.t - self._first]
             # A tensor may hold the number in half the digits.
-            if there is None or abs(there - meant) > 1e-6 * abs(meant):
+            if there is None or abs(there - meant) > SAME * abs(meant):
                 told = "gone" if there is None else f"{there:g}"
                 found.append(
                     f"{value} of group {self.curve.groups[g]!r} is {told}, and the schedule says {meant:g} at update "
@@ -381,6 +384,57 @@ class Driver:
         told = f"Warmed up again by hand over {n} updates, from {low:g} of the plan."
         self._edit({"t": now, "kind": "rewarm", "updates": n, "start": low, "values": values, "sentence": told})
 
+    def resize(
+        self, *, steps_per_epoch: int | None = None, batch_size: int | None = None, tokens_per_step: int | None = None
+    ) -> None:
+        """From the next update on an update takes another number of samples: another batch size, accumulation, or
+        number of processes. What is left of the run becomes as much data as before, and the curve goes on in data, not
+        in updates, so that no value jumps.
+
+        Args:
+            steps_per_epoch: updates in one epoch, from now on.
+            batch_size: samples in one update, likewise.
+            tokens_per_step: tokens in one update, likewise.
+
+        Raises:
+            HorizonError: a run whose length is not known, or that is over; or one of the three is left out that the
+                run was made with.
+
+        Example:
+            >>> import torch
+            >>> import cadence as cd
+            >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+            >>> driver = cd.drive(optimizer, "linear()", total="10 epochs", steps_per_epoch=10, batch_size=32)
+            >>> for _ in range(50):
+            ...     driver.step()
+            >>> driver.resize(steps_per_epoch=5, batch_size=64)
+            >>> driver.curve.total, driver.values["lr"], driver.curve.at(51)
+            (75, [0.5], 0.48)
+        """
+        was, now = self.curve.units, self._done()
+        wanted = horizon(None, steps_per_epoch, batch_size, tokens_per_step)
+        lacking = [unit for unit in UNITS if getattr(was, unit) is not None and getattr(wanted, unit) is None]
+        if lacking:
+            raise HorizonError(
+                f"the run was made with {', '.join(lacking)}, and resize does not say what becomes of "
+                f"{'it' if len(lacking) == 1 else 'them'}; write e.g. driver.resize({lacking[0]}=...)"
+            )
+        if was.total is None or was.total <= now:
+            raise HorizonError(
+                f"a run of {was.total or 'unknown'} updates has nothing left to be counted in other updates at update "
+                f"{now}; say how long it is with total=, or make a new driver"
+            )
+        if all(getattr(wanted, unit) in (None, getattr(was, unit)) for unit in UNITS):
+            return
+        total = as_much_data(now, was.total, was, wanted)
+        sizes = [f"{unit} {getattr(was, unit)} -> {getattr(wanted, unit)}" for unit in UNITS if getattr(wanted, unit)]
+        told = (
+            f"From update {now} on an update is another amount of data ({', '.join(sizes)}): the run ends at update "
+            f"{total} instead of {was.total}, after as much data."
+        )
+        units = {unit: getattr(wanted, unit) for unit in UNITS}
+        self._edit({"t": now, "kind": "resize", "was": was.total, "total": total, **units, "sentence": told})
+
     # ---- state ---------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
@@ -438,6 +492,7 @@ class Driver:
                     "groups": list(curve.groups),
                     "values": curve.plan.values(),
                     "bases": {value: list(bases) for value, bases in curve.bases.items()},
+                    "optimizer": self._writer.settings(),
                     **({} if self._effective is None else self._effective.about()),
                 }
             )
@@ -560,21 +615,31 @@ class Driver:
 
     def _updates(self, length: SpanLike, what: str) -> int:
         read: Span = span(length, what)
-        updates = round_half_up(self.curve.horizon.updates(read))
+        updates = round_half_up(self.curve.units.updates(read))
         if updates < 1:
             raise SpecError(f"{what} is {read}, less than one update; write a longer one")
         return updates
 
     def _epoch(self, done: int) -> dict[str, float]:
-        per_epoch = self.curve.horizon.steps_per_epoch
-        return {} if per_epoch is None else {"epoch": done / per_epoch}
+        epoch = self.curve.epochs(done)
+        return {} if epoch is None else {"epoch": epoch}
 
     def _write_row(self, record: Recorder) -> None:
         if self._untold is not None:
             record.event(dict(self._untold))
             self._untold = None
-        row = {"t": self.t, **self._columns, **(values := self.values)}
+        row = {"t": self.t, **self._columns, **(values := self._held())}
         if self._effective is not None:
             row |= self._effective.columns(values)
         record.update(row)
         self._columns = {}
+
+    def _held(self) -> dict[str, list[float | None]]:
+        """What the optimizer has for each value: what was written, unless somebody else has written since."""
+        table = self.values
+        for (g, value), column, there in zip(self.curve.pairs, self._columns_ahead, self._writer.read(), strict=True):
+            meant = column[self.t - self._first]
+            # A tensor may hold the number in half the digits.
+            if there is not None and there != meant and not abs(there - meant) <= SAME * abs(meant):
+                table[value][g] = there
+        return table

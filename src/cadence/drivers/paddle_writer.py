@@ -111,6 +111,10 @@ class PaddleWriter(Writer):
         groups = self._all()
         return [self._read(groups[g], value) if g < len(groups) else None for g, value in self._pairs]
 
+    def settings(self) -> dict[str, list[float | None]]:
+        values = dict.fromkeys(value for optimizer in self._optimizers for value in values_of(optimizer))
+        return {value: [self._read(group, value) for group in self._all()] for value in values}
+
     def frozen(self) -> list[Any]:
         return [None if group.options is None else group.options.get("frozen") for group in self._all()]
 

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from cadence._errors import StateError, UnknownNameError, neighbours
 from cadence.curve.curve import Curve
-from cadence.curve.edits import MOVING, Entry
-from cadence.curve.horizon import horizon
+from cadence.curve.edits import MOVING, SLOWING, Entry
+from cadence.curve.horizon import UNITS, horizon
 from cadence.curve.place import as_plan, lay_out
 from cadence.feedback.control import Control
 from cadence.spec.parse import parse
@@ -19,10 +19,9 @@ from cadence.spec.value import number_of
 
 VERSION = 1
 KEYS = ("version", "t", "spec", "horizon", "groups", "bases", "rules", "begun", "journal")
-UNITS = ("steps_per_epoch", "batch_size", "tokens_per_step")
 CHANGES = ("extend", "stretch", "new")
 
-OF_OLD_LENGTH = ("stretch",)
+OF_OLD_LENGTH = ("stretch", "resize")
 """Entries that mean nothing on another length."""
 
 OF_OLD_SCHEDULE = (*MOVING, "cut", "stop", "release")
@@ -109,7 +108,7 @@ def _read(state: Mapping[str, Any], now: Curve) -> tuple[Control, int]:
     known = len(state["groups"])
     was = [g if g < known else None for g in range(len(now.groups))]
     journal = _for_all(journal, was, lambda done: lay_out(plan, run, now.groups, bases, done))
-    curve = lay_out(plan, run, now.groups, bases, _moving(journal))
+    curve = lay_out(plan, run, now.groups, bases, moving(journal))
     if len(state["rules"]) != len(curve.rules):
         raise StateError(
             f"the state remembers {len(state['rules'])} rules, and its schedule {curve.spec} has {len(curve.rules)}; "
@@ -162,23 +161,28 @@ def checked_same(then: Curve, now: Curve, change: str | None) -> None:
         )
     if change is not None:
         return
-    if then.total != now.total:
+    if now.total not in (then.total, then.horizon.total if _resized(then) else then.total):
         raise StateError(
             f"the state belongs to a run of {_run(then)}, and this driver was made for {_run(now)}; make it for the "
             f"same length, or say change='extend' or change='stretch' to go on over the new one without a jump"
         )
     for unit in UNITS:
-        was, wanted = getattr(then.horizon, unit), getattr(now.horizon, unit)
-        if wanted is not None and was != wanted:
+        was, wanted = getattr(then.units, unit), getattr(now.horizon, unit)
+        if wanted is not None and wanted not in (was, getattr(then.horizon, unit)):
             raise StateError(
                 f"the state belongs to a run with {unit}={was}, and this driver was made with {unit}={wanted}; make it "
-                f"with the same, or say change='extend' to go on with the new one without a jump"
+                f"with the same, and say driver.resize({unit}={wanted}, ...) once the state is loaded, or say "
+                f"change='extend' to go on with the new one without a jump"
             )
+
+
+def _resized(curve: Curve) -> bool:
+    return any(entry["kind"] == "resize" for entry in curve.journal)
 
 
 def since_change(journal: Sequence[Entry]) -> list[Entry]:
     """What has happened since the schedule or its length was last changed."""
-    last = max((i for i, e in enumerate(journal) if e["kind"] in ("change", "stretch")), default=-1)
+    last = max((i for i, e in enumerate(journal) if e["kind"] in ("change", *SLOWING)), default=-1)
     return list(journal[last + 1 :])
 
 
@@ -199,7 +203,7 @@ def regrouped(
         for value, numbers in curve.bases.items()
     }
     journal = _for_all(control.journal, was, lambda done: lay_out(curve.plan, curve.horizon, names, bases, done))
-    return replace(control, curve=lay_out(curve.plan, curve.horizon, names, bases, _moving(journal)), journal=journal)
+    return replace(control, curve=lay_out(curve.plan, curve.horizon, names, bases, moving(journal)), journal=journal)
 
 
 def _for_all(
@@ -217,7 +221,7 @@ def _for_all(
     for entry in journal:
         moved = _moved(entry, was)
         if late and entry["kind"] in ("set", "change", "hold"):
-            moved = _joined(moved, late, curve(_moving(done)))
+            moved = _joined(moved, late, curve(moving(done)))
         done.append(moved)
     return tuple(done)
 
@@ -258,7 +262,7 @@ def _moved(entry: Entry, was: Sequence[int | None]) -> Entry:
     return {**entry, **tables} if tables else entry
 
 
-def _moving(journal: Sequence[Entry]) -> tuple[Entry, ...]:
+def moving(journal: Sequence[Entry]) -> tuple[Entry, ...]:
     """What a curve must know of a journal."""
     return tuple(e for e in journal if e["kind"] != "keep")
 
@@ -286,7 +290,7 @@ def _changed(then: Control, here: Control, t: int, change: str) -> Control:
     bases = {v: tuple(old.bases.get(v, here.curve.bases[v])) for v in here.curve.plan.values()}
     outdated = OF_OLD_LENGTH if change == "extend" else OF_OLD_SCHEDULE
     journal = tuple({**e, "kind": f"earlier {e['kind']}"} if e["kind"] in outdated else e for e in then.journal)
-    new = lay_out(here.curve.plan, here.curve.horizon, here.curve.groups, bases, _moving(journal))
+    new = lay_out(here.curve.plan, here.curve.horizon, here.curve.groups, bases, moving(journal))
     factors: dict[str, list[float | None]] = {v: [None] * len(new.groups) for v in new.plan.values()}
     for g, value in new.pairs:
         if (g, value) in old.pairs:

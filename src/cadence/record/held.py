@@ -19,6 +19,7 @@ from cadence.record.names import (
     ENVIRONMENT,
     EVALUATIONS,
     JOURNAL,
+    LOGGERS,
     RECIPE,
     RESULT,
     RUN,
@@ -114,8 +115,9 @@ def _clear(folder: Path) -> None:
     """Remove a record. The result first: if this is interrupted, what is left is no finished run."""
     try:
         (folder / RESULT).unlink(missing_ok=True)
-        if (folder / CHECKPOINTS).exists():
-            shutil.rmtree(folder / CHECKPOINTS)
+        for name in (CHECKPOINTS, *LOGGERS):
+            if (folder / name).exists():
+                shutil.rmtree(folder / name)
         for name in (JOURNAL, EVALUATIONS, UPDATES, ENVIRONMENT, RECIPE, RUN):
             (folder / name).unlink(missing_ok=True)
     except OSError as error:

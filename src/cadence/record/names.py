@@ -13,6 +13,10 @@ JOURNAL = "journal.jsonl"
 RESULT = "result.json"
 CHECKPOINTS = "checkpoints"
 
+LOGGERS = ("tensorboard", "visualdl", "mlflow")
+"""Programs whose format a record is also written in, each in a folder of its name. Each has a file
+`loggers/<name>_logger.py`, and an extra of its name that installs what it needs."""
+
 RUN_KEYS = ("spec", "horizon", "groups", "values", "bases")
 """What a run says of itself; its name is the folder's if it has no other."""
 
@@ -21,3 +25,9 @@ STATUSES = ("finished", "stopped", "diverged", "failed")
 
 ENDED = ("finished", "stopped", "diverged")
 """Ends that the same run would come to again. One that failed (no memory, no disk, a fault in the code) may go on."""
+
+CLOCKS = frozenset({
+    "seconds", "data_seconds", "update_seconds", "checkpoint_seconds", "evaluation_seconds", "samples_per_second",
+    "tokens_per_second", "memory", "gpu_allocated", "gpu_reserved", "gpu_use",
+})  # fmt: skip
+"""Columns about the machine: two runs of the same training differ in them, and in nothing else."""

@@ -304,6 +304,10 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
         "zh": "在 {task} 上，各配方的更新数不同（{low} 至 {high}）；长的占了时间上的便宜。",
     },
     "mind_runs": {"en": "On {task}, {recipe}: {status}.", "zh": "在 {task} 上，{recipe}：{status}。"},
+    "mind_finding": {
+        "en": "On {task}, {recipe}, {code}: {message} (seeds {seeds})",
+        "zh": "在 {task} 上，{recipe}，{code}：{message}（种子 {seeds}）",
+    },
     "mind_environment": {
         "en": "Not all runs were made in the same environment; these parts differ: {list}.",
         "zh": "并非所有运行都在同一环境中进行，以下部分不同：{list}。",
@@ -312,6 +316,11 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     "env_command": {"en": "Command", "zh": "命令"},
     "env_started": {"en": "Started", "zh": "开始时间"},
     "env_machine": {"en": "Machine", "zh": "机器"},
+    "env_time": {"en": "Where the time went", "zh": "时间去向"},
+    "spent_data": {"en": "{share} waiting for data", "zh": "等待数据 {share}"},
+    "spent_update": {"en": "{share} updates", "zh": "更新 {share}"},
+    "spent_evaluation": {"en": "{share} evaluations", "zh": "评估 {share}"},
+    "spent_checkpoint": {"en": "{share} checkpoints", "zh": "检查点 {share}"},
     "env_python": {"en": "Python", "zh": "Python"},
     "env_packages": {"en": "Packages", "zh": "软件包"},
     "env_git": {"en": "Source", "zh": "源代码版本"},

@@ -10,6 +10,7 @@ from cadence.comparison.results import RecipeSummary, Summary, TaskSummary
 from cadence.comparison.settings import said
 from cadence.report.messages import Phrases
 from cadence.report.numbers import equals, gap_and_interval, plus_minus, probability, short, significant
+from cadence.report.of_runs import faults, time_line
 
 WELL = frozenset({"finished", "stopped"})
 
@@ -318,6 +319,7 @@ def warnings(summary: Summary, lang: str = "en") -> list[str]:
         lengths = sorted({r.planned_updates for r in task.recipes if r.planned_updates is not None})
         if len(lengths) > 1:
             found.append(say("mind_lengths", task=name, low=lengths[0], high=lengths[-1]))
+    found += faults(summary, lang)
     if summary.differences:
         found.append(say("mind_environment", list=say.list(list(summary.differences))))
     return found
@@ -350,6 +352,7 @@ def environment(summary: Summary, lang: str = "en") -> list[tuple[str, str]]:
         ("env_folder", summary.folder.name),
         ("env_started", str(env.get("started") or "")),
         ("env_machine", say.list(machine)),
+        ("env_time", time_line(summary, lang)),
         ("env_python", str(env.get("python") or "")),
         ("env_packages", say.list([f"{name} {version}" for name, version in packages.items()])),
         ("env_git", say("env_dirty", commit=commit) if git.get("dirty") and commit else commit),

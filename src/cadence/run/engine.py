@@ -97,6 +97,19 @@ class Engine(abc.ABC):
             StateError: it belongs to another model or optimizer.
         """
 
+    def average(self, share: float) -> None:
+        """Move a running average of the weights towards them; see `average` in `docs/formats.md`.
+
+        Where the recipe has it judged, `evaluate` and `save` put it in the place of the weights.
+
+        Args:
+            share: of the way, in (0, 1]; the first time the weights are taken as they are.
+
+        Raises:
+            RecipeError: this engine keeps no average.
+        """
+        raise RecipeError(f"{type(self).__name__} keeps no average of the weights; leave the key average out")
+
     @abc.abstractmethod
     def reduce(self, metrics: dict[str, float]) -> dict[str, float]:
         """The mean of each metric over all processes that train together; as it is where there is one."""
