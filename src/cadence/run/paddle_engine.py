@@ -21,20 +21,20 @@ from cadence.optim.groups.groups import Groups
 from cadence.optim.groups.paddle_tree import paddle_tree
 from cadence.recipe.recipe import Recipe
 from cadence.run.division import divided
-from cadence.run.engine import Engine, Update
+from cadence.run.engine import Engine, Saved, Update
 from cadence.run.imports import called
 from cadence.run.initial import Weights, others_weights
 from cadence.run.nested import put_together, take_apart
 from cadence.run.paddle_arithmetic import Arithmetic, arithmetic
-from cadence.run.paddle_finite import Guard, finite, overflowed
+from cadence.run.paddle_finite import Guard, finite, overflowed, within
 from cadence.run.paddle_optimizers import Together, paddle_optimizers
 from cadence.run.paddle_state import (
     Parts,
     Seeds,
+    file_of_tensors,
     plain_random_state,
     read_tensors,
     set_plain_random_state,
-    write_tensors,
 )
 from cadence.run.paddle_weights import put, taken
 from cadence.tasks import Batch, Task
@@ -64,7 +64,7 @@ def open_engine(recipe: Recipe, task: Task) -> Generator[Engine, None, None]:
         model.train()
         groups = divided(paddle_tree(model), recipe)
         optimizers = Together(paddle_optimizers(recipe, groups))
-        guard = finite if recipe.nonfinite is None else overflowed
+        guard = finite if recipe.divergence.nonfinite is None else overflowed
         metrics = {task.metric_name: metric}
         seeds = Seeds(recipe.seed)
         yield PaddleEngine(model, optimizers, groups, loss, metrics, means, seeds, recipe.clip_norm, guard)
@@ -140,7 +140,7 @@ class PaddleEngine(Engine):
             return {"type": "cuda", "name": paddle.device.cuda.get_device_name(), "threads": threads}
         return {"type": kind, "threads": threads}
 
-    def update(self, batches: Sequence[Batch]) -> Update:
+    def update(self, batches: Sequence[Batch], ceiling: float | None) -> Update:
         means = self._means
         self._seed(self._seeds.next())
         self._optimizers.zero_grad()
@@ -153,7 +153,8 @@ class PaddleEngine(Engine):
         bad = self._guard(self._model)
         if bad:
             means.skip(self._optimizers)
-            return Update(_number(loss), examples, None, bad)
+        if bad or not within(loss, ceiling):
+            return Update(_number(loss), examples, None, bad, left_out=True)
         norm = None
         if self._clip_norm is not None:
             norm = means.clip(self._optimizers, self._optimizers.parameters, self._clip_norm)
@@ -202,7 +203,7 @@ class PaddleEngine(Engine):
             set_plain_random_state(plain)
             paddle.set_rng_state(own)
 
-    def save(self, tensors: Path) -> dict[str, Any]:
+    def save(self) -> Saved:
         scaler, parts = self._means.scaler, Parts()
         state = {
             "model": dict(self._model.state_dict()),
@@ -211,8 +212,7 @@ class PaddleEngine(Engine):
             "random": {**plain_random_state(), "seeds": self._seeds.state()},
         }
         rest = take_apart(state, "", parts)
-        write_tensors(tensors, parts.tensors)
-        return rest
+        return Saved([file_of_tensors(parts.tensors)], rest)
 
     def load(self, tensors: Path, rest: dict[str, Any]) -> None:
         state = put_together(rest, read_tensors(tensors))

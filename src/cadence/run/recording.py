@@ -25,6 +25,7 @@ class Recording:
         environment: content of ``environment.json``.
         fresh: remove what is in the folder first.
         t: updates of an earlier part that stay; what came after them is cut off.
+        rollbacks: how many had been made by then.
         loggers: see `RunWriter`.
     """
 
@@ -38,6 +39,7 @@ class Recording:
         environment: Mapping[str, Any],
         fresh: bool,
         t: int,
+        rollbacks: int,
         loggers: Sequence[str] = (),
     ) -> None:
         self._folder = folder
@@ -47,6 +49,7 @@ class Recording:
         self._environment = environment
         self._fresh = fresh
         self._t = t
+        self._rollbacks = rollbacks
         self._loggers = loggers
         self._writer: RunWriter | None = None
 
@@ -54,7 +57,7 @@ class Recording:
         """See `RunWriter.start`."""
         if self._writer is None:
             self._writer = RunWriter(self._folder, fresh=self._fresh, loggers=self._loggers)
-            self._writer.truncate(self._t)
+            self._writer.truncate(self._t, rollbacks=self._rollbacks)
         self._writer.start({**run, **self._about}, recipe=self._recipe, environment=self._environment)
 
     def update(self, row: dict[str, Any]) -> None:
@@ -72,6 +75,10 @@ class Recording:
     def flush(self, *, sync: bool = False) -> None:
         """See `RunWriter.flush`."""
         self._open.flush(sync=sync)
+
+    def roll_back(self, t: int, number: int) -> None:
+        """See `RunWriter.roll_back`."""
+        self._open.roll_back(t, number)
 
     def close(self, result: Mapping[str, Any] | None = None) -> None:
         """See `RunWriter.close`."""

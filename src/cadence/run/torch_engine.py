@@ -17,16 +17,16 @@ from cadence.optim.groups.groups import Groups
 from cadence.optim.groups.torch_tree import torch_tree
 from cadence.recipe.recipe import Recipe
 from cadence.run.division import divided
-from cadence.run.engine import Engine, Update
+from cadence.run.engine import Engine, Saved, Update
 from cadence.run.imports import called
 from cadence.run.initial import Weights, others_weights
 from cadence.run.nested import put_together, take_apart
 from cadence.run.torch_arithmetic import Arithmetic, arithmetic
 from cadence.run.torch_average import Average
-from cadence.run.torch_finite import Guard, finite, overflowed
+from cadence.run.torch_finite import Guard, finite, overflowed, within
 from cadence.run.torch_optimizers import Together, torch_optimizers
 from cadence.run.torch_smoothing import smoothed
-from cadence.run.torch_state import Parts, random_state, read_tensors, set_random_state, write_tensors
+from cadence.run.torch_state import Parts, Shelf, file_of_tensors, random_state, read_tensors, set_random_state
 from cadence.run.torch_weights import put, taken
 from cadence.tasks import Batch, Task
 
@@ -56,7 +56,7 @@ def open_engine(recipe: Recipe, task: Task) -> Generator[Engine, None, None]:
         optimizers = Together(torch_optimizers(recipe, groups))
         average = _average(recipe, model, optimizers)
         trained = smoothed(loss, recipe.label_smoothing)
-        guard = finite if recipe.nonfinite is None else overflowed
+        guard = finite if recipe.divergence.nonfinite is None else overflowed
         metrics = {task.metric_name: metric}
         yield TorchEngine(
             model, optimizers, groups, trained, loss, metrics, means, device, recipe.clip_norm, guard, average
@@ -115,6 +115,7 @@ class TorchEngine(Engine):
         self._device = device
         self._clip_norm = clip_norm
         self._guard = guard
+        self._shelf = Shelf()
         self._average = average
         self._weights = [p for group in optimizers.param_groups for p in group["params"]]
 
@@ -142,7 +143,7 @@ class TorchEngine(Engine):
             }
         return {"type": self._device.type, "threads": torch.get_num_threads()}
 
-    def update(self, batches: Sequence[Batch]) -> Update:
+    def update(self, batches: Sequence[Batch], ceiling: float | None) -> Update:
         means = self._means
         self._optimizers.zero_grad()
         if len(batches) == 1:
@@ -154,7 +155,8 @@ class TorchEngine(Engine):
         bad = self._guard(self._model)
         if bad:
             means.skip(self._optimizers)
-            return Update(loss.item(), examples, None, bad)
+        if bad or not within(loss, ceiling):
+            return Update(loss.item(), examples, None, bad, left_out=True)
         norm = None
         if self._clip_norm is not None:
             norm = means.clip(self._optimizers, self._weights, self._clip_norm)
@@ -212,8 +214,8 @@ class TorchEngine(Engine):
                 one.train()
             set_random_state(before)
 
-    def save(self, tensors: Path) -> dict[str, Any]:
-        scaler, parts = self._means.scaler, Parts()
+    def save(self) -> Saved:
+        scaler, parts = self._means.scaler, Parts(self._shelf)
         # Of an optimizer that averages, the model's file has the weights that it is judged by.
         with self._judging():
             state = {
@@ -224,8 +226,7 @@ class TorchEngine(Engine):
                 "random": random_state(),
             }
             rest = take_apart(state, "", parts)
-            write_tensors(tensors, parts.tensors)
-        return rest
+        return Saved(file_of_tensors(parts.tensors), rest)
 
     def load(self, tensors: Path, rest: dict[str, Any]) -> None:
         state = put_together(rest, read_tensors(tensors))
