@@ -434,3 +434,23 @@ def test_the_embedded_models_begin_with_the_spread_of_torchs(task: str) -> None:
             assert abs(ours).max() == pytest.approx(abs(theirs).max(), rel=0.4)
         elif theirs.std() == 0:
             assert (ours == theirs).all()
+
+
+def test_clipping_is_that_of_both_frameworks() -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    shapes, kinds = [(3, 4), (5,), (), (2, 3, 2)], ["float32", "float64", "float32", "float32"]
+    arrays = [np.asarray(rng.normal(size=s) * 3, dtype=k) for s, k in zip(shapes, kinds, strict=True)]
+    for limit in (0.5, 1e3):
+        ours = [paddle.nn.Parameter(paddle.zeros(a.shape).astype(str(a.dtype))) for a in arrays]
+        theirs = [torch.zeros(a.shape, dtype=getattr(torch, str(a.dtype)), requires_grad=True) for a in arrays]
+        for x, y, a in zip(ours, theirs, arrays, strict=True):
+            (x * paddle.to_tensor(a)).sum().backward()
+            y.grad = torch.from_numpy(a.copy().reshape(a.shape))
+        without = paddle.nn.Parameter(paddle.zeros([2]))
+        norm = paddle_arithmetic.clipped([*ours, without], limit)
+        expected = torch.nn.utils.clip_grad_norm_(theirs, limit)
+        assert float(norm) == pytest.approx(float(expected), rel=1e-6)
+        for x, y in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=1e-6)
+    assert float(paddle_arithmetic.clipped([without], 1.0)) == 0.0

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
 from copy import deepcopy
 from itertools import accumulate, pairwise
+from math import prod
 from typing import Any, TypeAlias, final
 
 import paddle
@@ -14,6 +15,7 @@ from cadence._errors import DriverError
 from cadence.drivers.effective import Column, Effect, Gauge
 from cadence.drivers.paddle_groups import Group
 from cadence.drivers.paddle_hooks import parameters_of
+from cadence.drivers.paddle_norm import norm_of
 from cadence.drivers.weight_decay import Rule, decay_rule
 
 PIECE = 1 << 22
@@ -50,7 +52,7 @@ class PaddleGauge(Gauge):
                     )
 
     def sizes(self) -> list[int]:
-        return [sum(int(x.size) for x in _parameters(g) if not x.stop_gradient) for g in self._groups()]
+        return [sum(_size(x) for x in _parameters(g) if not x.stop_gradient) for g in self._groups()]
 
     def watch(self, groups: Collection[int]) -> None:
         for watch, own in self._divided(groups):
@@ -89,6 +91,11 @@ class PaddleGauge(Gauge):
 
 def _parameters(group: Group) -> list[Any]:
     return parameters_of(group.optimizer) if group.options is None else list(group.options["params"])
+
+
+def _size(x: Any) -> int:
+    # Paddle's own `size` asks numpy, for ten times as long.
+    return prod(x.shape)
 
 
 def _settings(group: Group) -> dict[str, Any]:
@@ -218,14 +225,13 @@ class _Kept:
     def __init__(self, parameters: Sequence[Any]) -> None:
         self._pieces = list(_pieces([x for x in parameters if not x.stop_gradient]))
         self._before = [_joined(piece) for piece in self._pieces]
-        frozen = _pieces([x for x in parameters if x.stop_gradient])
-        self._frozen = [_norm(_joined(piece)) for piece in frozen]
+        self._frozen = [x.detach() for x in parameters if x.stop_gradient]
 
     def norms(self) -> tuple[Any, Any]:
         """Norm of the weights before, and of what was added to them since; scalars of float64."""
-        before = [*self._frozen, *map(_norm, self._before)]
-        added = [_norm(_joined(piece) - was) for piece, was in zip(self._pieces, self._before, strict=True)]
-        return _together(before), _together(added)
+        added = [_joined(piece) - was for piece, was in zip(self._pieces, self._before, strict=True)]
+        weights = norm_of([*self._frozen, *self._before])
+        return weights.astype("float64"), norm_of(added).astype("float64")
 
 
 def _pieces(parameters: Sequence[Any]) -> Iterator[list[Any]]:
@@ -237,24 +243,14 @@ def _pieces(parameters: Sequence[Any]) -> Iterator[list[Any]]:
         piece: list[Any] = []
         size = 0
         for x in listed:
-            if piece and size + int(x.size) > PIECE:
+            if piece and size + _size(x) > PIECE:
                 yield piece
                 piece, size = [], 0
             piece.append(x)
-            size += int(x.size)
+            size += _size(x)
         yield piece
 
 
 def _joined(piece: Sequence[Any]) -> Any:
     """A copy of the values of some tensors in one."""
     return paddle.concat([x.detach().reshape([-1]) for x in piece])
-
-
-def _norm(x: Any) -> Any:
-    """Norm of a tensor; in half precision it would overflow."""
-    return paddle.linalg.norm(x if x.dtype == paddle.float64 else x.astype("float32")).astype("float64")
-
-
-def _together(norms: Sequence[Any]) -> Any:
-    """The norm of several vectors as one."""
-    return paddle.linalg.norm(paddle.stack(list(norms))) if norms else paddle.zeros([], dtype="float64")

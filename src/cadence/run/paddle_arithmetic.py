@@ -10,9 +10,9 @@ from typing import Any, Literal, final
 import paddle
 from paddle.amp import GradScaler
 from paddle.device import get_device
-from paddle.nn.utils import clip_grad_norm_
 
 from cadence._errors import RecipeError
+from cadence.drivers.paddle_norm import norm_of
 from cadence.run.paddle_optimizers import Together
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -73,7 +73,7 @@ class Plain(Arithmetic):
         loss.backward()
 
     def clip(self, optimizer: Together, weights: Sequence[paddle.Tensor], norm: float) -> paddle.Tensor:
-        return clip_grad_norm_(weights, norm)
+        return clipped(weights, norm)
 
     def skip(self, optimizer: Together) -> None:
         pass
@@ -103,7 +103,7 @@ class Scaled(Arithmetic):
     def clip(self, optimizer: Together, weights: Sequence[paddle.Tensor], norm: float) -> paddle.Tensor:
         # Unscaled first: a limit on the norm of scaled gradients would mean something else at every scale.
         self._scaler.unscale_(optimizer)
-        return clip_grad_norm_(weights, norm)
+        return clipped(weights, norm)
 
     def skip(self, optimizer: Together) -> None:
         # The scaler sees it as well, skips, and lowers its scale.
@@ -122,6 +122,22 @@ class Scaled(Arithmetic):
 
 
 _NOTHING = nullcontext()
+
+
+def clipped(weights: Sequence[paddle.Tensor], norm: float) -> paddle.Tensor:
+    """Clip gradients to a global norm as `clip_grad_norm_` of both frameworks does; returns the norm before.
+
+    Args:
+        weights: whose gradients; those without one are passed over.
+        norm: above 0.
+    """
+    gradients: list[Any] = [p.grad_ for p in weights if p.grad_ is not None]
+    with paddle.no_grad():
+        before = norm_of(gradients)
+        factor = (norm / (before + 1e-6)).clip(max=1.0)
+        for gradient in gradients:
+            gradient.multiply_(factor.astype(gradient.dtype))
+    return before
 
 
 def arithmetic(precision: Precision) -> Arithmetic:

@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 import paddle
 from paddle.nn.clip import get_tensor_from_selected_rows, merge_selected_rows
 
+from cadence.drivers.paddle_norm import norm_of
+
 Guard: TypeAlias = Callable[[paddle.nn.Layer], tuple[str, ...]]
 """Names the parameters of a model whose gradients must not reach the weights."""
 
@@ -32,8 +34,7 @@ def overflowed(model: paddle.nn.Layer) -> tuple[str, ...]:
     gradients = {name: _values(p.grad) for name, p in model.named_parameters() if p.grad is not None}
     if not gradients:
         return ()
-    lengths = paddle.stack([paddle.linalg.norm(gradient) for gradient in gradients.values()])
-    if math.isfinite(float(paddle.linalg.norm(lengths))):
+    if math.isfinite(float(norm_of(list(gradients.values())))):
         return ()
     # Squares of finite numbers overflow too, so a length that is not finite is a reason to look, and no more.
     return tuple(name for name, gradient in gradients.items() if not bool(paddle.isfinite(gradient).all()))
