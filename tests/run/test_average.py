@@ -169,7 +169,7 @@ def test_a_skipped_update_enters_nothing(small: Keys, monkeypatch: pytest.Monkey
         {
             **small,
             "model": "small_tasks:Hiccup",
-            "nonfinite": "skip",
+            "divergence": {"nonfinite": "skip"},
             "total": 5,
             "average": {"decay": 1},
         }
