@@ -24,6 +24,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -142,6 +143,8 @@ def child(board: Board, folder: Path, sync: bool) -> int:
         watched(board)
         train(KEYS, out=folder)
         code = 0
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(code)
 
