@@ -164,6 +164,17 @@ def test_an_update_that_overflows_on_one_rank_is_skipped_on_all_and_the_schedule
     assert np.isfinite(record.updates["loss"][-1])
 
 
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_an_update_that_overflows_on_one_rank_takes_all_of_them_back(folder: Path, strategy: str) -> None:
+    ranks = told(folder, f"back {strategy}")
+    assert ranks[0]["rates"] == ranks[1]["rates"]
+    assert ranks[0]["weights"] == ranks[1]["weights"]
+    record = load_record(folder / f"back-{strategy}")
+    assert [event["kind"] for event in record.journal if event["kind"] in ("rollback", "skip")] == ["rollback"]
+    assert record.updates["t"].tolist() == list(range(10))
+    assert record.result["status"] == "finished"
+
+
 # ---- decisions -------------------------------------------------------------------------------------------------------
 
 
