@@ -61,7 +61,7 @@ def training(name: str, task_name: str, folder: Path, every: int | None) -> Case
     engine = find_engine("torch")(recipe, task, Alone()).__enter__()
     checkpoints = Checkpoints(folder, keep=1, best=None)
     parts = run._assemble(
-        recipe, task, course, engine, checkpoints, folder, None, fresh=True, tell=lambda progress: None
+        recipe, task, course, engine, checkpoints, folder, None, {}, fresh=True, tell=lambda progress: None
     )
     loop, feed = Loop(parts), groups(task.data, course, recipe.seed, 0)
     return case(name, lambda: loop._update(next(feed)))

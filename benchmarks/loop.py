@@ -109,7 +109,7 @@ def ours(recipe: Recipe, task: Task, folder: Path) -> Callable[[], float]:
     engine = find_engine(recipe.engine)(recipe, task, Alone()).__enter__()
     checkpoints = Checkpoints(folder, keep=1, best=None)
     parts = run._assemble(
-        recipe, task, course, engine, checkpoints, folder, None, fresh=True, tell=lambda progress: None
+        recipe, task, course, engine, checkpoints, folder, None, {}, fresh=True, tell=lambda progress: None
     )
     loop, feed = Loop(parts), groups(task.data, course, recipe.seed, 0)
 

@@ -23,12 +23,12 @@ def watched(keys: dict[str, Any], out: str, stop_at: int | None = None) -> None:
     told: dict[str, Any] = {"rates": [], "rows": [], "weights": []}
     update = PaddleEngine.update
 
-    def updating(engine: PaddleEngine, batches: Any) -> Any:
+    def updating(engine: PaddleEngine, batches: Any, ceiling: Any) -> Any:
         if len(told["rates"]) == stop_at:
             raise KeyboardInterrupt
         told["rates"].append(float(engine.optimizers[0].get_lr()))
         told["rows"].append(float(sum(b.inputs.sum() for b in batches if b.tokens)))
-        found = update(engine, batches)
+        found = update(engine, batches, ceiling)
         told["weights"] = [float(x) for p in engine._model.parameters() for x in p.numpy().flatten()]
         return found
 

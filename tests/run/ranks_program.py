@@ -63,12 +63,12 @@ class Watched:
     def watching(self, stop_at: int | None = None) -> Generator[None, None, None]:
         update, evaluate, save = TorchEngine.update, TorchEngine.evaluate, TorchEngine.save
 
-        def updating(engine: TorchEngine, batches: Any) -> Any:
+        def updating(engine: TorchEngine, batches: Any, ceiling: Any) -> Any:
             if len(self.rates) == stop_at:
                 raise KeyboardInterrupt
             self.rates.append(engine.optimizers[0].param_groups[0]["lr"])
             self.rows.append(float(sum(b.inputs.sum() for b in batches if b.tokens)))
-            told = update(engine, batches)
+            told = update(engine, batches, ceiling)
             self.norms.append(told.grad_norm)
             return told
 
@@ -77,10 +77,10 @@ class Watched:
             self.local.append(mine.sums["loss"] / max(mine.targets, 1))
             return mine
 
-        def saving(engine: TorchEngine, tensors: Any) -> Any:
+        def saving(engine: TorchEngine) -> Any:
             whole = gathered(dict(engine._model.named_parameters()), engine._how)
             self.weights.append([float(x) for p in whole.values() for x in p.detach().flatten()])
-            return save(engine, tensors)
+            return save(engine)
 
         with (
             mock.patch.object(TorchEngine, "update", updating),
@@ -129,7 +129,7 @@ def two(job: Callable[..., None]) -> None:
             "optimizer": {"name": "sgd", "lr": 0.05}, "schedule": "linear()", "parallel": strategy, "evaluate": 10,
         }  # fmt: skip
         job(f"fp16 {strategy}", watched({**hiccup, "precision": "fp16", "clip_norm": 1.0}, f"fp16-{strategy}"))
-        job(f"skip {strategy}", watched({**hiccup, "nonfinite": "skip"}, f"skip-{strategy}"))
+        job(f"skip {strategy}", watched({**hiccup, "divergence": {"nonfinite": "skip"}}, f"skip-{strategy}"))
         frozen = {"head": {"parameters": "head.*"}, "trunk": {"parameters": "body.*", "frozen": 6}}
         job(f"frozen {strategy}", watched({**ROWS, "groups": frozen, "parallel": strategy}, f"frozen-{strategy}"))
         bf16 = {**ROWS, "task_args": {"n": 50, "held_out": 3}, "precision": "bf16", "parallel": strategy}

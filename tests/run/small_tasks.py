@@ -14,6 +14,9 @@ import torch
 
 from cadence.tasks import ArrayData, Task
 
+FAR = 7
+"""The training row whose target may be far off."""
+
 
 def square(outputs: Any, targets: Any) -> Any:
     return ((outputs.squeeze(-1) - targets) ** 2).mean()
@@ -52,12 +55,15 @@ def rows(
     augment: bool = False,
     scale: float = 1.0,
     held_out: int = 256,
+    far: float | None = None,
 ) -> Task:
     """A straight line with noise."""
     rng = np.random.default_rng(7)
     x = rng.normal(size=(n + 40, 4)) * scale
     y = x @ np.array([1.0, -2.0, 0.5, 0.0]) + 0.1 * rng.normal(size=n + 40)
     kind = np.float64 if double else np.float32
+    if far is not None:
+        y[40 + FAR] = far
     x, y = x.astype(kind), y.astype(kind)
     data = ArrayData(
         x[40:], y[40:], val=(x[:20], y[:20]), tune=(x[20:40], y[20:40]), default_batch_size=8,
@@ -72,6 +78,11 @@ def rows(
 def alive() -> Task:
     """With everything that a resumed run must get right: random numbers, batch statistics, augmentation."""
     return rows(dropout=0.2, norm=True, augment=True)
+
+
+def poisoned(far: float = 1e4, lively: bool = False) -> Task:
+    """400 rows, one of which has a target that is far off: in batches of 8 an epoch is 50 updates, and one is hit."""
+    return rows(n=400, dropout=0.2 * lively, norm=lively, augment=lively, far=far)
 
 
 def from_folder(folder: str) -> Task:
@@ -123,6 +134,19 @@ class Hiccup(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.calls += 1
         return self.line(x) * (float("inf") if self.calls == 3 else 1.0)
+
+
+class Misjudged(torch.nn.Module):
+    """Gives no number in its second evaluation, and only there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = torch.nn.Linear(4, 1)
+        self.judged = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.judged += not self.training
+        return self.line(x) * (float("inf") if not self.training and self.judged == 2 else 1.0)
 
 
 def chance(outputs: Any, targets: Any) -> Any:

@@ -117,5 +117,5 @@ def test_tuning_without_images_for_it_is_refused_before_anything_is_trained(keys
 
 
 def test_a_batch_larger_than_the_folder_is_refused(keys: Keys) -> None:
-    with pytest.raises(RecipeError, match="batch_size is 28, and the task 'images' has 27 training examples"):
+    with pytest.raises(RecipeError, match="batch_size is 28, and there are 27 training examples"):
         train({**keys, "batch_size": 28})

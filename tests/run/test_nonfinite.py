@@ -36,7 +36,7 @@ def hiccup(small: Keys) -> Keys:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_an_update_that_overflows_is_skipped_and_the_schedule_waits(hiccup: Keys, precision: str) -> None:
-    record = train({**hiccup, "nonfinite": "skip", "precision": precision}, out="run")
+    record = train({**hiccup, "divergence": {"nonfinite": "skip"}, "precision": precision}, out="run")
     assert record.result["status"] == "finished"
     assert record.updates["t"].tolist() == list(range(10))
     expected = cd.place("linear()", total=10, base=0.05).values()
@@ -50,7 +50,7 @@ def test_an_update_that_overflows_is_skipped_and_the_schedule_waits(hiccup: Keys
 
 
 def test_with_loss_scaling_what_the_scaler_skips_is_told_as_well(hiccup: Keys) -> None:
-    record = train({**hiccup, "nonfinite": "skip", "precision": "fp16"}, out="run")
+    record = train({**hiccup, "divergence": {"nonfinite": "skip"}, "precision": "fp16"}, out="run")
     assert record.result["status"] == "finished"
     assert all(math.isfinite(loss) for loss in record.updates["loss"])
     # The third batch, and those before it that the first scale is too large for.
@@ -59,7 +59,7 @@ def test_with_loss_scaling_what_the_scaler_skips_is_told_as_well(hiccup: Keys) -
 
 
 def test_the_batch_is_left_out_as_if_it_had_not_been_there(hiccup: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
-    skipped = train({**hiccup, "nonfinite": "skip", "total": 9, "clip_norm": 0.5}, out="skipped")
+    skipped = train({**hiccup, "divergence": {"nonfinite": "skip"}, "total": 9, "clip_norm": 0.5}, out="skipped")
     # The same by hand: all batches but the third.
     import cadence.run.loop as loop
 
@@ -85,8 +85,8 @@ def test_without_the_key_it_reaches_the_weights_and_the_run_ends(hiccup: Keys) -
     assert record.result["updates"] == 3
 
 
-def test_with_error_the_run_ends_before_a_weight_is_changed(hiccup: Keys) -> None:
-    record = train({**hiccup, "nonfinite": "error", "checkpoint": {"every": 1}}, out="run")
+def test_with_stop_the_run_ends_before_a_weight_is_changed(hiccup: Keys) -> None:
+    record = train({**hiccup, "divergence": {"nonfinite": "stop"}, "checkpoint": {"every": 1}}, out="run")
     assert record.result["status"] == "diverged"
     assert record.result["updates"] == 2
     assert record.result["sentence"] == (
@@ -98,7 +98,7 @@ def test_with_error_the_run_ends_before_a_weight_is_changed(hiccup: Keys) -> Non
 
 
 def test_a_run_that_never_gets_a_finite_gradient_ends(small: Keys) -> None:
-    record = train({**small, "model": "small_tasks:Endless", "nonfinite": "skip"}, out="run")
+    record = train({**small, "model": "small_tasks:Endless", "divergence": {"nonfinite": "skip"}}, out="run")
     assert record.result["status"] == "diverged"
     assert record.result["updates"] == 0
     assert record.result["sentence"].startswith("Gradients were not finite in 100 updates in a row from update 0 on")
@@ -110,7 +110,7 @@ def test_a_resumed_run_tells_of_a_skipped_update_once(hiccup: Keys, monkeypatch:
         pass
 
     monkeypatch.setattr("cadence.run.loop.PROGRESS_SECONDS", 0.0)
-    keys = {**hiccup, "nonfinite": "skip", "checkpoint": {"every": 1, "keep": 20}}
+    keys = {**hiccup, "divergence": {"nonfinite": "skip"}, "checkpoint": {"every": 1, "keep": 20}}
 
     def end(progress: Any) -> None:
         if progress.t >= 4:
@@ -126,18 +126,20 @@ def test_a_resumed_run_tells_of_a_skipped_update_once(hiccup: Keys, monkeypatch:
 
 
 def test_micro_batches_are_one_gradient(hiccup: Keys) -> None:
-    record = train({**hiccup, "nonfinite": "skip", "accumulate": 2, "total": 5}, out="run")
+    record = train({**hiccup, "divergence": {"nonfinite": "skip"}, "accumulate": 2, "total": 5}, out="run")
     assert record.result["status"] == "finished"
     assert [e["t"] for e in events("run") if e["kind"] == "skip"] == [1]
 
 
-def test_with_loss_scaling_error_is_refused() -> None:
+def test_with_loss_scaling_stop_is_refused() -> None:
     keys = {"task": "digits", "optimizer": {"name": "sgd", "lr": 0.1}, "total": 5, "precision": "fp16"}
-    with pytest.raises(RecipeError, match="write nonfinite: skip, or leave it out"):
-        make_recipe({**keys, "nonfinite": "error"})
-    with pytest.raises(RecipeError, match="nonfinite is 'ignore'; it must be skip, error or null"):
-        make_recipe({**keys, "nonfinite": "ignore"})
-    assert make_recipe({**keys, "nonfinite": None}).content_hash == make_recipe(keys).content_hash
+    with pytest.raises(RecipeError, match=r"write divergence: \{nonfinite: skip\}, or leave it out"):
+        make_recipe({**keys, "divergence": {"nonfinite": "stop"}})
+    with pytest.raises(
+        RecipeError, match=r"divergence\.nonfinite is 'ignore'; it must be stop, skip, rollback or null"
+    ):
+        make_recipe({**keys, "divergence": {"nonfinite": "ignore"}})
+    assert make_recipe({**keys, "divergence": {"nonfinite": None}}).content_hash == make_recipe(keys).content_hash
 
 
 def test_large_numbers_whose_squares_overflow_are_finite() -> None:

@@ -200,13 +200,13 @@ def test_two_optimizers_frozen_groups_and_decay_by_depth(small: Keys) -> None:
 
 def test_an_update_that_overflows_is_skipped_and_the_schedule_waits(small: Keys) -> None:
     keys = {**small, "model": "small_paddle:Hiccup", "schedule": "linear()", "evaluate": 10, "total": 10}
-    record = train({**keys, "nonfinite": "skip", "clip_norm": 1.0}, out="run")
+    record = train({**keys, "divergence": {"nonfinite": "skip"}, "clip_norm": 1.0}, out="run")
     assert record.result["status"] == "finished"
     assert record.updates["lr"][:, 0].tolist() == cd.place("linear()", total=10, base=0.05).values().tolist()
     assert all(math.isfinite(loss) for loss in record.updates["loss"])
     (skip,) = [e for e in events("run") if e["kind"] == "skip"]
     assert (skip["t"], skip["updates"], skip["parameters"]) == (2, 1, ["line.weight", "line.bias"])
-    ended = train({**keys, "nonfinite": "error"}, out="error")
+    ended = train({**keys, "divergence": {"nonfinite": "stop"}}, out="error")
     assert (ended.result["status"], ended.result["updates"]) == ("diverged", 2)
     free = train(keys, out="free")
     assert (free.result["status"], free.result["updates"]) == ("diverged", 3)
@@ -262,8 +262,8 @@ def test_an_update_that_the_loss_scaler_skips_is_no_update(
 ) -> None:
     keys = {**small, "model": "small_paddle:Hiccup", "schedule": "linear()", "evaluate": 10, "total": 10}
     keys |= {"optimizer": {"name": "adamw", "lr": 0.05}, "clip_norm": 0.5, "checkpoint": {"every": 1, "keep": 20}}
-    scaled = train({**keys, "precision": "fp16", "nonfinite": nonfinite}, out="scaled")
-    plain = train({**keys, "nonfinite": "skip"}, out="plain")
+    scaled = train({**keys, "precision": "fp16", "divergence": {"nonfinite": nonfinite}}, out="scaled")
+    plain = train({**keys, "divergence": {"nonfinite": "skip"}}, out="plain")
     assert scaled.result["status"] == "finished"
     position = json.loads(Path("scaled/checkpoints/10.json").read_text())["state"]["loop"]["position"]
     assert position == 11

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +17,10 @@ from safetensors.torch import load_file
 
 import cadence as cd
 from cadence._errors import RecordError, StateError
+from cadence.recipe.load import load_recipe
 from cadence.record.names import CLOCKS
 from cadence.record.reader import Record
+from cadence.run.checkpoint import Checkpoints
 from cadence.run.loop import Progress
 from cadence.run.train import train
 
@@ -70,7 +67,10 @@ def same(a: Record, b: Record) -> None:
                 assert one[column].tobytes() == other[column].tobytes(), (table, column)
     for key in ("status", "updates", "final", "best", "sentence"):
         assert a.result[key] == b.result[key]  # type: ignore[index]
-    events = [[{k: v for k, v in e.items() if k != "made"} for e in r.journal if e["kind"] != "resume"] for r in (a, b)]
+    events = [
+        [{k: v for k, v in e.items() if k != "made"} for e in r.journal if e["kind"] not in ("resume", "force")]
+        for r in (a, b)
+    ]
     assert events[0] == events[1]
     weights = [load_file(r.folder / "checkpoints" / f"{r.result['updates']}.safetensors") for r in (a, b)]  # type: ignore[index]
     assert weights[0].keys() == weights[1].keys()
@@ -117,45 +117,6 @@ def test_a_resumed_run_in_mixed_precision_equals_an_undisturbed_one(
     with pytest.raises(Killed):
         train(keys, out="part", progress=ends_at(5))
     same(train(keys, out="part"), whole)
-
-
-def test_a_process_killed_at_random_moments_comes_to_the_same_end(lively: Keys) -> None:
-    keys = {**lively, "total": 150, "stop": None, "checkpoint": {"every": 2, "keep": 2, "best": "val_loss"}}
-    whole = train(keys, out="whole")
-    Path("keys.json").write_text(json.dumps(keys))
-    # It says when training begins, and with each of its checkpoints how far it is: so the moments lie in the training.
-    program = (
-        "import json, os; from cadence.run import train as t, checkpoint as c\n"
-        "os.fsync = lambda fd: None\n"
-        "save = c.Checkpoints.save\n"
-        "def told(self, n, *rest):\n    print(n, flush=True); save(self, n, *rest)\n"
-        "c.Checkpoints.save = told\n"
-        "t.train(json.load(open('keys.json')), out='killed')"
-    )
-    here = Path(__file__).parent
-    path = os.pathsep.join(
-        [str(here), str(Path(cd.__file__).parents[1]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    )
-    moments = random.Random(0)
-    reached = 0
-    for kill in range(3):
-        child = subprocess.Popen(
-            [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, text=True
-        )
-        assert child.stdout is not None
-        until = reached + moments.randint(4, 44)
-        for line in child.stdout:
-            reached = int(line)
-            if reached >= until:
-                break
-        # Anywhere within writing this checkpoint, and a little beyond.
-        with pytest.raises(subprocess.TimeoutExpired):
-            child.wait(moments.uniform(0, 0.006))
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        child.stdout.close()
-        assert not (Path("killed") / "result.json").exists(), kill
-    same(train(keys, out="killed"), whole)
 
 
 def partly(keys: Keys, t: int) -> Path:
@@ -271,11 +232,69 @@ def test_fresh_forgets_the_checkpoints_of_another_recipe(small: Keys) -> None:
 def test_a_folder_of_another_recipe_is_refused_with_what_differs(small: Keys) -> None:
     train(small, out="run")
     with pytest.raises(
-        RecordError, match="run holds a run with total '3 epochs', and this recipe has 9; choose another"
+        RecordError, match=r"run holds a run of another recipe \(total '3 epochs' there and 9 here\); choose another"
     ):
         train({**small, "total": 9}, out="run")
     with pytest.raises(RecordError, match="was judged on 'val', and this one is on 'tune'"):
         train(small, out="run", split="tune")
+
+
+def test_another_recipe_may_be_forced_upon_a_checkpoint_that_fits_it(lively: Keys) -> None:
+    partly(lively, 10)
+    shutil.copytree("run", "before")
+    schedule = "constant()"
+    other = {**lively, "schedule": schedule, "optimizer": {**lively["optimizer"], "lr": 0.001}, "total": 30}
+    with pytest.raises(RecordError, match=r"schedule .* there and 'constant\(\)' here, total 26 there and 30 here"):
+        train(other, out="run")
+    record = train(other, out="run", force=True)
+    assert record.updates["t"].tolist() == list(range(30))
+    # From there on the other recipe holds, as if it always had.
+    assert record.updates["lr"][9:, 0].tolist() == [0.001] * 21
+    before = cd.load_record("before").updates["loss"]
+    assert record.updates["loss"][:9].tolist() == before[:9].tolist()
+    (event,) = [e for e in record.journal if e["kind"] == "force"]
+    assert (event["t"], event["differs"]["total"]) == (9, [26, 30])
+    assert event["sentence"].startswith(
+        "From update 9 on with another recipe, because it was forced: optimizer.lr 0.02"
+    )
+    assert load_recipe(Path("run") / "recipe.yaml").total == 30
+    # It is the folder's recipe now.
+    assert train(other, out="run").status == "finished"
+    with pytest.raises(RecordError, match="has ended, and goes on with no other recipe"):
+        train(lively, out="run", force=True)
+
+
+def test_a_forced_recipe_that_is_interrupted_before_a_checkpoint_of_its_own_goes_on(lively: Keys) -> None:
+    other = {**lively, "schedule": "constant()", "total": 30, "checkpoint": {"every": 20}}
+    partly(lively, 10)
+    shutil.copytree("run", "again")
+    whole = train(other, out="again", force=True)
+    for method in ("amend", "save"):
+        with pytest.MonkeyPatch.context() as patch:
+
+            def ended(*args: Any) -> None:
+                raise Killed
+
+            patch.setattr(Checkpoints, method, ended)
+            with pytest.raises(Killed):
+                train(other, out="run", force=method == "amend")
+        assert load_recipe(Path("run") / "recipe.yaml").total == 30
+    same(train(other, out="run"), whole)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"optimizer": {"name": "sgd", "lr": 0.02}}, "optimizer.name 'adamw' there and 'sgd' here"),
+        ({"groups": {}}, "groups.no_decay.parameters"),
+        ({"model": "small_tasks:wide"}, "model None there and 'small_tasks:wide' here"),
+    ],
+)
+def test_what_does_not_fit_cannot_be_forced(lively: Keys, change: Keys, said: str) -> None:
+    partly(lively, 5)
+    with pytest.raises(RecordError, match="do not fit this recipe, whatever is forced: ") as caught:
+        train({**lively, **change}, out="run", force=True)
+    assert said in str(caught.value)
 
 
 def test_names_notes_and_tags_may_change_without_another_run(small: Keys) -> None:

@@ -19,17 +19,18 @@ from cadence._errors import StateError
 from cadence.run.nested import put_together, take_apart
 from cadence.run.torch_state import (
     Parts,
+    Shelf,
+    file_of_tensors,
     random_state,
     read_tensors,
     set_random_state,
-    write_tensors,
 )
 
 
 def there_and_back(state: Any, folder: Path) -> Any:
-    parts = Parts()
+    parts = Parts(Shelf())
     rest = json.loads(json.dumps(take_apart(state, "", parts)))
-    write_tensors(folder / "x.safetensors", parts.tensors)
+    (folder / "x.safetensors").write_bytes(b"".join(file_of_tensors(parts.tensors)))
     return put_together(rest, read_tensors(folder / "x.safetensors"))
 
 
@@ -58,7 +59,7 @@ def test_memory_that_is_shared_is_saved_once_and_views_of_it_too(tmp_path: Path)
     state = {"a": whole, "b": whole, "view": whole[2:5], "turned": whole.reshape(2, 5).T}
     back = there_and_back(state, tmp_path)
     assert all(torch.equal(back[name], state[name]) for name in state)
-    parts = Parts()
+    parts = Parts(Shelf())
     take_apart(state, "", parts)
     assert sorted(parts.tensors) == ["a", "turned", "view"]
 
@@ -74,7 +75,7 @@ def test_memory_that_is_shared_is_saved_once_and_views_of_it_too(tmp_path: Path)
 )
 def test_what_cannot_be_saved_is_named(state: Any, said: str) -> None:
     with pytest.raises(StateError) as caught:
-        take_apart(state, "", Parts())
+        take_apart(state, "", Parts(Shelf()))
     assert str(caught.value).startswith(said)
 
 

@@ -301,20 +301,23 @@ def test_it_may_change_again_and_be_killed_in_between(begun: Keys) -> None:
 def test_another_accumulation_or_drop_last_is_another_size_and_anything_else_another_run(begun: Keys) -> None:
     from cadence.run.train import train
 
-    with pytest.raises(RecordError, match="run holds a run with seed 0, and this recipe has 1"):
+    with pytest.raises(RecordError, match=r"run holds a run of another recipe \(seed 0 there and 1 here\)"):
         train({**begun, "batch_size": 16, "seed": 1}, out="run")
     record = train({**begun, "accumulate": 2, "drop_last": True}, out="run")
     assert record.result["updates"] == 14 + 4 * 3  # type: ignore[index]
-    with pytest.raises(RecordError, match="run holds a run with accumulate 2, and this recipe has 1"):
+    with pytest.raises(
+        RecordError, match=r"run holds a run of another recipe \(accumulate 2 there and 1 here, drop_last True"
+    ):
         train(begun, out="run")
 
 
 def test_distances_in_updates_are_counted_in_updates(begun: Keys) -> None:
     from cadence.run.train import train
 
-    Path("run/recipe.yaml").write_text(Path("run/recipe.yaml").read_text().replace("evaluate: 1 epoch", "evaluate: 5"))
-    record = train({**begun, "evaluate": 5, "batch_size": 16}, out="run")
-    assert record.evaluations["t"].tolist() == [7, 14, 15, 20, 25, 30]
+    with pytest.raises(Killed):
+        train({**begun, "evaluate": 5}, out="often", progress=ends_at(15))
+    record = train({**begun, "evaluate": 5, "batch_size": 16}, out="often")
+    assert record.evaluations["t"].tolist() == [5, 10, 15, 20, 25, 30]
 
 
 def test_a_checkpoint_of_the_resized_run_remembers_its_length(begun: Keys) -> None:
@@ -339,5 +342,5 @@ def test_a_recipe_whose_rate_is_stated_for_a_batch_does_not_go_on_with_another(
     keys = {**small, "optimizer": scaled, "checkpoint": {"every": 1}}
     with pytest.raises(Killed):
         train(keys, out="run", progress=ends_at(5))
-    with pytest.raises(RecordError, match="run holds a run with batch_size None, and this recipe has 16"):
+    with pytest.raises(RecordError, match=r"run holds a run of another recipe \(batch_size None there and 16 here\)"):
         train({**keys, "batch_size": 16}, out="run")

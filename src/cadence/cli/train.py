@@ -37,6 +37,9 @@ def train(
         int | None, typer.Option(help="Length of the run, instead of the recipe's.", show_default=False)
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Remove what is in the folder, and train anew.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Go on from the checkpoints of another recipe, where they fit this one.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be trained, parameter groups included, and stop.")
     ] = False,
@@ -72,7 +75,9 @@ def train(
                 if outline.divided:
                     tell_table(*_groups(outline, lang.value))
 
-            record = run.train(recipe, out=out, seed=seed, updates=updates, fresh=fresh, before=before, progress=tell)
+            record = run.train(
+                recipe, out=out, seed=seed, updates=updates, fresh=fresh, force=force, before=before, progress=tell
+            )
     except KeyboardInterrupt:
         raise Interrupted(say(lang.value, "train_interrupted", t=t)) from None
     except RanksError as fault:

@@ -13,6 +13,8 @@ An entry is plain JSON data with `t`, the first update it governs. Those that mo
   takes until update `total`, which is as much data; `steps_per_epoch`, `batch_size` and `tokens_per_step` hold from
   then on.
 - ``rewarm``: from `t` on, over `updates`, all values are multiplied by a line from `start` to 1.
+- ``rollback``: from `t` on all values are multiplied by `factor`, and, over `updates` or up to the next rollback, by a
+  line from `start` to 1.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ Entry: TypeAlias = Mapping[str, Any]
 Plain: TypeAlias = Callable[[Any], Any]
 """Update numbers (int64 array, rising) -> values before the edit."""
 
-MOVING = ("set", "change", "stretch", "resize", "hold", "rewarm")
+MOVING = ("set", "change", "stretch", "resize", "hold", "rewarm", "rollback")
 
 SLOWING = ("stretch", "resize")
 """Entries that change how many updates the rest of the curve takes."""
@@ -133,6 +135,21 @@ def _rewarm(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, grou
     return values
 
 
+def _rollback(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, group: int) -> Plain:
+    del group
+    if value not in entry["values"]:
+        return plain
+    begin, n, start, factor = int(entry["t"]), int(entry["updates"]), float(entry["start"]), float(entry["factor"])
+    # Two warmups at once would be lower than either.
+    end = next((int(e["t"]) for e in later if e["kind"] == "rollback"), begin + n)
+
+    def values(t: Any) -> Any:
+        line = start + (1.0 - start) * (np.clip(t - begin, 0, n) / max(n, 1))
+        return np.where(t < begin, 1.0, factor * np.where(t < min(end, begin + n), line, 1.0)) * plain(t)
+
+    return values
+
+
 def _stretch(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, group: int) -> Plain:
     del later, value, group
     # Between two updates of the old clock lies a time like any other: the formulas take it as it is.
@@ -152,6 +169,7 @@ _EDITS: Mapping[str, Callable[[Plain, Entry, Sequence[Entry], str, int], Plain]]
     "resize": _stretch,
     "hold": _hold,
     "rewarm": _rewarm,
+    "rollback": _rollback,
 }
 
 

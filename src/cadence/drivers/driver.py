@@ -461,22 +461,28 @@ class Driver:
         Raises:
             StateError: no such state, or one of another schedule or length where `change` does not say what is wanted.
         """
-        self._control, self.t = restored(state, self._control, change=change)
-        # An end that was reached before the last change of schedule or length is not the end of this one.
-        ended = {e["kind"] for e in since_change(self.journal)}
-        self._stopped, self._past_end = "stop" in ended, "past_end" in ended
-        self._clock.done = self.t
-        self._idle, self._columns = 0, {}
-        self._remember()
-        self._freezing, self._untold = self._lasting(), None
+        self._take_over(state, change)
         if self._record is not None:
             self._record.event({"t": self.t, "kind": "resume", "sentence": f"Resumed at update {self.t}."})
             if change is not None:
                 self._record.event(dict(self.journal[-1]))
         self._refresh()
         self._describe()
-        if self._effective is not None:
-            self._effective.expect(self.t)
+
+    def roll_back(self, state: Mapping[str, Any], entry: Entry) -> None:
+        """Go back to a state of this very run, and on from there at a lower rate; writes the values at once.
+
+        Args:
+            state: from `state_dict`.
+            entry: what the journal says of it: ``factor``, ``updates``, ``start``, ``sentence``, and whatever else.
+
+        Raises:
+            StateError: see `load_state_dict`.
+        """
+        self._take_over(state, None)
+        values = ["lr"] if "lr" in self.curve.plan.values() else self.curve.plan.values()[:1]
+        self._note({"t": self.t, "kind": "rollback", "values": values, **entry})
+        self._refresh()
 
     def close(self, result: Mapping[str, Any] | None = None) -> None:
         """Finish the record: write what is buffered, and `result.json`."""
@@ -485,6 +491,18 @@ class Driver:
             self._record.close({**status, **(result or {})})
 
     # ---- inside --------------------------------------------------------------------------------------------------
+
+    def _take_over(self, state: Mapping[str, Any], change: str | None) -> None:
+        self._control, self.t = restored(state, self._control, change=change)
+        # An end that was reached before the last change of schedule or length is not the end of this one.
+        ended = {e["kind"] for e in since_change(self.journal)}
+        self._stopped, self._past_end = "stop" in ended, "past_end" in ended
+        self._clock.done = self.t
+        self._idle, self._columns = 0, {}
+        self._remember()
+        self._freezing, self._untold = self._lasting(), None
+        if self._effective is not None:
+            self._effective.expect(self.t)
 
     def _remember(self) -> None:
         for g, value in self.curve.pairs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -16,6 +16,9 @@ from cadence.spec.groups import wanted
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 OPEN = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
 """For keys that pass on arguments of somebody else's functions."""
+
+Action: TypeAlias = Literal["stop", "skip", "rollback"]
+"""What is done about an update that diverges."""
 
 
 class ScaleRecipe(BaseModel):
@@ -176,6 +179,59 @@ class CheckpointRecipe(BaseModel):
         Field(description="metric whose best checkpoint is kept as well, e.g. val_loss"),
         Wanted("the name of a metric, or null", "val_loss"),
     ] = None
+
+
+class DivergenceRecipe(BaseModel):
+    """What becomes of an update that diverges."""
+
+    model_config = STRICT
+
+    nonfinite: Annotated[
+        Action | None,
+        Field(description="loss or gradient not finite: stop, skip, rollback; null: gradients are not looked at"),
+        Wanted("stop, skip, rollback or null", "skip"),
+    ] = None
+    spike: Annotated[
+        Action | None,
+        Field(description="loss far above the last ones: stop, skip, rollback; null: it is not looked at"),
+        Wanted("stop, skip, rollback or null", "rollback"),
+    ] = None
+    window: Annotated[
+        int,
+        Field(description="how many of the last losses tell what is usual", ge=10, le=10_000),
+        Wanted("a whole number from 10 to 10000", "100"),
+    ] = 100
+    threshold: Annotated[
+        float,
+        Field(description="how many times 1.4826 MAD above their median a spike begins", gt=0),
+        Wanted("a number above 0", "10"),
+    ] = 10.0
+    floor: Annotated[
+        float,
+        Field(description="share of the median that a spike must lie above it in any case", ge=0),
+        Wanted("a number of at least 0", "0.1"),
+    ] = 0.1
+    factor: Annotated[
+        float,
+        Field(description="of the learning rate after a rollback", gt=0, le=1),
+        Wanted("a number above 0 and at most 1", "0.5"),
+    ] = 0.5
+    rewarm: Annotated[
+        int | str | None,
+        Field(description="warmup after a rollback; null: none"),
+        AfterValidator(lambda x: x if x is None else checks.length(x)),
+        Wanted("a number of updates, a length such as '1%', or null", "100"),
+    ] = 100
+    rollbacks: Annotated[
+        int,
+        Field(description="how many a run may make before it stops", ge=1, le=1000),
+        Wanted("a whole number from 1 to 1000", "3"),
+    ] = 3
+
+    @property
+    def goes_back(self) -> bool:
+        """Whether a rollback may come."""
+        return "rollback" in (self.nonfinite, self.spike)
 
 
 class TuneRecipe(BaseModel):

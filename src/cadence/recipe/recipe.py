@@ -18,6 +18,7 @@ from cadence.recipe.parts import (
     STRICT,
     AverageRecipe,
     CheckpointRecipe,
+    DivergenceRecipe,
     GroupRecipe,
     OptimizerRecipe,
     TuneRecipe,
@@ -159,14 +160,14 @@ class Recipe(BaseModel):
         Field(description="arithmetic of forward and backward: fp32, bf16, fp16"),
         Wanted("fp32, bf16 or fp16", "bf16"),
     ] = "fp32"
-    nonfinite: Annotated[
-        Literal["skip", "error"] | None,
+    divergence: Annotated[
+        DivergenceRecipe,
         Field(
-            description="what becomes of an update with a gradient that is not finite: skip: it is skipped, and the "
-            "schedule waits; error: the run ends before a weight is changed; null: it is done"
+            description="what becomes of an update whose loss or gradient is not finite, or whose loss is far above "
+            "the last ones: stop, skip, rollback"
         ),
-        Wanted("skip, error or null", "skip"),
-    ] = None
+        Wanted("a mapping with nonfinite, spike, ...", "{nonfinite: skip, spike: rollback}"),
+    ] = DivergenceRecipe()
     label_smoothing: Annotated[
         float,
         Field(description="share of the target that is spread over all classes, in training only", ge=0, lt=1),
@@ -254,10 +255,10 @@ class Recipe(BaseModel):
         for name in self.optimizers:
             if not name.strip():
                 raise RecipeError("one of the optimizers has an empty name; call it by a word")
-        if self.nonfinite == "error" and self.precision == "fp16":
+        if self.divergence.nonfinite in ("stop", "rollback") and self.precision == "fp16":
             raise RecipeError(
                 "precision fp16 overflows now and then as a matter of course, and its loss scaler skips such updates; "
-                "write nonfinite: skip, or leave it out"
+                "write divergence: {nonfinite: skip}, or leave it out"
             )
         if not self.name.strip():
             raise RecipeError("name is empty; write a name, or leave the key out")

@@ -36,6 +36,4 @@ _Dumper.add_representer(
 
 def to_yaml(keys: dict[str, Any]) -> str:
     """YAML in the order of the keys; lists and mappings of plain values on one line."""
-    return yaml.dump(
-        _Top(keys), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None
-    )
+    return yaml.dump(_Top(keys), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=92, default_flow_style=None)

@@ -43,6 +43,11 @@ def trouble(error: OSError, path: Path, doing: str) -> RecordError:
     if error.errno in _NOT_ALLOWED:
         where = "choose a folder that you may write to" if doing == "written" else "ask its owner for the right to read"
         return RecordError(f"{path} may not be {doing} {said}; {where}")
+    if error.errno == errno.ENOENT and doing == "written":
+        return RecordError(
+            f"{path} cannot be written, because its folder is not there; if it was moved, or its disk taken away, put "
+            f"it back and continue"
+        )
     if error.errno == errno.ENOENT:
         return RecordError(f"{path} does not exist; check the spelling of the path")
     if error.errno in {errno.ENOTDIR, errno.EEXIST}:

@@ -22,6 +22,7 @@ from cadence.record.names import (
     LOGGERS,
     RECIPE,
     RESULT,
+    ROLLBACKS,
     RUN,
     UPDATES,
 )
@@ -115,7 +116,7 @@ def _clear(folder: Path) -> None:
     """Remove a record. The result first: if this is interrupted, what is left is no finished run."""
     try:
         (folder / RESULT).unlink(missing_ok=True)
-        for name in (CHECKPOINTS, *LOGGERS):
+        for name in (CHECKPOINTS, ROLLBACKS, *LOGGERS):
             if (folder / name).exists():
                 shutil.rmtree(folder / name)
         for name in (JOURNAL, EVALUATIONS, UPDATES, ENVIRONMENT, RECIPE, RUN):

@@ -135,6 +135,20 @@ class Lines:
                 raise trouble(error, self.path, "written") from error
         return row
 
+    def tail(self, before: Callable[[Row], bool]) -> bytes:
+        """What `cut` would remove: all behind the last line of which `before` is true.
+
+        Raises:
+            RecordError: the file cannot be read.
+        """
+        try:
+            with open(self.path, "rb") as file:
+                end = _last(file, before)[0]
+                file.seek(end)
+                return file.read()
+        except OSError as error:
+            raise trouble(error, self.path, "read") from error
+
     def drop(self, why: str) -> None:
         """Close this process's handle and forget what waits; a second call does nothing.
 

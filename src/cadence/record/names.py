@@ -12,6 +12,7 @@ EVALUATIONS = "evaluations.jsonl"
 JOURNAL = "journal.jsonl"
 RESULT = "result.json"
 CHECKPOINTS = "checkpoints"
+ROLLBACKS = "rollbacks"
 
 LOGGERS = ("tensorboard", "visualdl", "mlflow")
 """Programs whose format a record is also written in, each in a folder of its name. Each has a file

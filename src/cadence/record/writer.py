@@ -12,11 +12,11 @@ from typing import Any, Self, final
 
 from cadence._errors import RecordError
 from cadence.record.environment import environment as this_environment
-from cadence.record.files import read_json, sync_folder, trouble, write_atomically, write_json
+from cadence.record.files import make_folder, read_json, sync_folder, trouble, write_atomically, write_json
 from cadence.record.held import HeldFolder
 from cadence.record.lines import Row
 from cadence.record.loggers.followers import Followers
-from cadence.record.names import ENVIRONMENT, RECIPE, RESULT, RUN, RUN_KEYS, STATUSES, VERSION
+from cadence.record.names import ENVIRONMENT, RECIPE, RESULT, ROLLBACKS, RUN, RUN_KEYS, STATUSES, VERSION
 from cadence.record.spelling import RowSpeller, spell
 
 
@@ -196,7 +196,7 @@ class RunWriter:
         if self._followers is not None:
             self._followers.flush()
 
-    def truncate(self, t: int) -> None:
+    def truncate(self, t: int, *, rollbacks: int | None = None) -> None:
         """Take back all that came after the first `t` updates, so that the run can go on from there.
 
         Removed are updates from number `t` on, evaluations and events made after more than `t` updates, and a result.
@@ -204,6 +204,7 @@ class RunWriter:
 
         Args:
             t: number of updates done, at least 0.
+            rollbacks: entries about rollbacks of a higher number go as well; None: none does for that reason.
 
         Raises:
             RecordError: `t` is no such number, or a file cannot be changed.
@@ -211,17 +212,29 @@ class RunWriter:
         self._alive()
         if type(t) is not int or t < 0:
             raise RecordError(f"a record cannot be cut back to {t!r:.60} updates; write how many stay, e.g. 0")
-        # A line of the journal that others wrote may not say when it was made.
-        self._held.journal.cut(lambda row: _number(row, "made", row.get("t")) <= t)
-        last = self._held.evaluations.cut(lambda row: _number(row, "t") <= t)
-        self._evaluated = 0 if last is None else last["t"]
-        self._held.updates.cut(lambda row: _number(row, "t") < t)
-        self._t = t
-        if self._followers is not None:
-            self._followers.take_back()
+        self._cut(t, rollbacks)
         if self._started:
             self._write_environment()
         self._remove_result()
+
+    def roll_back(self, t: int, number: int) -> None:
+        """Take back all that came after the first `t` updates of a run that goes on, and put it aside.
+
+        Args:
+            t: number of updates done, at least 0.
+            number: of the rollback, counted from 1: what is cut off goes into the folder ``rollbacks/<number>``.
+
+        Raises:
+            RecordError: a file cannot be written or changed; then the record is as it was.
+        """
+        self._alive()
+        self._held.flush()
+        aside = self.folder / ROLLBACKS / str(number)
+        make_folder(aside)
+        for lines, key in ((self._held.updates, "t"), (self._held.evaluations, "t"), (self._held.journal, "made")):
+            least = t if lines is self._held.updates else t + 1
+            write_atomically(aside / lines.path.name, lines.tail(lambda row, key=key, n=least: _number(row, key) < n))
+        self._cut(t, number - 1)
 
     def close(self, result: Mapping[str, Any] | None = None) -> None:
         """Write all rows and the result, and let go of the folder; a second call does nothing.
@@ -258,6 +271,17 @@ class RunWriter:
 
     def __repr__(self) -> str:
         return f"<RunWriter {self.folder}: {self._t} updates{'' if self._end.alive else ', closed'}>"
+
+    def _cut(self, t: int, rollbacks: int | None) -> None:
+        most = float("inf") if rollbacks is None else rollbacks
+        # A line of the journal that others wrote may not say when it was made.
+        self._held.journal.cut(lambda row: _number(row, "made", row.get("t")) <= t and _rollback(row) <= most)
+        last = self._held.evaluations.cut(lambda row: _number(row, "t") <= t)
+        self._evaluated = 0 if last is None else last["t"]
+        self._held.updates.cut(lambda row: _number(row, "t") < t)
+        self._t = t
+        if self._followers is not None:
+            self._followers.take_back()
 
     def _follow(self, followers: Followers) -> Followers:
         """The loggers, opened where the record stands."""
@@ -320,6 +344,11 @@ def _finish(held: HeldFolder, followers: Followers | None) -> None:
 def _any(row: Row) -> bool:
     del row
     return True
+
+
+def _rollback(row: Row) -> float:
+    """Number of the rollback that a line of the journal tells of; 0 where it tells of something else."""
+    return _number(row, "number") if row.get("kind") == "rollback" else 0
 
 
 def _number(row: Row, key: str, default: Any = None) -> float:

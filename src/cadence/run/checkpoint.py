@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
 from cadence._errors import RecordError, StateError
-from cadence.record.files import make_folder, read_json, trouble, write_json
+from cadence.record.files import read_json, replacing, trouble, write_json
 from cadence.record.names import CHECKPOINTS
+from cadence.run.background import Background
 from cadence.run.engine import Engine
 
 VERSION = 1
@@ -35,35 +36,65 @@ class Checkpoints:
         self._folder = folder / CHECKPOINTS
         self._keep = keep
         self._best = best
+        self._background = Background()
 
     def save(self, t: int, engine: Engine, state: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
-        """Write a checkpoint, then remove those that need not be kept.
+        """Take a checkpoint, and write it while the training goes on; then remove those that need not be kept.
+
+        It waits only for the checkpoint before, where that is still being written.
 
         Args:
             t: updates done.
             engine: gives weights, optimizer, random numbers.
-            state: everything else, as plain data.
+            state: everything else, as plain data that nobody changes.
             metrics: of the evaluation at `t`; empty where there was none.
 
         Raises:
-            RecordError: the disk will not take it; those before are untouched.
+            RecordError: the disk would not take the checkpoint before; those before that are untouched.
             StateError: see `Engine.save`.
         """
-        make_folder(self._folder)
-        tensors = self._path(t, "safetensors")
+        # The copy of the engine's state stands in memory that the checkpoint before may still be written from.
+        self.wait()
+        _make(self._folder)
+        saved = engine.save()
         content = {
             "version": VERSION,
             "t": t,
             "metrics": dict(metrics),
             "state": dict(state),
-            "engine": engine.save(tensors),
-            "tensors": {"name": tensors.name, "sha256": _file_sum(tensors)},
+            "engine": saved.rest,
         }
-        write_json(self._path(t, "json"), {**content, "sha256": _sum(content)})
-        self._remove_old()
+        self._background.start(lambda: self._write(t, content, saved.file))
+
+    def amend(self, t: int, content: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+        """Write another state to the arrays of a checkpoint, in one step.
+
+        Args:
+            t: of the checkpoint.
+            content: of it.
+            state: instead of what it holds.
+
+        Raises:
+            RecordError: the disk will not take it; the checkpoint is as it was.
+        """
+        self.wait()
+        self._write_json(t, {**content, "state": dict(state)})
+
+    def wait(self) -> None:
+        """Wait until what was saved is on the disk.
+
+        Raises:
+            RecordError: the disk will not take it; the checkpoints before are untouched.
+        """
+        self._background.wait()
+
+    def end(self) -> None:
+        """Wait likewise, where another error is on its way already."""
+        self._background.end()
 
     def newest(self) -> tuple[int, dict[str, Any]] | None:
         """The newest checkpoint that is whole: its t and content. None where there is none."""
+        self.wait()
         for t in reversed(self.numbers()):
             content = self._read(t)
             if content is not None:
@@ -96,6 +127,15 @@ class Checkpoints:
             raise trouble(fault, self._folder, "written") from fault
 
     # ---- inside --------------------------------------------------------------------------------------------------
+
+    def _write(self, t: int, content: Mapping[str, Any], file: Sequence[bytes | memoryview]) -> None:
+        tensors = self._path(t, "safetensors")
+        total = _write_pieces(tensors, file)
+        self._write_json(t, {**content, "tensors": {"name": tensors.name, "sha256": total}})
+        self._remove_old()
+
+    def _write_json(self, t: int, content: Mapping[str, Any]) -> None:
+        write_json(self._path(t, "json"), {**content, "sha256": _sum(content)})
 
     def _path(self, t: int, suffix: str) -> Path:
         return self._folder / f"{t}.{suffix}"
@@ -138,6 +178,34 @@ class Checkpoints:
                     scores[t] = value
         # Of equals the first, as a rule that watches for an improvement sees it.
         return [min(scores, key=lambda t: (scores[t] if better == "min" else -scores[t], t))] if scores else []
+
+
+def _make(folder: Path) -> None:
+    """The folder of the checkpoints, in that of the run, which must be there: its record is being written."""
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as fault:
+        raise trouble(fault, folder, "written") from fault
+
+
+def _write_pieces(path: Path, pieces: Sequence[bytes | memoryview]) -> str:
+    """Write a file atomically; returns its checksum, which is computed meanwhile."""
+    total = hashlib.sha256()
+
+    def add_up() -> None:
+        for piece in pieces:
+            total.update(piece)
+
+    # Both leave the interpreter to others while they are at work.
+    adding = Background()
+    adding.start(add_up)
+    try:
+        with replacing(path) as file:
+            for piece in pieces:
+                file.write(piece)
+    finally:
+        adding.wait()
+    return total.hexdigest()
 
 
 def _sum(content: Mapping[str, Any]) -> str:

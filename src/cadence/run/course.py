@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from cadence._errors import HorizonError, RecipeError, neighbours
 from cadence.curve.horizon import UNITS, Horizon, as_much_data, epochs_done, horizon, round_half_up, units_of
+from cadence.recipe.parts import DivergenceRecipe
 from cadence.recipe.recipe import Recipe
 from cadence.run.averaging import Averaging, averaging
 from cadence.run.scaling import Scalings, climbing, scalings
@@ -32,7 +33,8 @@ class Course:
         checkpoint: updates between checkpoints; None: one with every evaluation.
         split: the held-out part that judges.
         plan: what governs the optimizer's values, the rule that ends the run included.
-        overflow_ends: whether a gradient that is not finite ends the run.
+        divergence: what becomes of an update that diverges.
+        rewarm: updates of the warmup after a rollback.
         averaging: of the weights; None: there is none.
         best: metric whose best checkpoint is kept, and whether ``"min"`` or ``"max"`` of it is best; None: none is.
         scalings: of base rates that are stated for another batch.
@@ -51,7 +53,8 @@ class Course:
     checkpoint: Fraction | None
     split: Split
     plan: Plan
-    overflow_ends: bool
+    divergence: DivergenceRecipe
+    rewarm: int
     averaging: Averaging | None
     best: tuple[str, str] | None
     scalings: Scalings
@@ -106,7 +109,8 @@ def settle(recipe: Recipe, task: Task, split: Split, world: int = 1) -> Course:
         checkpoint=None if every is None else _distance(every, run),
         split=split,
         plan=plan,
-        overflow_ends=recipe.nonfinite == "error",
+        divergence=recipe.divergence,
+        rewarm=_rewarm(recipe.divergence.rewarm, run),
         averaging=averaging(recipe, run),
         best=_best(recipe, task),
         scalings=found,
@@ -238,6 +242,10 @@ def marks(every: Fraction, after: int, origin: Fraction = Fraction(0)) -> Iterat
 def _distance(length: int | str, run: Horizon) -> Fraction:
     # A length above zero is at least one update.
     return max(run.updates(span(length)), Fraction(1))
+
+
+def _rewarm(length: int | str | None, run: Horizon) -> int:
+    return 0 if length is None else round_half_up(_distance(length, run))
 
 
 def rules_of(plan: Plan) -> Iterator[Rule]:

@@ -29,13 +29,28 @@ class Update(NamedTuple):
         examples: rows.
         grad_norm: global norm of the gradients before clipping; None where nothing is clipped.
         overflowed: names of the parameters whose gradient was not finite, where the recipe says what becomes of such an
-            update: then no weight was changed.
+            update.
+        left_out: whether no weight was changed, because of `overflowed` or because of the loss. (What a loss scaler
+            leaves out by itself is not said here.)
     """
 
     loss: float
     examples: int
     grad_norm: float | None
     overflowed: tuple[str, ...] = ()
+    left_out: bool = False
+
+
+class Saved(NamedTuple):
+    """The state of an engine at one moment; what the engine does later changes nothing in it.
+
+    Attributes:
+        file: content of a safetensors file in pieces, one behind the other. They hold until `save` is called again.
+        rest: what is no array, as plain JSON data.
+    """
+
+    file: Sequence[bytes | memoryview]
+    rest: dict[str, Any]
 
 
 class Judged(NamedTuple):
@@ -74,12 +89,18 @@ class Engine(abc.ABC):
         """Where it computes, in plain data, for the record: ``{"type": "cpu", "threads": 1}``."""
 
     @abc.abstractmethod
-    def update(self, batches: Sequence[Batch]) -> Update:
+    def update(self, batches: Sequence[Batch], ceiling: float | None) -> Update:
         """One update from one or more micro-batches, those of all processes together.
 
         The gradient is that of the mean over all their targets, so that micro-batches of different size count as
         they should. What it returns is the same in every process. Nothing is raised where the loss is not finite: that
         is the loop's matter.
+
+        Args:
+            batches: of the update, this process's part of them.
+            ceiling: largest loss with which weights are changed (infinity: every finite one); None: the loss is not
+                looked at. Processes that train together go by the same loss, so that all of them leave an update out,
+                or none.
         """
 
     @abc.abstractmethod
@@ -87,23 +108,20 @@ class Engine(abc.ABC):
         """Judge the model on this process's share of some data. Leaves random numbers as they were."""
 
     @abc.abstractmethod
-    def save(self, tensors: Path | None) -> dict[str, Any]:
-        """Save weights, optimizer, loss scaler and random numbers. Collective.
-
-        Args:
-            tensors: file to write the arrays to, atomically. None: another process writes, and this one gives its part.
-
-        Returns:
-            The rest, as plain JSON data.
+    def save(self) -> Saved:
+        """Weights, optimizer, loss scaler and random numbers as they are now. Collective; rank 0's is the whole.
 
         Raises:
             StateError: something cannot be saved as arrays and plain data.
-            RecordError: the file cannot be written.
         """
 
     @abc.abstractmethod
     def load(self, tensors: Path, rest: dict[str, Any]) -> None:
-        """Go on from what `save` wrote, to the bit on a CPU.
+        """Go on from what `save` gave, to the bit on a CPU.
+
+        Args:
+            tensors: the file.
+            rest: what is no array.
 
         Raises:
             StateError: it belongs to another model or optimizer.

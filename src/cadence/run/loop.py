@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 from cadence._errors import StateError
 from cadence.curve.horizon import Horizon
 from cadence.drivers.driver import Driver
-from cadence.run.checkpoint import Checkpoints
 from cadence.run.course import Course, marks
 from cadence.run.engine import Engine, Update
 from cadence.run.feed import groups
+from cadence.run.policy import Fault, Policy, skips
 from cadence.run.ranks import Ranks, judged, share
 from cadence.run.recording import NoRecording, Recording
+from cadence.run.rollback import go_back
+from cadence.run.shared import SharedCheckpoints
 from cadence.run.timing import Stopwatch
 from cadence.run.units import moved
 from cadence.tasks import Batch, Data
@@ -25,7 +27,7 @@ PROGRESS_SECONDS = 0.1
 """Progress is told no more often than this; evaluations always are."""
 
 MOST_SKIPPED = 100
-"""Updates in a row that may be skipped. Each halves the scale of a loss scaler: after so many it stands at nothing."""
+"""Updates in a row that may be left out. Each halves the scale of a loss scaler: after so many it stands at nothing."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Parts:
         course: the run in numbers.
         data: to train on and to be judged on.
         fingerprint: of the data.
+        recipe: all keys, as plain data: checkpoints say which recipe they are of.
         seed: of the data's order.
         ranks: that train together.
         engine: computes.
@@ -75,12 +78,13 @@ class Parts:
     course: Course
     data: Data
     fingerprint: str
+    recipe: Mapping[str, Any]
     seed: int
     ranks: Ranks
     engine: Engine
     driver: Driver
     recording: Recording | NoRecording
-    checkpoints: Checkpoints
+    checkpoints: SharedCheckpoints
     watch: Stopwatch
     tell: Tell | None
 
@@ -96,12 +100,13 @@ class Loop:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._position = 0
+        self._policy = Policy(parts.course.divergence)
         self._skipped = 0
-        # Of the updates skipped since the last one that was done: parameters whose gradients were not finite.
-        self._overflowed: list[tuple[str, ...]] = []
+        # Of the updates that were left out since the last one that was done.
+        self._left_out: list[Fault] = []
         self._final: dict[str, float] = {}
         self._best: dict[str, float] = {}
-        self._told = -math.inf
+        self._told_at = -math.inf
         self._last_loss = math.nan
 
     def state(self) -> dict[str, Any]:
@@ -113,6 +118,17 @@ class Loop:
             "spent": dict(watch.spent),
             "final": self._final,
             "best": self._best,
+            "policy": self._policy.state(),
+        }
+
+    def saved(self) -> dict[str, Any]:
+        """What a checkpoint holds beside the engine's state, as plain data."""
+        parts = self._parts
+        return {
+            "driver": parts.driver.state_dict(),
+            "loop": self.state(),
+            "data": parts.fingerprint,
+            "recipe": dict(parts.recipe),
         }
 
     def resume(self, state: Mapping[str, Any], was: Horizon) -> None:
@@ -128,6 +144,7 @@ class Loop:
         try:
             self._position = moved(int(state["position"]), was, self._parts.course.horizon)
             self._final, self._best = dict(state["final"]), dict(state["best"])
+            self._policy.resume(state["policy"])
             self._parts.watch.go_on(float(state["seconds"]), dict(state["spent"]))
         except (KeyError, TypeError, ValueError) as fault:
             raise StateError(
@@ -140,72 +157,104 @@ class Loop:
         Returns:
             The content of ``result.json``.
         """
+        parts = self._parts
+        if parts.course.divergence.goes_back and not parts.checkpoints.numbers():
+            self._save(parts.driver.t, evaluated=False)
+        feed = groups(parts.data, parts.course, parts.seed, self._position, parts.ranks)
+        fault = self._train(feed)
+        while fault is not None:
+            if fault.action != "rollback" or not self._goes_back(fault):
+                return self._result("diverged", self._told(fault))
+            fault = self._train(feed)
+        parts.checkpoints.wait()
+        return self._result(*self._end())
+
+    # ---- one by one ----------------------------------------------------------------------------------------------
+
+    def _train(self, feed: Iterator[list[Batch]]) -> Fault | None:
+        """Train to the end, or to the first fault that nothing but a rollback may mend."""
         parts, driver, total = self._parts, self._parts.driver, self._parts.course.total
         evaluate, save = self._marks()
         next_evaluation, next_save = next(evaluate), next(save)
-        feed = groups(parts.data, parts.course, parts.seed, self._position, parts.ranks)
         while driver.t < total and not driver.should_stop:
             before = driver.t
             fault = self._update(parts.watch.timed("data", next, feed))
             if fault is not None:
-                return self._result("diverged", fault)
+                return fault
             t = driver.t
             if t == before:
                 continue
             if evaluated := t >= next_evaluation or t >= total:
                 fault = self._evaluate(t)
                 if fault is not None:
-                    return self._result("diverged", fault)
+                    return fault
                 next_evaluation = _beyond(evaluate, next_evaluation, t)
             last = t >= total or driver.should_stop
             if last or t >= next_save or (evaluated and parts.course.checkpoint is None):
                 self._save(t, evaluated=evaluated)
                 next_save = _beyond(save, next_save, t)
-        return self._result(*self._end())
+        return None
 
-    # ---- one by one ----------------------------------------------------------------------------------------------
-
-    def _update(self, batches: list[Batch]) -> str | None:
-        """One update; returns what is wrong, if it is the last one for that reason."""
+    def _update(self, batches: list[Batch]) -> Fault | None:
+        """One update; returns what is wrong, if the run cannot simply go on."""
         driver, t = self._parts.driver, self._parts.driver.t
-        update = self._parts.watch.timed("update", self._parts.engine.update, batches)
+        update = self._parts.watch.timed("update", self._parts.engine.update, batches, self._policy.ceiling)
         self._position += 1
-        if update.overflowed:
-            self._overflowed.append(update.overflowed)
-            if self._parts.course.overflow_ends:
-                return (
-                    f"The gradient of {_named(update.overflowed)} in update {t} is not finite, and no weight was "
-                    f"changed: the training diverged; lower the learning rate or clip."
-                )
+        fault = self._policy.judge(update, t)
+        if fault is not None:
+            self._left_out.append(fault)
+            if fault.action != "skip":
+                return fault
         self._log(update)
         driver.step()
         # A skipped update changed no weight: whatever its loss was, the next batch may do better.
         self._skipped = 0 if driver.t > t else self._skipped + 1
         if self._skipped >= MOST_SKIPPED:
-            who = "Gradients were not finite in" if self._overflowed else "The loss scaler skipped"
-            self._tell_skips(t)
-            return f"{who} {MOST_SKIPPED} updates in a row from update {t} on: the training diverged."
+            return self._too_many(t, update.loss)
         if driver.t > t:
             self._tell_skips(t)
+            if not math.isfinite(update.loss):
+                return self._policy.not_finite(f"The loss of update {t} is {update.loss}", update.loss)
+            self._policy.passed(update.loss)
             self._average(driver.t)
-        if driver.t > t and not math.isfinite(update.loss):
-            return f"The loss of update {t} is {update.loss}: the training diverged; lower the learning rate or clip."
         self._last_loss = update.loss
-        if self._parts.tell is not None and time.perf_counter() - self._told >= PROGRESS_SECONDS:
+        if self._parts.tell is not None and time.perf_counter() - self._told_at >= PROGRESS_SECONDS:
             self._tell(evaluated=False)
         return None
 
+    def _too_many(self, t: int, loss: float) -> Fault:
+        skipped = self._left_out
+        who = "The loss scaler skipped" if not skipped else "The loss was too high, or no number, in"
+        who = "Gradients were not finite in" if any(fault.parameters for fault in skipped) else who
+        self._tell_skips(t)
+        return Fault("stop", f"{who} {MOST_SKIPPED} updates in a row from update {t} on", "", loss)
+
+    def _goes_back(self, fault: Fault) -> bool:
+        """Take up a checkpoint at a lower rate; says whether there was one, and a rollback left."""
+        parts = self._parts
+        self._left_out = []
+        if not self._policy.may_go_back():
+            return False
+        state = go_back(
+            parts.engine, parts.driver, parts.recording, parts.checkpoints, self._policy, parts.course.divergence,
+            parts.course.rewarm, fault, self._position,
+        )  # fmt: skip
+        if state is not None:
+            self._final, self._best = dict(state["final"]), dict(state["best"])
+        return state is not None
+
+    def _told(self, fault: Fault) -> str:
+        """How the run ends."""
+        if fault.action != "rollback" or not self._policy.rollbacks:
+            return fault.sentence
+        n = self._policy.rollbacks
+        return replace(fault, now=f"{fault.now}, after {n} rollback{'s' * (n > 1)}").sentence
+
     def _tell_skips(self, t: int) -> None:
         """Write down what was skipped before update `t`; with it, so that a resumed run writes it once."""
-        if not self._overflowed:
-            return
-        names = tuple(dict.fromkeys(name for skipped in self._overflowed for name in skipped))
-        count = len(self._overflowed)
-        told = f"Skipped {count} update{'s' * (count > 1)} in the place of update {t}: the gradient of {_named(names)} "
-        self._parts.recording.event(
-            {"t": t, "kind": "skip", "updates": count, "parameters": list(names), "sentence": f"{told}was not finite."}
-        )
-        self._overflowed = []
+        if self._left_out:
+            self._parts.recording.event(skips(self._left_out, t))
+            self._left_out = []
 
     def _average(self, t: int) -> None:
         if self._parts.course.averaging is not None:
@@ -217,7 +266,7 @@ class Loop:
         else:
             self._parts.driver.log(loss=update.loss, samples=update.examples, grad_norm=update.grad_norm)
 
-    def _evaluate(self, t: int) -> str | None:
+    def _evaluate(self, t: int) -> Fault | None:
         """One evaluation, and what the rules make of it; returns what is wrong, if the run ends for that reason."""
         parts = self._parts
         found = parts.watch.timed("evaluation", self._judge, t)
@@ -225,7 +274,7 @@ class Loop:
         loss = metrics["val_loss"]
         if not math.isfinite(loss):
             parts.recording.evaluation({"t": t, "epoch": parts.driver.curve.epochs(t), **metrics})
-            return f"val_loss after {t} updates is {loss}: the training diverged; lower the learning rate or clip."
+            return self._policy.not_finite(f"val_loss after {t} updates is {loss}", loss)
         parts.driver.observe(metrics)
         self._final = metrics
         if not self._best or loss < self._best["val_loss"]:
@@ -242,18 +291,14 @@ class Loop:
         parts = self._parts
         # The record first: it must never be behind a checkpoint that a resumed run goes on from.
         parts.recording.flush(sync=True)
-        state = {"driver": parts.driver.state_dict(), "loop": self.state(), "data": parts.fingerprint}
         metrics = self._final if evaluated else {}
-        if parts.ranks.rank == 0:
-            parts.watch.timed("checkpoint", parts.checkpoints.save, t, parts.engine, state, metrics)
-        else:
-            parts.watch.timed("checkpoint", parts.engine.save, None)
+        parts.watch.timed("checkpoint", parts.checkpoints.save, t, parts.engine, self.saved(), metrics)
 
     def _tell(self, *, evaluated: bool) -> None:
         parts = self._parts
         if parts.tell is None:
             return
-        self._told = time.perf_counter()
+        self._told_at = time.perf_counter()
         driver, seconds = parts.driver, parts.watch.seconds
         parts.tell(
             Progress(driver.t, parts.course.total, self._last_loss, seconds, driver.values, self._final, evaluated)
@@ -289,11 +334,6 @@ class Loop:
         if course.checkpoint is None:
             return marks(course.evaluate, t, course.evaluate_from), iter([course.total])
         return marks(course.evaluate, t, course.evaluate_from), marks(course.checkpoint, t, course.checkpoint_from)
-
-
-def _named(names: tuple[str, ...]) -> str:
-    """Names of parameters for a sentence, the first few."""
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} others" if len(names) > 3 else "")
 
 
 def _beyond(rest: Iterator[int], mark: int, t: int) -> int:

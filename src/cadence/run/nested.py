@@ -40,8 +40,8 @@ def take_apart(state: Any, name: str, parts: Holder) -> Any:
 
     Example:
         >>> import torch
-        >>> from cadence.run.torch_state import Parts
-        >>> parts = Parts()
+        >>> from cadence.run.torch_state import Parts, Shelf
+        >>> parts = Parts(Shelf())
         >>> take_apart({0: {"step": 3, "mean": torch.zeros(2)}, "betas": (0.9, 0.99)}, "o", parts)
         {'items': [[0, {'map': {'step': 3, 'mean': {'tensor': 'o.0.mean'}}}], ['betas', {'tuple': [0.9, 0.99]}]]}
         >>> list(parts.tensors)

@@ -20,21 +20,21 @@ from cadence.optim.groups.groups import Groups
 from cadence.optim.groups.paddle_tree import paddle_tree
 from cadence.recipe.recipe import Recipe
 from cadence.run.division import divided
-from cadence.run.engine import Engine, Judged, Update
+from cadence.run.engine import Engine, Judged, Saved, Update
 from cadence.run.imports import called
 from cadence.run.initial import Weights, others_weights
 from cadence.run.nested import put_together, take_apart
 from cadence.run.paddle_arithmetic import Arithmetic, arithmetic
-from cadence.run.paddle_finite import Guard, finite, overflowed
+from cadence.run.paddle_finite import Guard, finite, overflowed, within
 from cadence.run.paddle_optimizers import Together, paddle_optimizers
 from cadence.run.paddle_parallel import Parallel, parallel
 from cadence.run.paddle_state import (
     Parts,
     Seeds,
+    file_of_tensors,
     plain_random_state,
     read_tensors,
     set_plain_random_state,
-    write_tensors,
 )
 from cadence.run.paddle_weights import put, taken
 from cadence.run.ranks import Ranks
@@ -66,7 +66,7 @@ def open_engine(recipe: Recipe, task: Task, ranks: Ranks) -> Generator[Engine, N
         how = parallel(model, recipe.parallel, ranks, resting=resting)
         groups = divided(paddle_tree(model), recipe)
         optimizers = Together(paddle_optimizers(recipe, groups))
-        guard = finite if recipe.nonfinite is None else overflowed
+        guard = finite if recipe.divergence.nonfinite is None else overflowed
         metrics = {task.metric_name: metric}
         seeds = Seeds(recipe.seed)
         yield PaddleEngine(model, how, ranks, optimizers, groups, loss, metrics, means, seeds, recipe.clip_norm, guard)
@@ -148,7 +148,7 @@ class PaddleEngine(Engine):
             return {"type": "cuda", "name": paddle.device.cuda.get_device_name(), "threads": threads}
         return {"type": kind, "threads": threads}
 
-    def update(self, batches: Sequence[Batch]) -> Update:
+    def update(self, batches: Sequence[Batch], ceiling: float | None) -> Update:
         means = self._means
         # The same weights in every process, and dropout of its own.
         self._seed(_of_rank(self._seeds.next(), self._ranks.rank))
@@ -157,7 +157,8 @@ class PaddleEngine(Engine):
         bad = self._guard(self._model)
         if bad:
             means.skip(self._optimizers)
-            return Update(_number(loss), examples, None, bad)
+        if bad or not within(loss, ceiling):
+            return Update(_number(loss), examples, None, bad, left_out=True)
         norm = None
         if self._clip_norm is not None:
             norm = means.clip(self._optimizers, self._optimizers.parameters, self._clip_norm)
@@ -195,10 +196,10 @@ class PaddleEngine(Engine):
             set_plain_random_state(plain)
             paddle.set_rng_state(own)
 
-    def save(self, tensors: Path | None) -> dict[str, Any]:
-        # Every process has all of it.
-        if tensors is None:
-            return {}
+    def save(self) -> Saved:
+        # Every process has all of it, and rank 0 writes.
+        if self._ranks.rank:
+            return Saved([], {})
         scaler, parts = self._means.scaler, Parts()
         state = {
             "model": dict(self._model.state_dict()),
@@ -207,8 +208,7 @@ class PaddleEngine(Engine):
             "random": {**plain_random_state(), "seeds": self._seeds.state()},
         }
         rest = take_apart(state, "", parts)
-        write_tensors(tensors, parts.tensors)
-        return rest
+        return Saved([file_of_tensors(parts.tensors)], rest)
 
     def load(self, tensors: Path, rest: dict[str, Any]) -> None:
         state = put_together(rest, read_tensors(tensors))

@@ -39,6 +39,23 @@ def overflowed(model: paddle.nn.Layer) -> tuple[str, ...]:
     return tuple(name for name, gradient in gradients.items() if not bool(paddle.isfinite(gradient).all()))
 
 
+def within(loss: paddle.Tensor | float, ceiling: float | None) -> bool:
+    """Whether an update may be done as far as its loss goes.
+
+    Args:
+        loss: of the update.
+        ceiling: largest loss, infinity for every finite one; None: the loss is not looked at.
+
+    Example:
+        >>> within(paddle.to_tensor(2.0), 1.5), within(paddle.to_tensor(float("nan")), None)
+        (False, True)
+    """
+    if ceiling is None:
+        return True
+    value = float(loss)
+    return value <= ceiling and math.isfinite(value)
+
+
 def _values(gradient: Any) -> Any:
     if not gradient.is_selected_rows():
         return gradient

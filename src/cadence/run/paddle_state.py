@@ -17,23 +17,18 @@ import safetensors
 import safetensors.paddle
 
 from cadence._errors import StateError
-from cadence.record.files import write_atomically
 from cadence.run.nested import Holder
 
 Tensors = dict[str, paddle.Tensor]
 
 
-def write_tensors(path: Path, tensors: Tensors) -> None:
-    """Write tensors to a safetensors file, atomically.
-
-    Raises:
-        RecordError: it cannot be written.
-    """
-    write_atomically(path, safetensors.paddle.save(tensors))
+def file_of_tensors(tensors: Tensors) -> bytes:
+    """The content of a safetensors file: a copy of the tensors."""
+    return safetensors.paddle.save(tensors)
 
 
 def read_tensors(path: Path) -> Tensors:
-    """What `write_tensors` wrote, on the CPU.
+    """The tensors of a safetensors file, on the CPU.
 
     Raises:
         StateError: no safetensors file.
@@ -49,7 +44,7 @@ class Parts(Holder):
     """Tensors by name, each piece of memory once. Arrays of numpy are entered as tensors.
 
     Attributes:
-        tensors: what `write_tensors` takes.
+        tensors: what `file_of_tensors` takes.
     """
 
     def __init__(self) -> None:

@@ -26,6 +26,7 @@ class Recording:
         environment: content of ``environment.json``.
         fresh: remove what is in the folder first.
         t: updates of an earlier part that stay; what came after them is cut off.
+        rollbacks: how many had been made by then.
         loggers: see `RunWriter`.
     """
 
@@ -39,6 +40,7 @@ class Recording:
         environment: Mapping[str, Any],
         fresh: bool,
         t: int,
+        rollbacks: int,
         loggers: Sequence[str] = (),
     ) -> None:
         self._folder = folder
@@ -48,6 +50,7 @@ class Recording:
         self._environment = environment
         self._fresh = fresh
         self._t = t
+        self._rollbacks = rollbacks
         self._loggers = loggers
         self._writer: RunWriter | None = None
 
@@ -55,7 +58,7 @@ class Recording:
         """See `RunWriter.start`."""
         if self._writer is None:
             self._writer = RunWriter(self._folder, fresh=self._fresh, loggers=self._loggers)
-            self._writer.truncate(self._t)
+            self._writer.truncate(self._t, rollbacks=self._rollbacks)
         self._writer.start({**run, **self._about}, recipe=self._recipe, environment=self._environment)
 
     def update(self, row: dict[str, Any]) -> None:
@@ -74,6 +77,10 @@ class Recording:
         """See `RunWriter.flush`."""
         self._open.flush(sync=sync)
 
+    def roll_back(self, t: int, number: int) -> None:
+        """See `RunWriter.roll_back`."""
+        self._open.roll_back(t, number)
+
     def close(self, result: Mapping[str, Any] | None = None) -> None:
         """See `RunWriter.close`."""
         if self._writer is not None:
@@ -89,4 +96,7 @@ class NoRecording(NoRecorder):
     """The record in a process that keeps none: rank 0 does."""
 
     def flush(self, *, sync: bool = False) -> None:
+        pass
+
+    def roll_back(self, t: int, number: int) -> None:
         pass

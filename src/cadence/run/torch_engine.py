@@ -16,25 +16,26 @@ from cadence.optim.groups.groups import Groups
 from cadence.optim.groups.torch_tree import torch_tree
 from cadence.recipe.recipe import Recipe
 from cadence.run.division import divided
-from cadence.run.engine import Engine, Judged, Update
+from cadence.run.engine import Engine, Judged, Saved, Update
 from cadence.run.imports import called
 from cadence.run.initial import Weights, others_weights
 from cadence.run.nested import put_together, take_apart
 from cadence.run.ranks import Ranks
 from cadence.run.torch_arithmetic import Arithmetic, arithmetic
 from cadence.run.torch_average import Average
-from cadence.run.torch_finite import Guard, finite, overflowed
+from cadence.run.torch_finite import Guard, finite, overflowed, within
 from cadence.run.torch_optimizers import Together, torch_optimizers
 from cadence.run.torch_parallel import Parallel, gathered, parallel, spread, spread_optimizer
 from cadence.run.torch_smoothing import smoothed
 from cadence.run.torch_state import (
     Parts,
+    Shelf,
+    file_of_tensors,
     plain_state,
     random_state,
     read_tensors,
     set_random_state,
     tensor_state,
-    write_tensors,
 )
 from cadence.run.torch_weights import put, taken
 from cadence.tasks import Batch, Task
@@ -66,7 +67,7 @@ def open_engine(recipe: Recipe, task: Task, ranks: Ranks) -> Generator[Engine, N
         optimizers = Together(torch_optimizers(recipe, groups))
         average = _average(recipe, model, optimizers)
         trained = smoothed(loss, recipe.label_smoothing)
-        guard = finite if recipe.nonfinite is None else overflowed
+        guard = finite if recipe.divergence.nonfinite is None else overflowed
         metrics = {task.metric_name: metric}
         if ranks.rank:
             # The same weights, and dropout of its own.
@@ -135,6 +136,7 @@ class TorchEngine(Engine):
         self._device = device
         self._clip_norm = clip_norm
         self._guard = guard
+        self._shelf = Shelf()
         self._average = average
         self._weights = [p for group in optimizers.param_groups for p in group["params"]]
 
@@ -162,14 +164,15 @@ class TorchEngine(Engine):
             }
         return {"type": self._device.type, "threads": torch.get_num_threads()}
 
-    def update(self, batches: Sequence[Batch]) -> Update:
+    def update(self, batches: Sequence[Batch], ceiling: float | None) -> Update:
         means = self._means
         self._optimizers.zero_grad()
         loss, examples = self._how.gradients(batches, self._forward, means.backward)
         bad = self._guard(self._model)
         if bad:
             means.skip(self._optimizers)
-            return Update(float(loss), examples, None, bad)
+        if bad or not within(loss, ceiling):
+            return Update(float(loss), examples, None, bad, left_out=True)
         norm = None
         if self._clip_norm is not None:
             norm = self._how.whole(means.clip(self._optimizers, self._weights, self._clip_norm))
@@ -216,8 +219,8 @@ class TorchEngine(Engine):
                 one.train()
             set_random_state(before)
 
-    def save(self, tensors: Path | None) -> dict[str, Any]:
-        scaler, parts = self._means.scaler, Parts()
+    def save(self) -> Saved:
+        scaler, parts = self._means.scaler, Parts(self._shelf)
         # Of an optimizer that averages, the model's file has the weights that it is judged by.
         with self._judging():
             random_now = random_state()
@@ -229,11 +232,10 @@ class TorchEngine(Engine):
                 "random": random_now,
             }
             others = self._ranks.exchange(plain_state(random_now) if self._ranks.rank else None)[1:]
-            if tensors is None:
-                return {}
+            if self._ranks.rank:
+                return Saved([], {})
             rest = take_apart(state, "", parts)
-            write_tensors(tensors, parts.tensors)
-        return {**rest, "others": others} if others else rest
+        return Saved(file_of_tensors(parts.tensors), {**rest, "others": others} if others else rest)
 
     def load(self, tensors: Path, rest: dict[str, Any]) -> None:
         state = put_together(rest, read_tensors(tensors))

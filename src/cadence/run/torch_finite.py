@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -31,6 +32,23 @@ def overflowed(model: torch.nn.Module) -> tuple[str, ...]:
         return ()
     # Squares of finite numbers overflow too, so a length that is not finite is a reason to look, and no more.
     return tuple(name for name, gradient in gradients.items() if not torch.isfinite(_whole(gradient)).all())
+
+
+def within(loss: torch.Tensor | float, ceiling: float | None) -> bool:
+    """Whether an update may be done as far as its loss goes.
+
+    Args:
+        loss: of the update.
+        ceiling: largest loss, infinity for every finite one; None: the loss is not looked at.
+
+    Example:
+        >>> within(torch.tensor(2.0), 1.5), within(torch.tensor(float("nan")), None)
+        (False, True)
+    """
+    if ceiling is None:
+        return True
+    value = loss.item() if isinstance(loss, torch.Tensor) else loss
+    return value <= ceiling and math.isfinite(value)
 
 
 def _values(gradient: torch.Tensor) -> torch.Tensor:

@@ -12,25 +12,47 @@ import safetensors.torch
 import torch
 
 from cadence._errors import StateError
-from cadence.record.files import write_atomically
 from cadence.run.nested import Holder, put_together, take_apart
+from cadence.run.tensor_file import Array, file_of
 
 Tensors = dict[str, torch.Tensor]
 
-_CONTIGUOUS = torch.contiguous_format
+KINDS = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.float8_e4m3fn: "F8_E4M3",
+    torch.float8_e5m2: "F8_E5M2",
+    torch.complex64: "C64",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint64: "U64",
+    torch.uint32: "U32",
+    torch.uint16: "U16",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+"""What a safetensors file calls the types that it can hold."""
 
 
-def write_tensors(path: Path, tensors: Tensors) -> None:
-    """Write tensors to a safetensors file, atomically.
+def file_of_tensors(tensors: Tensors) -> list[bytes | memoryview]:
+    """The content of a safetensors file, in pieces that are the memory of the tensors.
 
-    Raises:
-        RecordError: it cannot be written.
+    Args:
+        tensors: dense ones on the CPU, of a type in `KINDS`, none of which shares memory with another.
     """
-    write_atomically(path, safetensors.torch.save(tensors))
+    return file_of({name: Array(KINDS[x.dtype], tuple(x.shape), _bytes(x)) for name, x in tensors.items()})
+
+
+def _bytes(tensor: torch.Tensor) -> memoryview:
+    return tensor.reshape(-1).view(torch.uint8).numpy().data
 
 
 def read_tensors(path: Path) -> Tensors:
-    """What `write_tensors` wrote, on the CPU.
+    """The tensors of a safetensors file, on the CPU.
 
     Raises:
         StateError: no safetensors file.
@@ -42,34 +64,56 @@ def read_tensors(path: Path) -> Tensors:
 
 
 @final
-class Parts(Holder):
-    """Tensors by name, each piece of memory once.
+class Shelf:
+    """Copies of tensors in memory that is kept: asking the system for it anew takes several times as long as a copy.
 
-    Attributes:
-        tensors: what `write_tensors` takes.
+    It holds as much as what is copied into it.
     """
 
     def __init__(self) -> None:
+        self._copies: Tensors = {}
+
+    def copy(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
+        """A copy on the CPU, its elements in order, that stands until the next one of this name."""
+        there = self._copies.get(name)
+        if there is None or there.shape != tensor.shape or there.dtype != tensor.dtype:
+            there = torch.empty(tensor.shape, dtype=tensor.dtype)
+        self._copies[name] = there.copy_(tensor)
+        return there
+
+
+@final
+class Parts(Holder):
+    """Tensors by name, each piece of memory once.
+
+    Args:
+        shelf: where their copies stand.
+
+    Attributes:
+        tensors: what `file_of_tensors` takes.
+    """
+
+    def __init__(self, shelf: Shelf) -> None:
         self.tensors: Tensors = {}
+        self._shelf = shelf
         self._names: dict[tuple[Any, ...], str] = {}
-        self._storages: set[int] = set()
 
     def takes(self, value: object) -> bool:
         return isinstance(value, torch.Tensor)
 
     def enter(self, name: str, tensor: torch.Tensor) -> str:
-        if tensor.layout is not torch.strided:
-            raise StateError(f"{name} is a tensor of layout {tensor.layout}; a checkpoint takes dense ones")
+        """Enter a tensor; returns the name it is found under, which is another's where both are one (tied weights)."""
+        if tensor.layout is not torch.strided or tensor.dtype not in KINDS:
+            raise StateError(
+                f"{name} is a tensor of layout {tensor.layout} and type {tensor.dtype}; a checkpoint takes dense ones "
+                f"of plain numbers"
+            )
         tensor = tensor.detach()
-        key = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
+        key = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype, tensor.device)
         if tensor.numel() and key in self._names:
             return self._names[key]
         self._names[key] = name
-        storage = tensor.untyped_storage().data_ptr()
-        # The file format refuses overlapping memory; parts of one buffer are copied out of it.
-        tensor = tensor.contiguous() if storage not in self._storages else tensor.clone(memory_format=_CONTIGUOUS)
-        self.tensors[name] = tensor
-        self._storages.add(storage)
+        self.tensors[name] = self._shelf.copy(name, tensor)
         return name
 
 
@@ -100,7 +144,7 @@ def set_random_state(state: Mapping[str, Any]) -> None:
 
 def plain_state(state: Mapping[str, Any]) -> dict[str, Any]:
     """The state of `random_state` as JSON data, to be sent to another process."""
-    parts = Parts()
+    parts = Parts(Shelf())
     rest = take_apart(state, "", parts)
     return {"rest": rest, "numbers": {name: tensor.tolist() for name, tensor in parts.tensors.items()}}
 

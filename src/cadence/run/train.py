@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from cadence._errors import CadenceError, RanksError, RecordError, StateError
-from cadence.curve.horizon import UNITS, Horizon
+from cadence.curve.horizon import UNITS, Horizon, units_of
 from cadence.recipe.load import load_recipe
-from cadence.recipe.recipe import NOT_CONTENT, Recipe
+from cadence.recipe.recipe import Recipe, make_recipe
 from cadence.record.environment import environment
 from cadence.record.files import read_json
 from cadence.record.names import ENDED, RECIPE, RESULT, RUN, UPDATES
@@ -20,12 +20,14 @@ from cadence.run.checkpoint import Checkpoints
 from cadence.run.course import Course, going_on, resizes, settle
 from cadence.run.driving import driven
 from cadence.run.engine import Engine, find_engine
+from cadence.run.forcing import Differences, check_fits, differences, entry, forced, told
 from cadence.run.loop import Loop, Parts, Tell
 from cadence.run.meter import Meter
 from cadence.run.outline import Outline, outline_of
 from cadence.run.ranks import Ranks, attempted, first, together
 from cadence.run.recording import NoRecording, Recording
 from cadence.run.scaling import at_batch, to_json
+from cadence.run.shared import SharedCheckpoints
 from cadence.run.timing import Stopwatch
 from cadence.tasks import Split, Task, resolve_task
 
@@ -45,6 +47,7 @@ def train(
     seed: int | None = None,
     resume: bool = True,
     fresh: bool = False,
+    force: bool = False,
     split: Split = "val",
     updates: int | None = None,
     before: Callable[[Outline], object] | None = None,
@@ -60,6 +63,8 @@ def train(
         seed: instead of the recipe's.
         resume: whether an unfinished run in the folder may be taken up; if not, it is an error.
         fresh: remove what is in the folder, and train anew.
+        force: go on from the checkpoints of another recipe, where it differs in nothing that they depend on: this one
+            holds from there on, as if it had from the beginning. The journal says so.
         split: the held-out part that judges: ``"val"``, or ``"tune"`` for runs that choose settings.
         updates: length of the run in updates, instead of the recipe's `total`.
         before: called once before the first update, with a `cadence.run.outline.Outline`: what is going to happen.
@@ -86,7 +91,10 @@ def train(
     with together(wanted.engine, wanted.device) as ranks:
         if ranks.rank:
             before = progress = None
-        return _train(wanted, ranks, out=out, resume=resume, fresh=fresh, split=split, before=before, progress=progress)
+        return _train(
+            wanted, ranks, out=out, resume=resume, fresh=fresh, force=force, split=split, before=before,
+            progress=progress,
+        )  # fmt: skip
 
 
 def _train(
@@ -96,38 +104,42 @@ def _train(
     out: str | os.PathLike[str] | None,
     resume: bool,
     fresh: bool,
+    force: bool,
     split: Split,
     before: Callable[[Outline], object] | None,
     progress: Tell | None,
 ) -> Record:
     """Train a recipe in each of these processes."""
     folder = Path(out) if out is not None else RUNS / (wanted.folder_name + ("" if split == "val" else f"-{split}"))
-    if first(ranks, lambda: _done(folder, wanted, split, resume=resume, fresh=fresh)):
+    ended, other = attempted(ranks, lambda: _looked(folder, wanted, split, resume=resume, fresh=fresh, force=force))
+    if ended:
         return load_record(folder)
     task = resolve_task(wanted.task, **wanted.task_args)
     course = settle(wanted, task, split, ranks.world)
     with find_engine(wanted.engine)(at_batch(wanted, course.scalings), task, ranks) as engine:
-        checkpoints = Checkpoints(folder, keep=wanted.checkpoint.keep, best=course.best)
-        # The disk is asked once: another process might see it a moment later.
-        saved = first(ranks, lambda: None if fresh else checkpoints.newest())
+        checkpoints = SharedCheckpoints(Checkpoints(folder, keep=wanted.checkpoint.keep, best=course.best), ranks)
+        saved = None if fresh else checkpoints.newest()
         if saved is not None:
+            # The folder's recipe may have been forced upon it by a start that came to no checkpoint of its own.
+            other = _others(folder, make_recipe(saved[1]["state"]["recipe"]), wanted)
+        if saved is not None and not other:
             course = going_on(course, wanted, saved[1]["state"]["driver"])
         parts = attempted(
             ranks,
             lambda: _assemble(
-                wanted, task, course, ranks, engine, checkpoints, folder, saved, fresh=fresh, tell=progress
+                wanted, task, course, ranks, engine, checkpoints, folder, saved, other, fresh=fresh, tell=progress
             ),
         )
         try:
             loop = Loop(parts)
-            if ranks.rank == 0:
-                checkpoints.drop_after(-1 if saved is None else saved[0])
+            checkpoints.drop_after(-1 if saved is None else saved[0])
             if saved is not None:
-                attempted(ranks, lambda: _take_up(saved, loop, parts))
+                _take_up(saved, loop, parts, other)
             if before is not None:
                 before(outline_of(wanted, course, engine, parts.driver))
             _run(loop, parts)
         finally:
+            checkpoints.end()
             parts.recording.close()
     # Nobody reads the record before it is closed.
     first(ranks, lambda: None)
@@ -137,52 +149,59 @@ def _train(
 # ---- what is in the folder -----------------------------------------------------------------------------------------
 
 
-def _done(folder: Path, wanted: Recipe, split: str, *, resume: bool, fresh: bool) -> bool:
-    """Whether there is nothing left to train."""
-    if fresh or not _belongs(folder, wanted, split):
-        return False
-    if _ended(folder):
-        return True
+OTHER = "choose another folder, or train anew with fresh=True, which removes that run"
+
+
+def _looked(
+    folder: Path, wanted: Recipe, split: str, *, resume: bool, fresh: bool, force: bool
+) -> tuple[bool, Differences]:
+    """Whether there is nothing left to train, and in what the run that is there differs."""
+    if fresh or not _holds_run(folder, split):
+        return False, {}
+    other = _others(folder, load_recipe(folder / RECIPE), wanted)
+    if other:
+        _check_may_differ(folder, other, force)
+    elif _ended(folder):
+        return True, {}
     _check_may_resume(folder, resume)
-    return False
+    return False, other
 
 
-def _belongs(folder: Path, wanted: Recipe, split: str) -> bool:
-    """Whether the folder holds a run of this recipe; False where it holds none.
+def _holds_run(folder: Path, split: str) -> bool:
+    """Whether the folder holds a run of a recipe; False where it holds none.
 
     Raises:
-        RecordError: it holds a run of another one.
+        RecordError: it holds one without a recipe, or one that another part judged.
     """
-    other = "choose another folder, or train anew with fresh=True, which removes that run"
     if not (folder / RECIPE).exists():
         if (folder / RUN).exists() or (folder / UPDATES).exists():
-            raise RecordError(f"{folder} holds the record of a loop without a recipe; {other}")
+            raise RecordError(f"{folder} holds the record of a loop without a recipe; {OTHER}")
         return False
-    there = load_recipe(folder / RECIPE)
-    if not _same(there, wanted, ended=_ended(folder)):
-        a, b = there.model_dump(), wanted.model_dump()
-        differing = [key for key in a if key not in NOT_CONTENT and a[key] != b[key]]
-        # Of several, one that no run may change.
-        key = next((key for key in differing if key not in SIZES), next(iter(differing), None))
-        if key is None:
-            raise RecordError(f"{folder} holds a run whose groups or optimizers stand in another order; {other}")
-        raise RecordError(
-            f"{folder} holds a run with {key} {a[key]!r:.80}, and this recipe has {b[key]!r:.80}; {other}"
-        )
     judged = read_json(folder / RUN).get("split", "val") if (folder / RUN).exists() else split
     if judged != split:
-        raise RecordError(f"{folder} holds a run that was judged on {judged!r}, and this one is on {split!r}; {other}")
+        raise RecordError(f"{folder} holds a run that was judged on {judged!r}, and this one is on {split!r}; {OTHER}")
     return True
 
 
-def _same(there: Recipe, wanted: Recipe, *, ended: bool) -> bool:
-    """Whether two recipes are one training, as far as the run in a folder has come.
+def _check_may_differ(folder: Path, found: Differences, force: bool) -> None:
+    if not force:
+        raise RecordError(
+            f"{folder} holds a run of another recipe ({told(found)}); {OTHER}, or go on from its checkpoint all the "
+            f"same with force=True"
+        )
+    check_fits(found, folder)
+    if _ended(folder):
+        raise RecordError(f"the run in {folder} has ended, and goes on with no other recipe; {OTHER}")
+
+
+def _others(folder: Path, there: Recipe, wanted: Recipe) -> Differences:
+    """In what the recipe of a run differs.
 
     The rest of a run that has not ended may be counted in updates of another size, unless its rates are stated for one.
     """
     scaled = any(one.scale_lr is not None for one in wanted.optimizers.values())
-    sizes = {} if ended or scaled else {key: getattr(there, key) for key in SIZES}
-    return there.content_hash == wanted.changed(**sizes).content_hash
+    free = () if scaled or _ended(folder) else SIZES
+    return {key: x for key, x in differences(there, wanted).items() if key not in free}
 
 
 def _ended(folder: Path) -> bool:
@@ -204,9 +223,10 @@ def _assemble(
     course: Course,
     ranks: Ranks,
     engine: Engine,
-    checkpoints: Checkpoints,
+    checkpoints: SharedCheckpoints,
     folder: Path,
     saved: Saved | None,
+    other: Differences,
     *,
     fresh: bool,
     tell: Tell | None,
@@ -231,13 +251,15 @@ def _assemble(
             environment={**here, "device": {**here["device"], **engine.device}},
             fresh=fresh,
             t=0 if saved is None else saved[0],
+            rollbacks=0 if saved is None else saved[1]["state"]["loop"]["policy"]["rollbacks"],
             loggers=wanted.loggers,
         )
     # A run that goes on keeps the horizon it began with; what has changed since stands in its journal.
-    begun = None if saved is None else Horizon(**saved[1]["state"]["driver"]["horizon"])
+    begun = None if saved is None or other else Horizon(**saved[1]["state"]["driver"]["horizon"])
     driver = driven(engine, course, recording, begun)
+    recipe = wanted.model_dump()
     return Parts(
-        course, task.data, fingerprint, wanted.seed, ranks, engine, driver, recording, checkpoints, watch, tell
+        course, task.data, fingerprint, recipe, wanted.seed, ranks, engine, driver, recording, checkpoints, watch, tell
     )
 
 
@@ -246,15 +268,24 @@ def _together(ranks: Ranks) -> dict[str, int]:
     return {"processes": ranks.world} if ranks.world > 1 else {}
 
 
-def _take_up(saved: Saved, loop: Loop, parts: Parts) -> None:
-    """Put everything back as it was at a checkpoint."""
+def _take_up(saved: Saved, loop: Loop, parts: Parts, other: Differences) -> None:
+    """Put everything back as it was at a checkpoint, except what is forced to be otherwise."""
     t, content = saved
+    then = content["state"]["driver"]
+    state = forced(parts.driver, t) if other else then
     parts.checkpoints.load(t, content, parts.engine)
-    parts.driver.load_state_dict(content["state"]["driver"])
+    parts.driver.load_state_dict(state)
+    if other:
+        parts.recording.event(entry(other, t))
     was, now = parts.driver.curve.units, parts.course.horizon
-    loop.resume(content["state"]["loop"], was)
-    if resizes(was, now) and t < (was.total or 0):
+    loop.resume(content["state"]["loop"], units_of(Horizon(**then["horizon"]), then["journal"]))
+    resized = resizes(was, now) and t < (was.total or 0)
+    if resized:
         parts.driver.resize(**{unit: getattr(now, unit) for unit in UNITS})
+    if other or resized:
+        # From now on the checkpoint is of this recipe: a rollback may come back to it.
+        parts.recording.flush(sync=True)
+        parts.checkpoints.amend(t, content, loop.saved())
 
 
 def _run(loop: Loop, parts: Parts) -> None:
