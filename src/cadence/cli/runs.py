@@ -28,7 +28,10 @@ def runs(
     ] = None,
     status: Annotated[
         str | None,
-        typer.Option(help="Only runs that are finished, stopped, diverged, failed or unfinished.", show_default=False),
+        typer.Option(
+            help="Only runs that are finished, stopped, diverged, failed, interrupted or unfinished.",
+            show_default=False,
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -47,7 +50,7 @@ def runs(
         _print(rows, folder)
 
 
-STATUSES = ("finished", "stopped", "diverged", "failed", "unfinished", "unreadable")
+STATUSES = ("finished", "stopped", "diverged", "failed", "interrupted", "unfinished", "unreadable")
 
 
 def _status(status: str | None) -> str | None:
@@ -70,13 +73,15 @@ def _row(record: Record) -> dict[str, Any]:
             "task": recipe.get("task"),
             "status": record.status if record.result is not None else "unfinished",
             "updates": result.get("updates", record.t),
-            "total": horizon.get("total"),
+            "total": record.run.get("total", horizon.get("total")),
             "spec": record.run.get("spec"),
             "seed": recipe.get("seed"),
             "tags": list(recipe.get("tags") or ()),
             "seconds": result.get("seconds"),
             "final": dict(result.get("final") or {}),
             "sentence": result.get("sentence", ""),
+            "branched_from": record.run.get("branched_from"),
+            "branches": list(record.run.get("branches") or ()),
         }
     except RecordError as error:
         return _unreadable(record, error)
@@ -90,6 +95,7 @@ def _unreadable(record: Record, error: CadenceError) -> dict[str, Any]:
     empty = dict.fromkeys(("name", "task", "total", "spec", "seed", "seconds"))
     return {
         "folder": str(record.folder), **empty, "status": "unreadable", "updates": 0, "tags": [], "final": {},
+        "branched_from": None, "branches": [],
         "sentence": str(error),
     }  # fmt: skip
 
@@ -102,6 +108,9 @@ def _print(rows: list[dict[str, Any]], folder: Path) -> None:
         metrics = ", ".join(f"{name} {value:.4g}" for name, value in row["final"].items() if value is not None)
         path = Path(row["folder"])
         where = str(path.relative_to(folder)) if path != folder else str(path)
+        parent = row["branched_from"]
+        if parent is not None:
+            where += f" (branch of {Path(parent['folder']).name} at {parent['t']})"
         return where, row["status"], f"{row['updates']}{total}", metrics or row["sentence"]
 
     print_table(("run", "status", "updates", "at the end"), [cells(row) for row in rows])

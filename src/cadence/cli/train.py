@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import threading
 import traceback
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,7 +60,7 @@ def train(
     t = 0
     told = False
     try:
-        with live.training(lang.value) as show:
+        with live.training(lang.value) as show, _terminated_as_interrupted():
 
             def tell(now: Progress) -> None:
                 nonlocal t, told
@@ -76,6 +80,8 @@ def train(
         _foreign(fault, t)
         raise typer.Exit(RUN_FAILED) from None
     _show(record, lang.value, as_json, trained=told)
+    if record.status == "interrupted":
+        raise Interrupted(say(lang.value, "train_stopped", t=record.t))
     if record.status in ("diverged", "failed"):
         raise typer.Exit(RUN_FAILED)
 
@@ -102,6 +108,20 @@ def _groups(outline: Outline, lang: str) -> tuple[list[str], list[list[str]]]:
     return [WORDS[f"groups_{name}"][lang] if f"groups_{name}" in WORDS else name for name in head], rows
 
 
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Generator[None]:
+    """SIGTERM ends the training as Ctrl-C does, with the same sentence and status."""
+    number = getattr(signal, "SIGTERM", None)
+    if number is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 def _foreign(fault: Exception, t: int) -> None:
     """A fault in the code that the recipe names: where it is, for whoever wrote it."""
     import sys
@@ -123,6 +143,8 @@ def _show(record: Record, lang: str, as_json: bool, *, trained: bool) -> None:
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in final.items()) or result.get("sentence", "")
     seconds = result.get("seconds")
     took = "?" if seconds is None else f"{seconds:.1f}"
+    if record.status == "interrupted":
+        return
     status = say(lang, record.status)
     print(say(lang, "ended", status=status, t=result.get("updates"), seconds=took, metrics=metrics))
     print(say(lang, "record", folder=record.folder) + ("" if trained else f" {say(lang, 'already')}"))

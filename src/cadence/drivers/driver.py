@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, final
 
-from cadence._errors import CadenceError, DriverError
+from cadence._errors import DriverError
 from cadence.curve.curve import Curve, named_groups
 from cadence.curve.edits import Entry
 from cadence.curve.place import as_plan
@@ -459,7 +459,7 @@ class Driver:
             >>> driver.curve.total
             100
         """
-        return change(self._control, self._done(), kind, arguments).curve
+        return self._after(kind, arguments)[0].curve
 
     def change(self, kind: str, arguments: Mapping[str, Any]) -> None:
         """Change the run by hand, as plain data: what `set`, `hold`, `cooldown` and their like come down to.
@@ -472,18 +472,12 @@ class Driver:
             CadenceError: the change cannot be made; then nothing is changed.
         """
         before = self._control
-        self._control = change(before, self._done(), kind, arguments)
-        try:
-            lasting = self._lasting()
-        except CadenceError:
-            self._control = before
-            raise
-        self._freezing = lasting
+        self._control, self._freezing = self._after(kind, arguments)
         ended = {e["kind"] for e in since_change(self.journal)}
         self._stopped, self._past_end = "stop" in ended, "past_end" in ended
         if self._record is not None:
             self._record.event(dict(self.journal[-1]))
-        if self.curve.horizon != before.curve.horizon:
+        if self.curve.total != before.curve.total:
             self._describe()
         self._refresh()
 
@@ -539,6 +533,7 @@ class Driver:
                 {
                     "spec": curve.spec,
                     "horizon": curve.horizon.to_json(),
+                    "total": curve.total,
                     "groups": list(curve.groups),
                     "values": curve.plan.values(),
                     "bases": {value: list(bases) for value, bases in curve.bases.items()},
@@ -592,6 +587,12 @@ class Driver:
                     "sentence": f"Update {t} lies past the end of the schedule at {end}; {told}.",
                 }
             )
+
+    def _after(self, kind: str, arguments: Mapping[str, Any]) -> tuple[Control, Freezing]:
+        """What a change would make of the run."""
+        control = change(self._control, self._done(), kind, arguments)
+        curve = control.curve
+        return control, freezing(self._writer.frozen(), curve.groups, curve.horizon, control.journal)
 
     def _lasting(self) -> Freezing:
         """From which update on each group is trained."""

@@ -71,6 +71,24 @@ def restored(state: Mapping[str, Any], here: Control, *, change: str | None) -> 
     return changed(then, here, t, change), t
 
 
+def own_control(state: Mapping[str, Any]) -> tuple[Control, int]:
+    """The control that was saved and its update, over the groups that the state itself names.
+
+    Raises:
+        StateError: it is no state.
+    """
+    try:
+        told, groups = state["horizon"], tuple(str(g) for g in state["groups"])
+        units = horizon(None, *(told[unit] for unit in UNITS))
+        bases = {str(value): tuple(numbers) for value, numbers in state["bases"].items()}
+        plain = lay_out(as_plan(parse(state["spec"])), replace(units, total=told["total"]), groups, bases)
+    except (KeyError, TypeError, AttributeError) as fault:
+        raise StateError(
+            f"this is no state of a driver ({fault}); load what driver.state_dict() returned, unchanged"
+        ) from fault
+    return read_state(state, plain)
+
+
 def read_state(state: Mapping[str, Any], now: Curve) -> tuple[Control, int]:
     """The control that was saved, over the groups there are now; the saved bases win.
 

@@ -16,6 +16,7 @@ _ENDS = {
     "stopped": "was stopped after {}",
     "diverged": "diverged after {}",
     "failed": "failed after {}",
+    "interrupted": "was interrupted after {}",
     "running or killed": "is running or was killed, and has come to {}",
 }
 _CLOCKS = frozenset({"t", "epoch", "seconds"})
@@ -30,7 +31,7 @@ def describe(record: Record) -> str:
 def _sentences(record: Record) -> Iterator[str]:
     run, result = record.run, record.result or {}
     horizon: Mapping[str, Any] = run.get("horizon") or {}
-    planned = horizon.get("total")
+    planned = run.get("total", horizon.get("total"))
     done = _count(record.t, "update") + (f" of {planned}" if planned is not None else "")
     seconds = result.get("seconds")
     time = f" in {seconds:.4g} s" if isinstance(seconds, int | float) else ""

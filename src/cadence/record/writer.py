@@ -15,7 +15,7 @@ from cadence.record.environment import environment as this_environment
 from cadence.record.files import read_json, sync_folder, trouble, write_atomically, write_json
 from cadence.record.held import HeldFolder
 from cadence.record.lines import Row
-from cadence.record.names import ENVIRONMENT, RECIPE, RESULT, RUN, RUN_KEYS, STATUSES, VERSION
+from cadence.record.names import ENVIRONMENT, LINEAGE, RECIPE, RESULT, RUN, RUN_KEYS, STATUSES, VERSION
 from cadence.record.spelling import RowSpeller, spell
 
 
@@ -106,7 +106,9 @@ class RunWriter:
         # The recipe first: a folder with a description and no recipe would be that of a loop of somebody's own.
         if recipe is not None:
             write_atomically(self.folder / RECIPE, recipe)
-        write_json(self.folder / RUN, {"version": VERSION, "name": self.folder.resolve().name, **run})
+        write_json(
+            self.folder / RUN, {"version": VERSION, "name": self.folder.resolve().name, **self._lineage(), **run}
+        )
         if not self._started:
             self._here = this_environment() if environment is None else dict(environment)
             path = self.folder / ENVIRONMENT
@@ -244,6 +246,12 @@ class RunWriter:
             others = [other for other in self._earlier.get("resumed", []) if other["t"] < self._t]
             content = {**self._earlier, "resumed": [*others, {"t": self._t, **content}]}
         write_json(self.folder / ENVIRONMENT, content)
+
+    def _lineage(self) -> dict[str, Any]:
+        """What the folder says of runs that it came from or that came from it: it outlasts every new description."""
+        path = self.folder / RUN
+        told = read_json(path) if path.exists() else {}
+        return {key: told[key] for key in LINEAGE if key in told}
 
     def _remove_result(self) -> None:
         path = self.folder / RESULT

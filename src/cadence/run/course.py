@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from cadence._errors import RecipeError, neighbours
@@ -11,7 +11,7 @@ from cadence.curve.horizon import Horizon, horizon, round_half_up
 from cadence.recipe.recipe import Recipe
 from cadence.spec.nodes import EarlyStop, Plateau, Rule, walk
 from cadence.spec.plan import Plan
-from cadence.spec.span import span
+from cadence.spec.span import Span, span
 from cadence.tasks import Split, Task
 
 
@@ -29,6 +29,7 @@ class Course:
         split: the held-out part that judges.
         plan: what governs the optimizer's values, the rule that ends the run included.
         overflow_ends: whether a gradient that is not finite ends the run.
+        spacing: evaluations and checkpoints as they were asked for; None: a checkpoint with every evaluation.
         best: metric whose best checkpoint is kept, and whether ``"min"`` or ``"max"`` of it is best; None: none is.
     """
 
@@ -41,7 +42,14 @@ class Course:
     split: Split
     plan: Plan
     overflow_ends: bool
+    spacing: tuple[Span, Span | None]
     best: tuple[str, str] | None
+
+    def distances(self, total: int) -> tuple[Fraction, Fraction | None]:
+        """Updates between evaluations and between checkpoints, where the run has come to another length."""
+        evaluate, save = self.spacing
+        run = replace(self.horizon, total=total)
+        return _distance(evaluate, run), None if save is None else _distance(save, run)
 
 
 def settle(recipe: Recipe, task: Task, split: Split) -> Course:
@@ -73,11 +81,12 @@ def settle(recipe: Recipe, task: Task, split: Split) -> Course:
         total=run.total,
         batch_size=batch_size,
         accumulate=recipe.accumulate,
-        evaluate=_distance(recipe.evaluate, run),
-        checkpoint=None if every is None else _distance(every, run),
+        evaluate=_distance(span(recipe.evaluate), run),
+        checkpoint=None if every is None else _distance(span(every), run),
         split=split,
         plan=plan,
         overflow_ends=recipe.nonfinite == "error",
+        spacing=(span(recipe.evaluate), None if every is None else span(every)),
         best=_best(recipe, task),
     )
 
@@ -121,9 +130,9 @@ def marks(every: Fraction, after: int) -> Iterator[int]:
             yield mark
 
 
-def _distance(length: int | str, run: Horizon) -> Fraction:
+def _distance(length: Span, run: Horizon) -> Fraction:
     # A length above zero is at least one update.
-    return max(run.updates(span(length)), Fraction(1))
+    return max(run.updates(length), Fraction(1))
 
 
 def rules_of(plan: Plan) -> Iterator[Rule]:

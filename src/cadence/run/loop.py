@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from cadence.run.checkpoint import Checkpoints
 from cadence.run.course import Course, marks
 from cadence.run.engine import Engine, Update
 from cadence.run.feed import groups
+from cadence.run.leaving import Leaving
 from cadence.run.recording import Recording, Stopwatch
+from cadence.run.steering import LOOK_SECONDS, Asked, Steering, plain_ids
 from cadence.tasks import Batch, Data
 
 PROGRESS_SECONDS = 0.1
@@ -64,6 +67,8 @@ class Parts:
         recording: the record.
         checkpoints: of the run folder.
         watch: the time.
+        steering: what comes from outside.
+        leaving: whether the process is asked to leave.
         tell: is called with the progress, or None.
     """
 
@@ -76,6 +81,8 @@ class Parts:
     recording: Recording
     checkpoints: Checkpoints
     watch: Stopwatch
+    steering: Steering
+    leaving: Leaving
     tell: Tell | None
 
 
@@ -90,6 +97,11 @@ class Loop:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._position = 0
+        # The update of the newest checkpoint.
+        self._saved = -1
+        self._evaluations: Iterator[int] = iter(())
+        self._saves: Iterator[int] = iter(())
+        self._next_evaluation = self._next_save = sys.maxsize
         self._skipped = 0
         # Of the updates skipped since the last one that was done: parameters whose gradients were not finite.
         self._overflowed: list[tuple[str, ...]] = []
@@ -107,6 +119,7 @@ class Loop:
             "beside": watch.beside,
             "final": self._final,
             "best": self._best,
+            "commands": self._parts.steering.followed,
         }
 
     def resume(self, state: Mapping[str, Any]) -> None:
@@ -118,6 +131,8 @@ class Loop:
         try:
             self._position = int(state["position"])
             self._final, self._best = dict(state["final"]), dict(state["best"])
+            self._saved = self._parts.driver.t
+            self._parts.steering.followed = plain_ids(state)
             self._parts.watch.go_on(float(state["seconds"]), float(state["beside"]))
         except (KeyError, TypeError, ValueError) as fault:
             raise StateError(
@@ -130,11 +145,10 @@ class Loop:
         Returns:
             The content of ``result.json``.
         """
-        parts, driver, total = self._parts, self._parts.driver, self._parts.course.total
-        evaluate, save = self._marks()
-        next_evaluation, next_save = next(evaluate), next(save)
+        parts, driver = self._parts, self._parts.driver
+        self._place_marks()
         feed = groups(parts.data, parts.course, parts.seed, self._position)
-        while driver.t < total and not driver.should_stop:
+        while self._goes_on():
             before = driver.t
             fault = self._update(next(feed))
             if fault is not None:
@@ -142,16 +156,56 @@ class Loop:
             t = driver.t
             if t == before:
                 continue
-            if evaluated := t >= next_evaluation or t >= total:
+            if evaluated := t >= self._next_evaluation or t >= self._total:
                 fault = self._evaluate(t)
                 if fault is not None:
                     return self._result("diverged", fault)
-                next_evaluation = _beyond(evaluate, next_evaluation, t)
-            last = t >= total or driver.should_stop
-            if last or t >= next_save or (evaluated and parts.course.checkpoint is None):
+                self._next_evaluation = _beyond(self._evaluations, self._next_evaluation, t)
+            if self._over or t >= self._next_save or (evaluated and parts.course.spacing[1] is None):
                 self._save(t, evaluated=evaluated)
-                next_save = _beyond(save, next_save, t)
-        return self._result(*self._end())
+                self._next_save = _beyond(self._saves, self._next_save, t)
+        if self._over:
+            return self._result(*self._end())
+        if self._saved != driver.t:
+            self._save(driver.t, evaluated=False)
+        return self._result("interrupted", f"Interrupted after {driver.t} of {self._total} updates.")
+
+    @property
+    def _total(self) -> int:
+        """The length of the run, which may be changed while it goes on."""
+        total = self._parts.driver.curve.total
+        assert total is not None
+        return total
+
+    @property
+    def _over(self) -> bool:
+        """Whether the run has come to its end, or to that which a rule has decided."""
+        return self._parts.driver.should_stop or self._parts.driver.t >= self._total
+
+    def _goes_on(self) -> bool:
+        """Whether there is another update to do, after all that has come from outside."""
+        parts = self._parts
+        asked = parts.steering.look(ending=self._over)
+        if parts.steering.paused:
+            asked = self._pause()
+        if asked == "changed":
+            self._place_marks()
+        return not (self._over or asked == "stop" or parts.leaving.asked)
+
+    def _pause(self) -> Asked:
+        """Wait without work, at a checkpoint, until somebody says how to go on."""
+        parts, begin, t = self._parts, time.perf_counter(), self._parts.driver.t
+        parts.recording.event({"t": t, "kind": "pause", "sentence": f"Paused by hand at update {t}."})
+        if self._saved != t:
+            self._save(t, evaluated=False)
+        asked: Asked = "changed"
+        while parts.steering.paused and not parts.leaving.asked and asked != "stop":
+            time.sleep(LOOK_SECONDS)
+            asked = parts.steering.look(ending=False) or "changed"
+        parts.watch.leave_out(time.perf_counter() - begin)
+        if not parts.steering.paused:
+            parts.recording.event({"t": t, "kind": "unpause", "sentence": f"Went on by hand at update {t}."})
+        return asked
 
     # ---- one by one ----------------------------------------------------------------------------------------------
 
@@ -226,6 +280,7 @@ class Loop:
         parts.recording.flush(sync=True)
         state = {"driver": parts.driver.state_dict(), "loop": self.state(), "data": parts.fingerprint}
         parts.checkpoints.save(t, parts.engine, state, self._final if evaluated else {})
+        self._saved = t
         parts.watch.beside += time.perf_counter() - begin
 
     def _tell(self, *, evaluated: bool) -> None:
@@ -234,19 +289,17 @@ class Loop:
             return
         self._told = time.perf_counter()
         driver, seconds = parts.driver, parts.watch.seconds
-        parts.tell(
-            Progress(driver.t, parts.course.total, self._last_loss, seconds, driver.values, self._final, evaluated)
-        )
+        parts.tell(Progress(driver.t, self._total, self._last_loss, seconds, driver.values, self._final, evaluated))
 
     # ---- the end -------------------------------------------------------------------------------------------------
 
     def _end(self) -> tuple[str, str]:
         driver = self._parts.driver
         told = ", ".join(f"{name} {value:.4g}" for name, value in self._final.items())
-        if driver.t >= self._parts.course.total:
+        if driver.t >= self._total:
             return "finished", f"Finished after {driver.t} updates: {told}."
         why = next((e["sentence"] for e in reversed(driver.journal) if e["kind"] == "stop"), "")
-        return "stopped", f"Stopped after {driver.t} of {self._parts.course.total} updates: {told}. {why}".rstrip()
+        return "stopped", f"Stopped after {driver.t} of {self._total} updates: {told}. {why}".rstrip()
 
     def _result(self, status: str, sentence: str) -> dict[str, Any]:
         watch = self._parts.watch
@@ -261,11 +314,14 @@ class Loop:
             "sentence": sentence,
         }
 
-    def _marks(self) -> tuple[Iterator[int], Iterator[int]]:
-        course, t = self._parts.course, self._parts.driver.t
+    def _place_marks(self) -> None:
+        """Where the next evaluation and the next checkpoint are, in a run of this length."""
+        t = self._parts.driver.t
+        evaluate, save = self._parts.course.distances(self._total)
+        self._evaluations = marks(evaluate, t)
         # With checkpoints at evaluations there are no marks of their own before the end.
-        save = iter([course.total]) if course.checkpoint is None else marks(course.checkpoint, t)
-        return marks(course.evaluate, t), save
+        self._saves = iter([sys.maxsize]) if save is None else marks(save, t)
+        self._next_evaluation, self._next_save = next(self._evaluations), next(self._saves)
 
 
 def _named(names: tuple[str, ...]) -> str:

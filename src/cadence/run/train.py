@@ -12,6 +12,7 @@ from cadence.recipe.load import load_recipe
 from cadence.recipe.recipe import NOT_CONTENT, Recipe
 from cadence.record.environment import environment
 from cadence.record.files import read_json
+from cadence.record.lock import reopen
 from cadence.record.names import ENDED, RECIPE, RESULT, RUN, UPDATES
 from cadence.record.reader import Record, load_record
 from cadence.run.asked import asked_for
@@ -19,9 +20,11 @@ from cadence.run.checkpoint import Checkpoints
 from cadence.run.course import Course, settle
 from cadence.run.driving import driven
 from cadence.run.engine import Engine, find_engine
+from cadence.run.leaving import Leaving
 from cadence.run.loop import Loop, Parts, Tell
 from cadence.run.outline import Outline, outline_of
 from cadence.run.recording import Recording, Stopwatch
+from cadence.run.steering import Steering, changes_waiting
 from cadence.tasks import Split, Task, resolve_task
 
 RUNS = Path("runs")
@@ -58,8 +61,9 @@ def train(
         progress: called with a `cadence.run.loop.Progress` about ten times a second and after every evaluation.
 
     Returns:
-        The record of the run. ``record.result["status"]`` is ``"finished"``, ``"stopped"`` (by a rule) or
-        ``"diverged"``.
+        The record of the run. ``record.result["status"]`` is ``"finished"``, ``"stopped"`` (by a rule),
+        ``"diverged"``, or ``"interrupted"`` where somebody outside has stopped it (see `cadence.run.steer`): the next
+        call goes on. Ctrl-C and SIGTERM save a checkpoint first, and then do what they always do.
 
     Raises:
         RecipeError: the recipe, or something in it, cannot be used. This and the following before anything is trained.
@@ -77,14 +81,17 @@ def train(
     folder = Path(out) if out is not None else RUNS / (wanted.folder_name + ("" if split == "val" else f"-{split}"))
     if not fresh and _belongs(folder, wanted, split):
         if _ended(folder):
-            return load_record(folder)
+            if not changes_waiting(folder):
+                return load_record(folder)
+            # It was asked to go on after its end.
+            reopen(folder)
         _check_may_resume(folder, resume)
     task = resolve_task(wanted.task, **wanted.task_args)
     course = settle(wanted, task, split)
-    with find_engine(wanted.engine)(wanted, task) as engine:
+    with find_engine(wanted.engine)(wanted, task) as engine, Leaving() as leaving:
         checkpoints = Checkpoints(folder, keep=wanted.checkpoint.keep, best=course.best)
         saved = None if fresh else checkpoints.newest()
-        parts = _assemble(wanted, task, course, engine, checkpoints, folder, saved, fresh=fresh, tell=progress)
+        parts = _assemble(wanted, task, course, engine, checkpoints, folder, saved, leaving, fresh=fresh, tell=progress)
         try:
             loop = Loop(parts)
             checkpoints.drop_after(-1 if saved is None else saved[0])
@@ -95,6 +102,7 @@ def train(
             _run(loop, parts)
         finally:
             parts.recording.close()
+        leaving.take_course()
     return load_record(folder)
 
 
@@ -146,6 +154,7 @@ def _assemble(
     checkpoints: Checkpoints,
     folder: Path,
     saved: Saved | None,
+    leaving: Leaving,
     *,
     fresh: bool,
     tell: Tell | None,
@@ -168,7 +177,11 @@ def _assemble(
         t=0 if saved is None else saved[0],
     )
     driver = driven(engine, course, recording)
-    return Parts(course, task.data, fingerprint, wanted.seed, engine, driver, recording, checkpoints, watch, tell)
+    steering = Steering(folder, driver)
+    return Parts(
+        course, task.data, fingerprint, wanted.seed, engine, driver, recording, checkpoints, watch, steering, leaving,
+        tell,
+    )  # fmt: skip
 
 
 def _take_up(saved: Saved, loop: Loop, parts: Parts) -> None:
