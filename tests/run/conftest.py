@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-collect_ignore = ["small_tasks.py"]
-"""No tests, and it needs torch; the tests that need it import it."""
+collect_ignore = ["small_tasks.py", "steered.py"]
+"""No tests, and they need torch; the tests that need them import or start them."""
 
 
 @pytest.fixture(autouse=True)

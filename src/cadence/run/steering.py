@@ -68,7 +68,8 @@ class Steering:
         if now - self._looked < LOOK_SECONDS and not ending and t < self._due:
             return ""
         self._looked = now
-        if not self._news() and not ending and t < self._due:
+        # The first look tells what was left to a process that has ended.
+        if not self._news() and not (ending or self._first) and t < self._due:
             return ""
         return self._follow(commands(self._folder))
 
