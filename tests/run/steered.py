@@ -14,8 +14,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import torch  # noqa: F401 - what costs time, once for all
-
 from cadence.record.commands import send
 from cadence.run import loop, steering, torch_engine  # noqa: F401
 from cadence.run.loop import Progress

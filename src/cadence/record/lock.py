@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from pathlib import Path
-from typing import Any, final
+from typing import Any, cast, final
 
 from cadence._errors import RecordError
 from cadence.record.files import sync_folder, trouble
@@ -89,7 +89,7 @@ def holder(folder: Path) -> dict[str, Any] | None:
         who: Any = json.loads(content)
     except ValueError:
         return None if fcntl is None else {}
-    return who if isinstance(who, dict) else {}
+    return cast("dict[str, Any]", who) if isinstance(who, dict) else {}
 
 
 def reopen(folder: Path) -> None:

@@ -250,7 +250,7 @@ class RunWriter:
     def _lineage(self) -> dict[str, Any]:
         """What the folder says of runs that it came from or that came from it: it outlasts every new description."""
         path = self.folder / RUN
-        told = read_json(path) if path.exists() else {}
+        told: dict[str, Any] = read_json(path) if path.exists() else {}
         return {key: told[key] for key in LINEAGE if key in told}
 
     def _remove_result(self) -> None:

@@ -141,8 +141,6 @@ def _wanted(
 def _turned(control: Control, wanted: Recipe, run: Horizon, t: int) -> Control:
     """The control on its new way; as it is where the way is not new."""
     curve, plan = control.curve, governing(wanted)
-    if run.total is not None and run.total <= t:
-        raise SpecError(f"a branch of {run.total} updates would end before update {t}, where it begins")
     former = curve
     while True:
         if plan == former.plan and run == former.horizon:
@@ -150,6 +148,8 @@ def _turned(control: Control, wanted: Recipe, run: Horizon, t: int) -> Control:
         if former.former is None:
             break
         former = former.former[1]
+    if run.total is not None and run.total <= t:
+        raise SpecError(f"a branch of {run.total} updates would end before update {t}, where it begins")
     missing = [value for value in plan.values() if value not in curve.bases]
     if missing:
         raise SpecError(
