@@ -72,7 +72,7 @@ def steer(
     lang: Lang = Language.en,
     as_json: AsJson = False,
 ) -> None:
-    """Change a run by recipe, while it trains or after it was stopped.
+    """Change a run, while it trains or after it was stopped.
 
     The curve is shown as it was and as it becomes. A run that goes on follows before its next update; one that does not
     when it is continued. No change but `set` and `rewarm` makes the values jump.
