@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cadence.findings.lint import lint as lint
     from cadence.optim.groups.door import parameter_groups as parameter_groups
     from cadence.optim.make import optimizer as optimizer
+    from cadence.recipe.scaling import scale_lr as scale_lr
     from cadence.record.environment import environment as environment
     from cadence.record.reader import load_record as load_record
     from cadence.report.compare import compare as compare
@@ -80,6 +81,7 @@ _HOMES = {
     "paddle_scheduler": "drivers.paddle_scheduler",
     "optimizer": "optim.make",
     "parameter_groups": "optim.groups.door",
+    "scale_lr": "recipe.scaling",
     "train": "run.train",
     "compare": "report.compare",
     "load_record": "record.reader",

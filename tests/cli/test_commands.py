@@ -316,22 +316,59 @@ def test_train_shows_progress_result_and_folder(tiny: Path, command) -> None:
     done = command("train", "good.yaml")
     assert done.status == 0
     assert [line.partition(":")[0] for line in done.err.splitlines()] == ["update 4 of 8", "update 8 of 8"]
-    first, second = done.out.splitlines()
+    first, effect, last = done.out.splitlines()
     assert first.startswith("finished after 8 updates in ")
     assert "val_loss" in first
-    folder = Path(second.removeprefix("Record: "))
+    assert effect.startswith("an update moved the weights by ")
+    folder = Path(last.removeprefix("Record: "))
     assert folder.parent == Path("runs")
     again = command("train", "good.yaml")
     assert (again.status, again.err) == (0, "")
     assert "(this run was finished before)" in again.out
     data = json.loads(command("train", "good.yaml", "--json").out)
-    assert data == {"folder": str(folder), "result": json.loads((folder / "result.json").read_text())}
+    effects = [each.to_json() for each in cadence.load_record(folder).effective_rates]
+    result = json.loads((folder / "result.json").read_text())
+    assert data == json.loads(json.dumps({"folder": str(folder), "result": result, "effective_rates": effects}))
 
 
 def test_train_speaks_chinese(tiny: Path, command) -> None:
     done = command("train", "good.yaml", "--lang", "zh", "--updates", "4", "--seed", "3", "--out", "zh")
     assert done.out.startswith("完成：4 次更新")
     assert done.err.startswith("第 4 次更新，共 4 次：")
+
+
+def test_train_says_what_the_batch_makes_of_the_rate_before_it_begins(tiny: Path, command) -> None:
+    recipe = Path("good.yaml").read_text(encoding="utf-8")
+    scale = ", scale_lr: {rule: sqrt, reference_batch: 2}}"
+    text = re.sub(r"(optimizer: {[^}]*)}", rf"\1{scale}", recipe) + "\nbatch_size: 8\n"
+    Path("scaled.yaml").write_text(text, encoding="utf-8")
+    done = command("train", "scaled.yaml")
+    assert done.status == 0
+    rate = cadence.load_record(Path(done.out.splitlines()[-1].removeprefix("Record: "))).run["bases"]["lr"][0]
+    assert done.err.splitlines()[0] == (
+        f"Learning rate {rate:g}: {rate / 2:g} is stated for 2 examples per update, and this run has 8 (square root: x 2)"
+    )
+    assert command("train", "scaled.yaml", "--fresh", "--lang", "zh").err.startswith(
+        f"学习率 {rate:g}：{rate / 2:g} 对应"
+    )
+
+
+def test_plot_of_a_recipe_shows_the_rate_that_its_batch_makes(command) -> None:
+    scale = "scale_lr: {rule: linear, reference_batch: 4, warmup: 10}"
+    Path("x.yaml").write_text(
+        BYTES_RECIPE.replace("lr: 0.1", f"lr: 0.1, {scale}").replace("2}", "32}"), encoding="utf-8"
+    )
+    (found,) = json.loads(command("plot", "x.yaml", "--json").out)["curves"]
+    values = found["values"]["rest/lr"]
+    assert (values[0], values[10]) == (
+        pytest.approx(0.1),
+        pytest.approx(cadence.place("cosine()", total=40).at(10) * 0.8),
+    )
+    Path("y.yaml").write_text(f"{{task: a:b, optimizer: {{name: sgd, lr: 0.1, {scale}}}, total: 40}}", encoding="utf-8")
+    done = command("plot", "y.yaml")
+    assert done.status == 2
+    assert "scale_lr needs the batch of the run" in done.err
+    assert command("plot", "y.yaml", "--batch-size", "8").status == 0
 
 
 def test_a_training_that_diverges_or_fails_has_status_3(tiny: Path, command) -> None:

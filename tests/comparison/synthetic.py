@@ -52,6 +52,9 @@ class Run:
     sentence: str = ""
     environment: Mapping[str, Any] = field(default_factory=lambda: ENVIRONMENT)
     split: str = "val"
+    groups: Sequence[str] = ("0",)
+    columns: Callable[[int], Mapping[str, Any]] = lambda t: {}
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_run(folder: Path, run: Run) -> None:
@@ -65,16 +68,24 @@ def write_run(folder: Path, run: Run) -> None:
             "name": folder.parent.name,
             "spec": run.schedule,
             "horizon": {"total": run.total, "steps_per_epoch": 25, "batch_size": 64, "tokens_per_step": None},
-            "groups": ["0"],
+            "groups": list(run.groups),
             "values": ["lr"],
-            "bases": {"lr": [run.lr]},
+            "bases": {"lr": [run.lr] * len(run.groups)},
+            **run.about,
         },
     )
     (folder / "recipe.yaml").write_text(f"name: run\noptimizer: {{name: sgd, lr: {run.lr!r}}}\n", encoding="utf-8")
     _dump(folder / "environment.json", run.environment)
     train = run.train or (lambda t: 1.0)
     rows = [
-        {"t": t, "loss": train(t), "samples": 64, "lr": [run.lr * run.curve(t)], "seconds": 0.01 * (t + 1)}
+        {
+            "t": t,
+            "loss": train(t),
+            "samples": 64,
+            "lr": [run.lr * run.curve(t)] * len(run.groups),
+            "seconds": 0.01 * (t + 1),
+            **run.columns(t),
+        }
         for t in range(done)
     ]
     _lines(folder / "updates.jsonl", rows)

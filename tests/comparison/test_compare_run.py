@@ -187,6 +187,30 @@ def test_the_numbers_do_not_depend_on_processes(made: Made, tmp_path: Path) -> N
     assert int(row["updates"]) == 12
 
 
+def test_rates_that_are_scaled_are_tuned_and_told_as_they_are_stated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scale = {"rule": "linear", "reference_batch": 4, "warmup": 2}
+    optimizer = {"name": "sgd", "lr": 0.05, "scale_lr": scale}
+    # Scaled by 2, each rate is what another one is stated as.
+    tuned = recipe("scaled", optimizer=optimizer, tune={"factors": [0.5, 1, 2]})
+    comparison = cadence.compare([tuned], seeds=1, workers=1, out=tmp_path / "c")
+    folder = tmp_path / "c"
+    rates = sorted(path.name for path in (folder / "tuning/compare_tasks-rows/scaled").iterdir())
+    assert rates == ["lr-0.025", "lr-0.05", "lr-0.1"]
+    stated = float(rows_of(folder)[0]["lr"])
+    assert stated in (0.025, 0.05, 0.1)
+    run = load_record(folder / "runs/compare_tasks-rows/scaled/seed-0").run
+    assert run["bases"]["lr"] == [2 * stated]
+    assert run["scale_lr"]["optimizer"]["factor"] == 2.0
+    assert f"{stated:g}" in str(comparison)
+    assert "× 2" in str(comparison)
+    # Nothing is trained again because the rates in the records are others.
+    monkeypatch.setattr(running, "Pool", None)
+    again = cadence.compare([tuned], seeds=1, out=folder, progress=lambda now: pytest.fail("something was trained"))
+    assert str(again) == str(comparison)
+
+
 def test_fresh_removes_what_was_there_and_options_shorten_the_work(tmp_path: Path) -> None:
     """One comparison after another in one folder; the second is of a task that prints and reads."""
     tuned = recipe("a", 0.03, tune={"lr": [0.1, 0.2]})
@@ -270,7 +294,7 @@ WRONG = [
     ({"batch_size": 1000}, "RecipeError", "batch_size is 1000"),
     ({"stop": "early_stop('val_f1')"}, "RecipeError", "val_f1"),
     ({"engine": "tensorflow"}, "RecipeError", "tensorflow"),
-    ({"groups": {"head": {"parameters": "head.*"}}}, "RecipeError", "head.*"),
+    ({"groups": {"head": {"parameters": "head.*"}}}, "OptimizerError", "head.*"),
 ]
 
 

@@ -121,7 +121,7 @@ def test_the_data_of_the_tables_is_strict_json_with_the_keys_of_the_format(tmp_p
         "metric",
         "train_loss",
     }
-    keys |= {"seconds", "time_to_target", "test", "verdict"}
+    keys |= {"seconds", "time_to_target", "test", "verdict", "effective_rates", "scale_lr"}
     for task in data["tasks"]:
         for recipe in task["recipes"]:
             assert set(recipe) == keys

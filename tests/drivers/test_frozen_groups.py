@@ -204,3 +204,18 @@ def test_frozen_is_no_value_that_a_plan_governs() -> None:
     groups = cd.parameter_groups(model(), {"low": {"parameters": "0.*", "frozen": 2}}, lr=0.1)
     with pytest.raises(CadenceError, match="the optimizer has no value 'frozen'"):
         cd.drive(torch.optim.SGD(groups), {"frozen": "constant()"}, total=5)
+
+
+@pytest.mark.parametrize("name", ["adabound", "adagrad", "adamw", "lamb", "lars", "rmsprop"])
+def test_methods_of_our_own_leave_frozen_groups_alone(name: str) -> None:
+    own = model()
+    groups = cd.parameter_groups(own, {"low": {"parameters": "0.*", "frozen": 2}}, lr=0.01, weight_decay=0.1)
+    optimizer = cd.optimizer(f"cadence:{name}", groups, lr=0.01)
+    driver = cd.drive(optimizer, "constant()", total=5)
+    before = own[0].weight.detach().clone()
+    for t in range(4):
+        optimizer.zero_grad()
+        own(batch(t)).square().mean().backward()
+        optimizer.step()
+        driver.step()
+        assert torch.equal(own[0].weight, before) == (t < 2)

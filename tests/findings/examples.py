@@ -202,6 +202,12 @@ CONFIGS = {
         "task: digits\noptimizer: {name: adamw, lr: 0.001}\ntotal: 10 epochs\n"
         "schedule: constant() * plateau('val_loss', patience=3)\n",
     ),
+    "CD953": (
+        "task: digits\ntotal: 10 epochs\nbatch_size: 512\naccumulate: 4\nschedule: steps(at=['6 epochs'])\n"
+        "optimizer: {name: sgd, lr: 0.1, scale_lr: {rule: linear, reference_batch: 256}}\n",
+        "task: digits\ntotal: 10 epochs\nbatch_size: 512\naccumulate: 4\nschedule: steps(at=['6 epochs'])\n"
+        "optimizer: {name: sgd, lr: 0.1, scale_lr: {rule: linear, reference_batch: 256, warmup: 1 epoch}}\n",
+    ),
     "CD955": (
         "task: digits\noptimizer: {name: schedule_free_adamw, lr: 0.0025}\ntotal: 10 epochs\nschedule: cosine()\n",
         "task: digits\noptimizer: {name: schedule_free_adamw, lr: 0.0025}\ntotal: 10 epochs\n"

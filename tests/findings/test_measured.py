@@ -228,3 +228,34 @@ def test_a_plateau_rule_in_a_warmup_cuts_as_often_as_in_paddle() -> None:
     cuts = [t for t in range(11, 30) if rates[t] < rates[t - 1]]
     assert set(np.diff(cuts)) == {2}
     assert "multiplied by 0.5 every 2 steps" in found("paddle_plateau_in_warmup", "CD208").consequence
+
+
+@pytest.mark.parametrize(
+    ("batch", "schedule", "warmup", "found"),
+    [
+        (2048, "cosine()", None, "warning"),
+        (768, "cosine()", None, "information"),
+        (256, "cosine()", None, None),
+        (64, "cosine()", None, None),
+        (2048, "cosine()", "5 epochs", None),
+        (2048, "warmup('5%') >> cosine()", None, None),
+        (2048, "one_cycle()", None, None),
+        (2048, "{lr: cosine(), weight_decay: constant()}", None, "warning"),
+    ],
+)
+def test_a_rate_scaled_without_a_warmup_is_found_by_its_factor(
+    batch: int, schedule: str, warmup: str | None, found: str | None, tmp_path: Path
+) -> None:
+    scale = "rule: linear, reference_batch: 256" + (f", warmup: {warmup}" if warmup else "")
+    path = tmp_path / "recipe.yaml"
+    path.write_text(
+        f"task: digits\ntotal: 90 epochs\nbatch_size: {batch}\nschedule: {schedule}\n"
+        f"optimizer: {{name: sgd, lr: 0.1, scale_lr: {{{scale}}}}}\n",
+        encoding="utf-8",
+    )
+    told = [f for f in cd.lint(path) if f.code == "CD953"]
+    assert [f.severity for f in told] == ([found] if found else [])
+    if found == "warning":
+        assert told[0].message == "lr 0.1 is scaled by 8, from a batch of 256 to 2048"
+        assert told[0].consequence == "the first update is made at 0.8"
+        assert told[0].line == 5

@@ -115,6 +115,20 @@ def test_a_parameter_has_its_own_multiple_of_the_rate() -> None:
         assert (one(kind, 0.0, 0.04) == value).all()
 
 
+def test_tensors_that_were_not_made_as_parameters_are_trained_too() -> None:
+    values = starting_values()[2:4]
+    xs, ys = parameters(values), [paddle.to_tensor(v, stop_gradient=False) for v in values]
+    trained: list[list[np.ndarray]] = []
+    for those in (xs, ys):
+        optimizer = Lamb(0.1, [{"params": [x], "learning_rate": m} for x, m in zip(those, (0.5, 2.0), strict=True)])
+        for t in range(1, 4):
+            for x, g in zip(those, gradients(t)[2:4], strict=True):
+                x.grad = paddle.to_tensor(g)
+            optimizer.step()
+        trained.append([x.numpy() for x in those])
+    assert_equal(*trained, 0.0)
+
+
 def test_a_driver_governs_rate_decay_and_betas_with_groups_and_without() -> None:
     plan = cd.plan({"lr": cd.linear(to=0.1), "weight_decay": cd.linear(to=0.5), "beta1": cd.linear(to=0.5)})
     grouped, plain = parameters(), parameters()
@@ -163,6 +177,12 @@ def test_bounds_follow_any_scheduler_through_its_base(scheduler: str) -> None:
         still._base = other.get_lr()
         still.step()
     assert differ([z.numpy() for z in zs], [y.numpy() for y in ys])
+
+
+def test_a_scheduler_may_give_numbers_of_numpy() -> None:
+    xs, ys = parameters(), parameters()
+    numpys = Lamb(lr.LambdaDecay(0.5, lambda t: np.float32(0.25)), xs)
+    assert_equal(train(numpys, xs, 3), train(Lamb(0.125, ys), ys, 3), 0.0)
 
 
 def test_a_scheduler_that_comes_later_brings_its_base() -> None:
@@ -273,6 +293,7 @@ def test_an_update_that_the_loss_scaler_skips_touches_nothing(monkeypatch: pytes
     monkeypatch.undo()
     xs, ys = parameters(dtype="float32"), parameters(dtype="float32")
     optimizer = Lamb(0.1, xs)
+    driver = cd.drive(optimizer, "constant()", total=10)
     for t, overflow in enumerate([True, False, True, False, False]):
         optimizer.clear_grad()
         weights = [paddle.to_tensor(g.astype("float32")) for g in gradients(t)]
@@ -280,6 +301,8 @@ def test_an_update_that_the_loss_scaler_skips_touches_nothing(monkeypatch: pytes
         scaler.scale(loss * (math.inf if overflow else 1.0)).backward()
         scaler.step(optimizer)
         scaler.update()
+        driver.step()
+    assert driver.t == 3
     other = Lamb(0.1, ys)
     for t in (1, 3, 4):
         for y, g in zip(ys, gradients(t), strict=True):
@@ -359,6 +382,16 @@ def test_states_are_named_as_paddle_s_accumulators_in_every_optimizer_of_a_proce
             "LR_Scheduler",
             "cadence",
         }
+
+
+def test_a_name_goes_into_the_names_of_states_as_in_paddle() -> None:
+    xs, ys = parameters(), parameters()
+    optimizer, again = Lamb(0.1, xs, name="mine"), Lamb(0.1, ys, name="mine")
+    train(optimizer, xs, 1)
+    assert f"{xs[0].name}_mine_exp_avg_0" in optimizer.state_dict()
+    again.set_state_dict(optimizer.state_dict())
+    assert again.state_dict().keys() == optimizer.state_dict().keys()
+    refused(Lamb(0.1, ys), optimizer.state_dict(), "18 tensors, of which 0 belong")
 
 
 @pytest.mark.parametrize("numpy", [False, True])
@@ -598,6 +631,35 @@ def test_without_a_compiler_it_says_so_once_and_computes_the_same(caplog: pytest
         Lamb(0.1, xs, compiled=True)
 
 
+@pytest.mark.parametrize("kind", [Lamb, AdaBound])
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+def test_small_tensors_of_one_shape_are_updated_together_as_they_are_one_by_one(kind: Any, dtype: str) -> None:
+    rng = np.random.default_rng(3)
+    values = [rng.normal(size=shape) for shape in [(3, 2)] * 4 + [()] * 3 + [(5,)] * 2 + [(3, 2)]]
+    values[1][:] = 0.0
+
+    def one(settings: dict[str, Any], apart: bool) -> tuple[list[np.ndarray], list[float]]:
+        xs = parameters(values, dtype)
+        groups = [{"params": [x]} for x in xs] if apart else [{"params": xs[:8]}, {"params": xs[8:], "eps": 1e-3}]
+        if apart:
+            groups[8]["eps"] = groups[9]["eps"] = 1e-3
+        optimizer = kind(0.1, groups, **settings)
+        for t in range(4):
+            draws = np.random.default_rng(t)
+            for i, x in enumerate(xs):
+                # One of them is a step behind.
+                g = draws.normal(size=x.shape).astype(dtype)
+                x.grad = None if i == 3 and t == 0 else paddle.to_tensor(g)
+            optimizer.step()
+        return [x.numpy().astype("float64") for x in xs], optimizer.trust_ratios()
+
+    together, ratios = one({"compiled": False}, apart=False)
+    for settings in ({"compiled": False}, {}):
+        alone, others = one(settings, apart=True)
+        assert_equal(together, alone, 1e-12 if dtype == "float64" else 1e-3)
+        assert ratios == pytest.approx(others, rel=1e-9 if dtype == "float64" else 1e-3)
+
+
 def test_trust_ratios_are_told_for_each_tensor() -> None:
     xs = parameters([np.array([3.0, 4.0]), np.zeros(3)])
     optimizer = Lamb(0.1, xs, weight_decay=0.0)
@@ -667,6 +729,7 @@ def test_bad_lists_of_groups_and_parameters_are_refused() -> None:
     for given, words in [
         ([{"params": xs[:2]}, {"params": xs[1:]}], "is there twice"),
         ([*xs, xs[0]], "is there twice"),
+        ([*xs, *parameters()], f"two parameters are called {xs[0].name}, and states go by name"),
         ([{"params": []}], "the params of a group is empty"),
         ([{"weight_decay": 0.1}], "needs the key 'params'"),
         ([{"params": xs[:2]}, xs[2]], "mixes tensors and groups"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,6 +114,15 @@ def test_fifty_updates_under_a_schedule_with_groups_and_a_restart_are_those_of_t
 
 
 OF_PADDLE = pytest.mark.filterwarnings("ignore:Tensor do not have 'place' interface:UserWarning")
+
+
+def test_every_method_has_a_class_that_describes_every_setting_and_takes_it() -> None:
+    for name in NAMES:
+        settings = [s.name for s in rules()[name].settings if s.name != "lr"]
+        described = method(name).__doc__ or ""
+        assert [s for s in settings if f"        {s}: " not in described] == []
+        assert list(inspect.signature(method(name)).parameters)[3:-3] == settings
+
 
 # ---- static programs -------------------------------------------------------------------------------------------------
 

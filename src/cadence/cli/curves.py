@@ -10,6 +10,8 @@ from cadence._errors import RecipeError, ScriptError
 if TYPE_CHECKING:
     from cadence.curve.curve import Curve
     from cadence.recipe.recipe import Recipe
+    from cadence.spec.nodes import Schedule
+    from cadence.spec.plan import Plan
 
 
 class Units(NamedTuple):
@@ -47,7 +49,8 @@ def curve_of(text: str, *, total: int | str | None, base: float | None, units: U
     known = {key: value for key, value in units._asdict().items() if value is not None}
     groups = group_names(recipe)
     run = (_units(recipe) if units.steps_per_epoch is None else units)._replace(**known)
-    return place(recipe.spec, total=recipe.total, base=_bases(recipe, groups), groups=groups, **run._asdict())
+    recipe, spec = _scaled(recipe, run.batch_size)
+    return place(spec, total=recipe.total, base=_bases(recipe, groups), groups=groups, **run._asdict())
 
 
 class Drawn(NamedTuple):
@@ -116,6 +119,25 @@ def _units(recipe: Recipe) -> Units:
 
     run = settle(recipe, task(recipe.task), "val").horizon
     return Units(run.steps_per_epoch, run.batch_size, run.tokens_per_step)
+
+
+def _scaled(recipe: Recipe, batch: int | None) -> tuple[Recipe, Schedule | Plan]:
+    """A recipe with the rates that its batch makes of the stated ones, and the schedule with the warmup that goes with
+    them."""
+    from cadence.curve.place import as_plan
+    from cadence.run.scaling import at_batch, climbing, scalings
+
+    if all(one.scale_lr is None for one in recipe.optimizers.values()):
+        return recipe, recipe.spec
+    if batch is None and recipe.batch_size is not None:
+        batch = recipe.batch_size * recipe.accumulate
+    if batch is None:
+        raise RecipeError(
+            f"{recipe.name}: scale_lr needs the batch of the run, which a task of one's own does not tell before it is "
+            f"run; write batch_size into the recipe, or give --batch-size"
+        )
+    found = scalings(recipe, batch)
+    return at_batch(recipe, found), climbing(as_plan(recipe.spec), recipe, found)
 
 
 def _bases(recipe: Recipe, groups: list[str]) -> dict[str, list[float]]:

@@ -68,6 +68,7 @@ def train(
                 show(now)
 
             def before(outline: Outline) -> None:
+                _tell_scaled(outline, lang.value)
                 if outline.divided:
                     tell_table(*_groups(outline, lang.value))
 
@@ -86,6 +87,25 @@ def train(
         raise typer.Exit(RUN_FAILED)
 
 
+def _tell_scaled(outline: Outline, lang: str) -> None:
+    """What the run's batch makes of rates that are stated for another one."""
+    import sys
+
+    for line in _scaled(outline, lang):
+        print(line, file=sys.stderr)
+
+
+def _scaled(outline: Outline, lang: str) -> list[str]:
+    from cadence.cli.words import say
+
+    lines: list[str] = []
+    for one in outline.scalings.values():
+        numbers = {"lr": f"{one.lr:.6g}", "factor": f"{one.factor:.4g}", "scaled": f"{one.scaled:.6g}"}
+        examples = {"reference": one.reference, "batch": one.batch}
+        lines.append(say(lang, "scaled", rule=say(lang, f"rule_{one.rule}"), **numbers, **examples))
+    return lines
+
+
 def _show_outline(outline: Outline, lang: str, as_json: bool) -> None:
     from cadence.cli.show import print_json, print_table
     from cadence.cli.words import say
@@ -95,7 +115,8 @@ def _show_outline(outline: Outline, lang: str, as_json: bool) -> None:
         return
     epochs = f"{outline.total / outline.steps_per_epoch:.4g}"
     told = say(lang, "outline", t=outline.total, epochs=epochs, n=outline.batch_size, device=outline.device["type"])
-    print(f"{outline.name}: {told}\n{outline.curve.spec}\n")
+    print(f"{outline.name}: {told}\n{outline.curve.spec}")
+    print("\n".join([*_scaled(outline, lang), ""]))
     print_table(*_groups(outline, lang))
 
 
@@ -137,7 +158,8 @@ def _show(record: Record, lang: str, as_json: bool, *, trained: bool) -> None:
 
     result: dict[str, Any] = dict(record.result or {})
     if as_json:
-        print_json({"folder": str(record.folder), "result": result})
+        effects = [effect.to_json() for effect in record.effective_rates]
+        print_json({"folder": str(record.folder), "result": result, "effective_rates": effects})
         return
     final: dict[str, float] = result.get("final") or {}
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in final.items()) or result.get("sentence", "")
@@ -147,4 +169,9 @@ def _show(record: Record, lang: str, as_json: bool, *, trained: bool) -> None:
         return
     status = say(lang, record.status)
     print(say(lang, "ended", status=status, t=result.get("updates"), seconds=took, metrics=metrics))
+    if record.effective_rates:
+        from cadence.report.effects import effect_sentences
+
+        for line in effect_sentences(record.effective_rates, lang):
+            print(line)
     print(say(lang, "record", folder=record.folder) + ("" if trained else f" {say(lang, 'already')}"))

@@ -67,6 +67,13 @@ WORDS: dict[str, dict[str, str]] = {
         "en": "{status} after {t} updates in {seconds} s: {metrics}",
         "zh": "{status}：{t} 次更新，{seconds} 秒：{metrics}",
     },
+    "scaled": {
+        "en": "Learning rate {scaled}: {lr} is stated for {reference} examples per update, and this run has {batch} "
+        "({rule}: x {factor})",
+        "zh": "学习率 {scaled}：{lr} 对应每次更新 {reference} 个样本，本次运行为 {batch} 个（{rule}：× {factor}）",
+    },
+    "rule_linear": {"en": "linear", "zh": "线性"},
+    "rule_sqrt": {"en": "square root", "zh": "平方根"},
     "outline": {
         "en": "{t} updates ({epochs} epochs), {n} examples each, on {device}",
         "zh": "{t} 次更新（{epochs} 轮），每次 {n} 个样本，设备 {device}",

@@ -156,10 +156,17 @@ def _recall(training: Training) -> None:
         return
     try:
         result, run = read_json(training.folder / RESULT), read_json(training.folder / RUN)
-        if result["status"] in ENDED and _at_rate(training, run["bases"]["lr"]):
+        if result["status"] in ENDED and _at_rate(training, _stated(run)):
             training.state, training.result, training.done = str(result["status"]), result, training.updates
     except (RecordError, KeyError, TypeError, AttributeError):
         return  # whatever it is, it is no record of this training; trained again, it says itself what is wrong
+
+
+def _stated(run: dict[str, Any]) -> list[float | None]:
+    """The base rates of a run as recipes state them: for the reference batch, where they are scaled from one."""
+    scaled: dict[str, dict[str, float]] = run.get("scale_lr") or {}
+    factor = next((one["factor"] for one in scaled.values()), 1.0)
+    return [None if base is None else base / factor for base in run["bases"]["lr"]]
 
 
 def _at_rate(training: Training, bases: list[float | None]) -> bool:

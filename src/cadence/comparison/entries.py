@@ -23,6 +23,9 @@ OWN_SEEDS = 3
 
 TUNING_SEED = 1000
 
+NOT_ASKED = {"seed", "tags", "notes", "tune", "effective_rates"}
+"""Keys of a recipe that are not what is compared; seeds and rates are a comparison's own matter."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -242,8 +245,6 @@ def _check_names(recipes: list[Recipe], task: str) -> None:
 
 
 def _content(group: Group) -> list[Any]:
-    recipes = [
-        {key: value for key, value in e.recipe.model_dump().items() if key not in ("seed", "tags", "notes", "tune")}
-        for e in group.entries
-    ]
+    # Without defaults, as in the hash of a recipe: a key that a later version adds makes no other comparison of it.
+    recipes = [e.recipe.model_dump(exclude=NOT_ASKED, exclude_defaults=True) for e in group.entries]
     return [group.name, recipes, [list(e.rates) for e in group.entries], list(group.seeds), group.tuning_seed]

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from cadence.comparison.settings import Metric, Words
 from cadence.comparison.statistics import Estimate, PairedTest, RestrictedMean
+from cadence.record.effective import GroupEffect
 
 Verdict: TypeAlias = Literal[
     "baseline", "better", "worse", "no_difference", "not_significant_after_correction", "identical",
@@ -95,6 +96,8 @@ class RecipeSummary:
     time_to_target: RestrictedMean | None
     test: BaselineTest | None
     verdict: Verdict
+    effects: tuple[GroupEffect, ...] = ()
+    scaled: Mapping[str, Any] | None = None
 
     @property
     def statuses(self) -> dict[str, int]:
@@ -235,6 +238,8 @@ def _recipe_json(recipe: RecipeSummary) -> dict[str, Any]:
             "smallest_gap": test.paired.smallest_gap,
         },
         "verdict": recipe.verdict,
+        "effective_rates": [effect.to_json() for effect in recipe.effects],
+        "scale_lr": recipe.scaled,
     }
 
 

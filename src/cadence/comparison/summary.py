@@ -39,6 +39,7 @@ from cadence.comparison.statistics import (
     paired_test,
     restricted_mean,
 )
+from cadence.record.effective import GroupEffect, together
 from cadence.record.files import write_atomically, write_json
 from cadence.record.reader import Record, load_record
 
@@ -142,6 +143,8 @@ def _recipe_summary(
         else None,
         None,
         "baseline" if recipe.name == task.baseline else _untested(runs),
+        _effects([r for seed in task.seeds if (r := records[task.name, recipe.name, seed]) is not None]),
+        None if record is None else next(iter(_mapping(record.run.get("scale_lr")).values()), None),
     )
 
 
@@ -271,7 +274,7 @@ def _tried(folder: Path, rate: float) -> TriedRate:
 
 def _status(record: Record, key: str) -> str:
     """How the run ended; one that ended at a loss that is no finite number has diverged, whatever it says itself."""
-    if record.result is None:
+    if record.result is None or record.status == "interrupted":
         return "unfinished"
     final = _mapping(record.result.get("final"))
     ended = record.status in COMPLETE
@@ -286,6 +289,17 @@ def _final_loss(record: Record | None) -> float | None:
         return _number(_mapping(record.result.get("final")).get("val_loss"))
     except RecordError:
         return None
+
+
+def _effects(records: Sequence[Record]) -> tuple[GroupEffect, ...]:
+    """What the runs of a recipe did to each group, over all seeds."""
+    told: list[Sequence[GroupEffect]] = []
+    for record in records:
+        try:
+            told.append(record.effective_rates)
+        except RecordError:
+            continue
+    return together(told)
 
 
 def _train_loss(record: Record) -> float | None:

@@ -92,6 +92,7 @@ def _look(tell: Tell, recipe: dict[str, Any], splits: list[str]) -> dict[str, An
     from cadence.recipe.recipe import make_recipe
     from cadence.run.course import settle
     from cadence.run.engine import find_engine
+    from cadence.run.scaling import at_batch
     from cadence.tasks import resolve_task
 
     read = make_recipe(recipe)
@@ -101,7 +102,7 @@ def _look(tell: Tell, recipe: dict[str, Any], splits: list[str]) -> dict[str, An
         task.data.held_out(course.split)
     course = settle(read, task, "val")
     run = course.horizon
-    with find_engine(read.engine)(read, task) as engine:
+    with find_engine(read.engine)(at_batch(read, course.scalings), task) as engine:
         driver = drive(
             engine.optimizers, course.plan, total=run.total, steps_per_epoch=run.steps_per_epoch,
             batch_size=run.batch_size, tokens_per_step=run.tokens_per_step, scaler=engine.scaler,

@@ -10,6 +10,7 @@ from cadence.curve.curve import Curve, named_groups
 from cadence.curve.edits import Entry
 from cadence.curve.place import as_plan
 from cadence.drivers.changes import branched, change
+from cadence.drivers.effective import COLUMNS, EffectiveRates
 from cadence.drivers.freezing import Freezing, freezing
 from cadence.drivers.recording import Recorder
 from cadence.drivers.state import regrouped, restored, saved, since_change
@@ -50,7 +51,14 @@ class Driver:
     """
 
     def __init__(
-        self, curve: Curve, writer: Writer, *, reduce: Reduce | None, record: Recorder | None, strict: bool
+        self,
+        curve: Curve,
+        writer: Writer,
+        *,
+        reduce: Reduce | None,
+        record: Recorder | None,
+        strict: bool,
+        effective: EffectiveRates | None = None,
     ) -> None:
         """Bind a curve to a writer and write its first values at once.
 
@@ -60,6 +68,7 @@ class Driver:
             reduce: makes metrics the same on every rank.
             record: where rows, evaluations and events go.
             strict: whether an update that nobody saw is a skipped one in any case (a loss scaler is at work).
+            effective: measures for the record what updates really did.
         """
         self.t = 0
         self._writer = writer
@@ -68,6 +77,7 @@ class Driver:
         self._reduce = reduce
         self._record = record
         self._strict = strict
+        self._effective = effective
         self._by_calls = False
         self._control = Control.over(curve)
         self._stopped = False
@@ -84,6 +94,8 @@ class Driver:
         self._remember()
         self._refresh()
         self._describe()
+        if effective is not None:
+            effective.expect(0)
         # The record is told with its first row: until then a state may be loaded that has another beginning.
         self._untold = self._freezing.beginning()
         if self._untold is not None:
@@ -204,6 +216,8 @@ class Driver:
             row = next(self._ahead)
         self.t = clock.done = t
         self._write(row)
+        if self._effective is not None:
+            self._effective.expect(t)
 
     def _skipped(self) -> bool:
         """No update was seen before this call: was it skipped, or is nobody training?
@@ -234,10 +248,13 @@ class Driver:
         """Add columns (loss, samples, grad_norm, ...) to the record's row of the current update.
 
         Raises:
-            DriverError: there is no record.
+            DriverError: there is no record, or a column is one of `effective_rates`.
         """
         if self._record is None:
             raise DriverError("driver.log needs a record; write drive(..., record='runs/mine')")
+        if self._effective is not None and not columns.keys().isdisjoint(COLUMNS):
+            taken = next(name for name in COLUMNS if name in columns)
+            raise DriverError(f"the column {taken!r} is that of effective_rates; log yours under another name")
         self._columns.update(columns)
 
     def observe(self, metrics: Mapping[str, Any]) -> list[Decision]:
@@ -513,6 +530,8 @@ class Driver:
                 self._record.event(dict(self.journal[-1]))
         self._refresh()
         self._describe()
+        if self._effective is not None:
+            self._effective.expect(self.t)
 
     def close(self, result: Mapping[str, Any] | None = None) -> None:
         """Finish the record: write what is buffered, and `result.json`."""
@@ -537,6 +556,7 @@ class Driver:
                     "groups": list(curve.groups),
                     "values": curve.plan.values(),
                     "bases": {value: list(bases) for value, bases in curve.bases.items()},
+                    **({} if self._effective is None else self._effective.about()),
                 }
             )
 
@@ -553,6 +573,8 @@ class Driver:
         self._remember()
         self._freezing, self._frozen = self._lasting(), ()
         self._refresh()
+        if self._effective is not None:
+            self._effective.regroup(self.t)
 
     def _refresh(self) -> None:
         """Compute and write the values anew: the curve, the groups or the update have changed."""
@@ -628,5 +650,8 @@ class Driver:
         if self._untold is not None:
             record.event(dict(self._untold))
             self._untold = None
-        record.update({"t": self.t, **self._columns, **self.values})
+        row = {"t": self.t, **self._columns, **(values := self.values)}
+        if self._effective is not None:
+            row |= self._effective.columns(values)
+        record.update(row)
         self._columns = {}

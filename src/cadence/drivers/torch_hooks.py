@@ -29,13 +29,18 @@ def count_updates(optimizer: Optimizer, clock: Clock) -> None:
             return
         clock.begun = clock.free = False
         clock.seen = True
-        # Fused optimizers are called by the loss scaler in any case, and skip the update inside.
-        found_inf = getattr(optimizer, "found_inf", None)
-        if found_inf is None or float(found_inf) == 0:
+        if not skipped(optimizer):
             clock.done += 1
 
     optimizer.register_step_pre_hook(outside(begin))
     optimizer.register_step_post_hook(outside(end))
+
+
+def skipped(optimizer: Optimizer) -> bool:
+    """Whether the update that was just called for was not done: the loss scaler calls fused optimizers in any case, and
+    they skip it inside."""
+    found_inf = getattr(optimizer, "found_inf", None)
+    return found_inf is not None and float(found_inf) != 0
 
 
 def notice_groups(optimizer: Optimizer, look: Callable[[], None]) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch.optim import Optimizer
 
 from cadence._errors import DriverError, UnknownNameError, neighbours
+from cadence.drivers.effective import Gauge
 from cadence.drivers.torch_hooks import count_updates, notice_gradients, notice_groups
 from cadence.drivers.torch_modes import Switch, switches_of
 from cadence.drivers.writer import Clock, Ratios, Regroup, Row, Write, Writer, no_optimizer
@@ -107,6 +108,11 @@ class TorchWriter(Writer):
 
     def training(self) -> bool:
         return self._clock.graded or any(p.grad is not None for group in self._all() for p in group["params"])
+
+    def gauge(self) -> Gauge:
+        from cadence.drivers.torch_effective import TorchGauge
+
+        return TorchGauge(self._optimizers)
 
     def fault(self) -> str | None:
         return next((told for switch in self._switches if (told := switch.fault()) is not None), None)

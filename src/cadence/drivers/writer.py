@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from cadence._errors import DriverError
+from cadence.drivers.effective import Gauge
 
 Row: TypeAlias = Sequence[float]
 """One absolute value for each (group, value) pair, groups outermost."""
@@ -112,6 +113,10 @@ class Writer(abc.ABC):
 
         Nobody is kept alive by it: `regroup` is a method, whose object may go at any time.
         """
+
+    def gauge(self) -> Gauge | None:
+        """What measures the updates of the optimizer; None where cadence has no such thing for its framework."""
+        return None
 
 
 def no_optimizer(x: object) -> DriverError:

@@ -6,6 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from cadence._errors import CadenceError
+from cadence.curve.place import as_plan, place
 from cadence.findings.finding import Spot
 from cadence.spec.span import span
 
@@ -39,3 +43,25 @@ class RecipeView:
         if every.unit == "%":
             return int(100 / every.amount)
         return int(total.amount / every.amount) if total.unit == every.unit else None
+
+    @property
+    def begins_low(self) -> bool:
+        """Whether the learning rate of every group begins below half of its peak; also where that cannot be told.
+
+        Whatever the length of an epoch, a schedule keeps its shape: a thousand updates stand for one.
+        """
+        from cadence.recipe.bases import group_names
+
+        groups = group_names(self.recipe)
+        try:
+            base = dict.fromkeys(as_plan(self.recipe.spec).values(), 1.0)
+            curve = place(
+                self.recipe.spec, total=self.recipe.total, steps_per_epoch=1000, batch_size=1000, tokens_per_step=10**6,
+                base=base, groups=groups,
+            )  # fmt: skip
+        except CadenceError:
+            return True
+        end = curve.end or 10**6
+        times = np.unique(np.linspace(0, end, 10_000).astype(np.int64))
+        rates = [curve.at(times, group=g, value=value) for g, value in curve.pairs if value == "lr"]
+        return all(rate[0] < 0.5 * np.max(rate) for rate in rates)

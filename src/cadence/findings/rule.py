@@ -19,9 +19,9 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 from cadence._registry import Registry
 from cadence.findings.finding import Both, Edit, Finding, Severity, Spot
 
-About: TypeAlias = Literal["script", "course", "recipe", "config"]
+About: TypeAlias = Literal["script", "course", "recipe", "config", "machine"]
 """What a rule looks at: a training script; the rate over one run, wherever it comes from; a recipe; a YAML
-configuration of the Paddle suites."""
+configuration of the Paddle suites; a machine with its environment, which `cadence env` looks at."""
 
 F = TypeVar("F", bound=Callable[[Any], "Iterator[Found]"])
 

@@ -124,7 +124,7 @@ def _check_sparse(method: Method, what: Trained) -> None:
     layers = (torch.nn.Embedding, torch.nn.EmbeddingBag)
     trained = {id(p) for _, p in what.named}
     sparse = [
-        name
+        f"{name}.weight".lstrip(".")
         for name, layer in what.model.named_modules()
         if isinstance(layer, layers) and layer.sparse and id(layer.weight) in trained
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -16,6 +16,29 @@ from cadence.spec.groups import wanted
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 OPEN = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
 """For keys that pass on arguments of somebody else's functions."""
+
+
+class ScaleRecipe(BaseModel):
+    """What a base rate was stated for, and how it becomes that of the run's batch."""
+
+    model_config = STRICT
+
+    rule: Annotated[
+        Literal["linear", "sqrt"],
+        Field(description="linear: in proportion to the batch; sqrt: to its square root"),
+        Wanted("linear or sqrt", "linear"),
+    ]
+    reference_batch: Annotated[
+        int,
+        Field(description="examples in one update that lr is stated for", ge=1),
+        Wanted("a whole number of at least 1", "256"),
+    ]
+    warmup: Annotated[
+        int | str | None,
+        Field(description="length of a climb from the rate of the reference batch to the scaled one, or null"),
+        AfterValidator(lambda x: x if x is None else checks.length(x)),
+        Wanted("a number of updates, a length such as '5 epochs', or null", "5 epochs"),
+    ] = None
 
 
 class OptimizerRecipe(BaseModel):
@@ -34,6 +57,11 @@ class OptimizerRecipe(BaseModel):
         Field(description="base learning rate, which the schedule multiplies", gt=0),
         Wanted("a number above 0", "0.001"),
     ]
+    scale_lr: Annotated[
+        ScaleRecipe | None,
+        Field(description="lr is stated for a reference batch, and scaled to the run's; null: it is as it is"),
+        Wanted("a mapping with rule and reference_batch, or null", "{rule: linear, reference_batch: 256}"),
+    ] = None
 
     @property
     def arguments(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from cadence.spec.nodes import EarlyStop, Schedule
 from cadence.spec.parse import parse
 from cadence.spec.plan import Plan
 
-NOT_CONTENT = ("name", "tune", "tags", "notes")
+NOT_CONTENT = ("name", "tune", "effective_rates", "tags", "notes")
 """Keys that change nothing about the training, and so are not part of its hash."""
 
 
@@ -164,6 +164,11 @@ class Recipe(BaseModel):
         Field(description="rates that `cadence compare` tries first: factors of optimizer.lr, or lr itself"),
         Wanted("a mapping with factors or lr, or null", "{factors: [0.333, 1, 3]}"),
     ] = None
+    effective_rates: Annotated[
+        int | None,
+        Field(description="updates between measurements of what the optimizer really did to each group", ge=1),
+        Wanted("a whole number of at least 1, or null", "20"),
+    ] = 20
     threads: Annotated[
         int,
         Field(description="threads of one worker process", ge=1, le=4096),
@@ -239,7 +244,8 @@ class Recipe(BaseModel):
 
     @property
     def content_hash(self) -> str:
-        """64 hexadecimal digits over everything that shapes the training. Name, tune, tags and notes do not."""
+        """64 hexadecimal digits over everything that shapes the training. Name, tune, tags and notes do not, nor what
+        is measured."""
         # Without defaults, so that a key that a later version adds changes no hash, and runs are found again.
         content = self.model_dump(exclude=set(NOT_CONTENT), exclude_defaults=True)
         # What depends on the order that it is written in: of a plan the last key counts, of optimizers the first.

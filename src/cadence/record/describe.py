@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from cadence.record.effective import GroupEffect
     from cadence.record.reader import Record
     from cadence.record.table import Floats, Ints
 
@@ -21,6 +22,7 @@ _ENDS = {
 }
 _CLOCKS = frozenset({"t", "epoch", "seconds"})
 _MOST_EVENTS = 3
+_MOST_GROUPS = 8
 
 
 def describe(record: Record) -> str:
@@ -41,6 +43,10 @@ def _sentences(record: Record) -> Iterator[str]:
     yield f"Schedule: {run.get('spec')}; {_bases(run)}."
     if "loss" in record.updates:
         yield _training(record.series("loss")[1])
+    for effect in record.effective_rates[:_MOST_GROUPS]:
+        yield told(effect)
+    if (more := len(record.effective_rates) - _MOST_GROUPS) > 0:
+        yield f"And {_count(more, 'further group')}."
     table = record.evaluations
     for metric in table.columns:
         if metric not in _CLOCKS and table[metric].ndim == 1:
@@ -75,6 +81,24 @@ def _training(loss: Floats) -> str:
         first, last = loss[:n].mean(), loss[-n:].mean()
     over = "in the first and the last update" if n == 1 else f"as means over the first and the last {n} updates"
     return f"Training loss went from {first:.4g} to {last:.4g}, {over}."
+
+
+def told(effect: GroupEffect) -> str:
+    """What the updates did to one group, in a sentence."""
+    parts: list[str] = []
+    if effect.update_ratio is not None:
+        low, middle, high = effect.update_ratio
+        parts.append(f"an update moved it by {middle:.2g} of its norm (median; {low:.2g} to {high:.2g})")
+    if effect.trust is not None:
+        low, middle, high = effect.trust
+        parts.append(f"trust ratios {low:.2g} to {high:.2g} (median {middle:.2g})")
+    if effect.decay_sum:
+        epochs = "" if effect.half_life_epochs is None else f", {effect.half_life_epochs:.3g} epochs"
+        parts.append(
+            f"rates of decay add up to {effect.decay_sum:.3g}, with a half-life of {effect.half_life:.4g} updates"
+            f"{epochs}"
+        )
+    return f"Group {effect.group!r}: {'; '.join(parts) or 'nothing was measured'}."
 
 
 def _metric(name: str, t: Ints, values: Floats) -> str:

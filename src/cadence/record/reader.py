@@ -27,6 +27,7 @@ from cadence.record.names import (
 from cadence.record.spelling import read
 
 if TYPE_CHECKING:
+    from cadence.record.effective import GroupEffect
     from cadence.record.table import Floats, Ints, Table
 
 UNFINISHED = "running or killed"
@@ -119,6 +120,13 @@ class Record:
         from cadence.record.table import read_table
 
         return read_table(self.folder / EVALUATIONS, step=0)
+
+    @cached_property
+    def effective_rates(self) -> list[GroupEffect]:
+        """What the updates really did to each parameter group; empty where that was not recorded."""
+        from cadence.record.effective import effects_of
+
+        return effects_of(self)
 
     @cached_property
     def t(self) -> int:

@@ -50,6 +50,54 @@ def task_charts(task: TaskSummary, curves: TaskCurves, lang: str) -> list[Chart]
     return made
 
 
+def ratio_charts(task: TaskSummary, curves: TaskCurves, lang: str) -> list[Chart]:
+    """How far updates moved the weights of each group, one chart for each recipe, all on the same axes.
+
+    Args:
+        task: the task.
+        curves: its curves.
+        lang: ``"en"`` or ``"zh"``.
+    """
+    every = [line for lines in curves.ratios for line in lines]
+    # An update that moved nothing has no place on a logarithmic axis, and many others do.
+    moved = [y for line in every for y in line.y if math.isfinite(y) and y > 0]
+    if not moved:
+        return []
+    if wants_log(moved):
+        y = axis(max(min(moved), max(moved) / DECADES) / 1.2, max(moved) * 1.2, log=True, most=4)
+    else:
+        y = with_air(axis(0.0, max(moved), most=4), max(moved))
+    x = axis(0, curves.total, round_out=False, least_step=1, most=4)
+    styles = tuple(style_of(g, baseline=None) for g in range(len(curves.groups)))
+    made: list[Chart] = []
+    for index, (recipe, lines) in enumerate(zip(task.recipes, curves.ratios, strict=True)):
+        if lines:
+            name = said(recipe.label, lang)
+            made.append(Chart(f"ratio{index}", name, name, x, y, in_order(lines), styles))
+    return made
+
+
+def ratios_in_words(chart: Chart, groups: Sequence[str], lang: str) -> list[str]:
+    """A chart of `ratio_charts` for people who do not look at it: one sentence per group.
+
+    Args:
+        chart: the chart.
+        groups: names of the groups.
+        lang: ``"en"`` or ``"zh"``.
+    """
+    say = Phrases(lang)
+    told: list[str] = []
+    for g, name in enumerate(groups):
+        lines = [line for line in chart.lines if line.recipe == g and line.t]
+        line = next((line for line in lines if line.mean), lines[0] if lines else None)
+        if line is None:
+            continue
+        ends = {"first": significant(line.y[0], 2), "last": significant(line.y[-1], 2)}
+        ends |= {"low": significant(min(line.y), 2), "high": significant(max(line.y), 2)}
+        told.append(say("alt_ratio", name=name, t_first=line.t[0], t_last=line.t[-1], **ends))
+    return told
+
+
 def rate_axis(lines: Sequence[Line]) -> Axis | None:
     """Axis for learning rates: from 0 up, or by logarithm where the recipes' rates lie far apart.
 

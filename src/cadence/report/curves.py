@@ -23,6 +23,10 @@ TRAIN_POINTS = 60
 """Of a training loss, which is a mean over so many stretches: single updates are noise."""
 
 
+MOST_GROUPS = 12
+"""Parameter groups drawn of one task: more lines cannot be told apart."""
+
+
 @dataclass(frozen=True)
 class Line:
     """One drawn curve.
@@ -44,13 +48,19 @@ class Line:
 
 @dataclass(frozen=True)
 class TaskCurves:
-    """What is drawn of one task. `train_stretch` is how many updates a point of the training loss is the mean of."""
+    """What is drawn of one task. `train_stretch` is how many updates a point of the training loss is the mean of.
+
+    `ratios` has for each recipe how far updates moved the weights of each group, where that was measured: there
+    `recipe` of a line is the index of its group in `groups`.
+    """
 
     lr: tuple[Line, ...]
     val: tuple[Line, ...]
     train: tuple[Line, ...]
     total: int
     train_stretch: int
+    groups: tuple[str, ...] = ()
+    ratios: tuple[tuple[Line, ...], ...] = ()
 
 
 def read_curves(summary: Summary) -> tuple[TaskCurves, ...]:
@@ -141,6 +151,8 @@ def _task_curves(root: Path, task: TaskSummary) -> TaskCurves:
     lr: list[Line] = []
     val: list[Line] = []
     train: list[Line] = []
+    groups = drawn_groups(task)
+    ratios: list[tuple[Line, ...]] = []
     total = max((r.planned_updates or 0 for r in task.recipes), default=0)
     stretch = max(1, math.ceil(total / TRAIN_POINTS))
     for index, recipe in enumerate(task.recipes):
@@ -149,8 +161,40 @@ def _task_curves(root: Path, task: TaskSummary) -> TaskCurves:
         evaluated = [(seed, *_evaluations(record)) for seed, record in runs]
         val += _with_mean(index, recipe, evaluated)
         train += _with_mean(index, recipe, [(seed, *_binned(record, stretch)) for seed, record in runs])
+        ratios.append(
+            tuple(
+                line
+                for g, name in enumerate(groups)
+                for line in _with_mean(g, recipe, [(seed, *_ratio(record, name)) for seed, record in runs])
+            )
+        )
     longest = max((line.t[-1] for line in (*lr, *val) if line.t), default=1)
-    return TaskCurves(tuple(lr), tuple(val), tuple(train), max(total, longest, 1), stretch)
+    return TaskCurves(
+        tuple(lr), tuple(val), tuple(train), max(total, longest, 1), stretch, groups, tuple(ratios)
+    )  # fmt: skip
+
+
+def drawn_groups(task: TaskSummary) -> tuple[str, ...]:
+    """Names of the parameter groups that were measured in any recipe; of very many an even selection.
+
+    Args:
+        task: the task.
+    """
+    names = list(dict.fromkeys(e.group for recipe in task.recipes for e in recipe.effects if e.update_ratio))
+    if len(names) <= MOST_GROUPS:
+        return tuple(names)
+    return tuple(names[round(i * (len(names) - 1) / (MOST_GROUPS - 1))] for i in range(MOST_GROUPS))
+
+
+def _ratio(record: Record, group: str) -> tuple[Floats, Floats]:
+    """How far the measured updates moved the weights of a group, as a share of their norm."""
+    names = [str(name) for name in record.run.get("groups") or ()]
+    table = record.updates
+    if "update_ratio" not in table or group not in names or names.index(group) >= table["update_ratio"].shape[1]:
+        return np.empty(0), np.empty(0)
+    ratio = np.asarray(table["update_ratio"][:, names.index(group)], dtype=np.float64)
+    measured = np.isfinite(ratio)
+    return envelope(np.asarray(table["t"], dtype=np.float64)[measured], ratio[measured])
 
 
 def _runs(root: Path, recipe: RecipeSummary) -> list[tuple[int, Record]]:

@@ -349,6 +349,78 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
         "en": "{name}: from {first} after {t_first} updates to {last} after {t_last}, lowest {low}.",
         "zh": "{name}：从第 {t_first} 次更新后的 {first} 到第 {t_last} 次后的 {last}，最低 {low}。",
     },
+    "alt_ratio": {
+        "en": "{name}: an update moved the weights by {first} of their norm at update {t_first}, by {last} at update "
+        "{t_last}; between {low} and {high}.",
+        "zh": "{name}：第 {t_first} 次更新使权重移动其范数的 {first}，第 {t_last} 次为 {last}；"
+        "介于 {low} 与 {high} 之间。",
+    },
+    "log_scale_note": {"en": "Logarithmic scale.", "zh": "对数坐标。"},
+    # ---- what updates really did ----
+    "effects": {"en": "What each group really did", "zh": "各参数组的实际更新"},
+    "effects_figure": {
+        "en": "Norm of the update over norm of the weights, measured at some of the updates.",
+        "zh": "更新量范数与权重范数之比，隔若干次更新测一次。",
+    },
+    "effects_in_words": {"en": "These curves in words", "zh": "用文字描述这些曲线"},
+    "group": {"en": "Group", "zh": "参数组"},
+    "groups_shown": {"en": "Groups shown", "zh": "显示的参数组"},
+    "some_groups": {
+        "en": "{n} of {of} groups are drawn; the table has all of them.",
+        "zh": "图中只画了 {of} 个参数组中的 {n} 个；表中是全部。",
+    },
+    "update_ratio": {"en": "Update / weights", "zh": "更新量／权重"},
+    "weight_norm": {"en": "Norm of the weights", "zh": "权重范数"},
+    "trust_ratio": {"en": "Trust ratio", "zh": "信任比"},
+    "decay_sum": {"en": "Sum of the decay", "zh": "衰减之和"},
+    "half_life": {"en": "Half-life of the decay", "zh": "衰减的半衰期"},
+    "caption_effects": {
+        "en": "{task}: how far an update moved the weights of a group, as a share of their norm (median, and range); "
+        "the norm at the beginning and at the end; the sum of the decay's rates over all updates (learning rate × "
+        "weight decay, where they are coupled), and what it would leave of a weight that has no gradient",
+        "zh": "{task}：一次更新使参数组的权重移动了其范数的多少（中位数及范围）；开始与结束时的范数；"
+        "所有更新的衰减率之和（若二者耦合，即学习率 × 权重衰减），以及没有梯度的权重会剩下多少",
+    },
+    "leaves": {"en": "leaves {share}", "zh": "剩余 {share}"},
+    "cell_gradient": {"en": "in the gradient (L2)", "zh": "在梯度中（L2）"},
+    "cell_adapted": {"en": "scaled by the trust ratio", "zh": "随信任比缩放"},
+    "n_updates": {"en": "{number} updates", "zh": "{number} 次更新"},
+    "n_epochs": {"en": "{number} epochs", "zh": "{number} 轮"},
+    "group_says": {"en": "group {name}: {text}", "zh": "参数组 {name}：{text}"},
+    "more_groups": {"en": "and {n} more groups.", "zh": "另有 {n} 个参数组。"},
+    "more_groups.one": {"en": "and {n} more group.", "zh": "另有 {n} 个参数组。"},
+    "sentence_end": {"en": "{text}.", "zh": "{text}。"},
+    "moved": {
+        "en": "an update moved the weights by {median} of their norm (median; {range})",
+        "zh": "一次更新使权重移动其范数的 {median}（中位数；{range}）",
+    },
+    "trusted": {
+        "en": "trust ratio {median} (median; {range})",
+        "zh": "信任比 {median}（中位数；{range}）",
+    },
+    "decayed": {
+        "en": "the rates of weight decay add up to {sum}, which would leave {left} of a weight (half-life {half_life})",
+        "zh": "权重衰减率之和为 {sum}，权重会剩下 {left}（半衰期 {half_life}）",
+    },
+    "decay_none": {"en": "no weight decay", "zh": "没有权重衰减"},
+    "decay_gradient": {
+        "en": "its weight decay is part of the gradient (L2) and has no rate of its own",
+        "zh": "权重衰减是梯度的一部分（L2），没有自己的衰减率",
+    },
+    "decay_adapted": {
+        "en": "its weight decay is scaled by the trust ratio of each tensor",
+        "zh": "权重衰减随每个张量的信任比缩放",
+    },
+    # ---- rates for another batch ----
+    "rate_scaled": {"en": "× {factor} = {rate}", "zh": "× {factor} = {rate}"},
+    "how_scaled": {
+        "en": "{list}: the learning rate is stated for {reference} examples per update and scaled to {batch} "
+        "({rule} rule, × {factor}); the table shows the stated one, and what came of it.",
+        "zh": "{list}：学习率按每次更新 {reference} 个样本给出，并放大到 {batch} 个（{rule}规则，× {factor}）；"
+        "表中先列给出的值，再列实际值。",
+    },
+    "rule_linear": {"en": "linear", "zh": "线性"},
+    "rule_sqrt": {"en": "square root", "zh": "平方根"},
     "nothing": {"en": "Nothing has been recorded.", "zh": "没有任何记录。"},
     "alt_empty": {"en": "{name}: nothing recorded.", "zh": "{name}：没有记录。"},
     "schedules": {"en": "{n} schedules", "zh": "{n} 个调度"},

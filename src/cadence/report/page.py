@@ -8,8 +8,9 @@ from cadence.comparison.results import RecipeSummary, Summary, TaskSummary
 from cadence.comparison.settings import folder_name, said
 from cadence.report import rows, text
 from cadence.report.chart import Chart, chart_data, chart_html, legend
-from cadence.report.charts import in_words, task_charts
+from cadence.report.charts import in_words, ratio_charts, ratios_in_words, task_charts
 from cadence.report.curves import TaskCurves, read_curves
+from cadence.report.effects import effects_table
 from cadence.report.markup import Markup, join, tag
 from cadence.report.messages import Phrases
 from cadence.report.reader import reader
@@ -44,6 +45,9 @@ def page(summary: Summary, *, lang: str = "en", version: str = "") -> str:
         sections.append(_task_section(task, curves, charts, key, say))
         if charts:
             sets[key] = _set(task, charts, lang)
+        measured = ratio_charts(task, curves, lang)
+        if measured:
+            sets[f"{key}-groups"] = _group_set(task, curves, measured)
     words = {"update": say("axis_update"), "mean": say("mean_word"), "seed": say("seed_n", n="#")}
     body = join(
         tag("a", say("results"), class_="skip", href="#main"),
@@ -107,6 +111,9 @@ def _task_section(task: TaskSummary, curves: TaskCurves, charts: list[Chart], ke
     tuned = rows.tuning(task, lang)
     if tuned is not None:
         parts += [tag("h3", say("tuning")), _table(tuned)]
+    done = effects_table(task, lang)
+    if done is not None:
+        parts += [tag("h3", say("effects")), *_ratios(task, curves, f"{key}-groups", say), _table(done)]
     summary = tag("summary", tag("h3", say("every_run")))
     parts.append(tag("details", summary, _table(rows.runs(task, lang), paths=True), class_="runs"))
     return tag("section", *parts, aria_labelledby=f"task-{key}")
@@ -234,6 +241,45 @@ def _curves(task: TaskSummary, curves: TaskCurves, charts: list[Chart], key: str
         tag("details", tag("summary", say("in_words")), *words),
         data_curves=key,
     )
+
+
+def _ratios(task: TaskSummary, curves: TaskCurves, key: str, say: Phrases) -> list[Markup]:
+    """How far updates moved each group: a small chart for each recipe, all with the same axes."""
+    charts = ratio_charts(task, curves, say.lang)
+    if not charts:
+        return []
+    several = len(curves.groups) > 1
+    figures = [
+        chart_html(chart, prefix=key, update=say("axis_update"), described_by=f"{key}-{chart.key}-words")
+        for chart in charts
+    ]
+    words: list[Markup] = []
+    for chart in charts:
+        told = (tag("li", sentence) for sentence in ratios_in_words(chart, curves.groups, say.lang))
+        words += [tag("h4", chart.title), tag("ul", *told, class_="plain", id=f"{key}-{chart.key}-words")]
+    lead = [say("effects_figure"), say("log_scale_note") if charts[0].y.log else ""]
+    lead.append(say("curves_caption") if len(task.seeds) > 1 else "")
+    every = {effect.group for recipe in task.recipes for effect in recipe.effects if effect.update_ratio}
+    if len(every) > len(curves.groups):
+        lead.append(say("some_groups", n=len(curves.groups), of=len(every)))
+    parts = [
+        tag("p", say("sentence_join").join(sentence for sentence in lead if sentence)),
+        legend(curves.groups, charts[0].styles, say("groups_shown")) if several else Markup(),
+        tag("div", *figures, class_="charts small"),
+        reader(charts, key, curves.total, say, rows="group", name="effects"),
+        tag("details", tag("summary", say("effects_in_words")), *words),
+    ]
+    return [tag("div", *parts, data_curves=key)]
+
+
+def _group_set(task: TaskSummary, curves: TaskCurves, charts: list[Chart]) -> dict[str, Any]:
+    """What the script is told of the charts of groups, where groups take the place of recipes."""
+    return {
+        "recipes": list(curves.groups),
+        "seeds": len(task.seeds),
+        "main": charts[0].key,
+        "charts": [chart_data(chart) for chart in charts],
+    }
 
 
 def _set(task: TaskSummary, charts: list[Chart], lang: str) -> dict[str, Any]:

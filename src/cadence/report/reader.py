@@ -9,7 +9,9 @@ from cadence.report.markup import Markup, tag
 from cadence.report.messages import Phrases
 
 
-def reader(charts: Sequence[Chart], key: str, last: int, say: Phrases, *, rows: str = "recipe") -> Markup:
+def reader(
+    charts: Sequence[Chart], key: str, last: int, say: Phrases, *, rows: str = "recipe", name: str = "curves"
+) -> Markup:
     """A slider over the updates and the table that it fills; hidden until the script is there to do so.
 
     Args:
@@ -18,6 +20,7 @@ def reader(charts: Sequence[Chart], key: str, last: int, say: Phrases, *, rows: 
         last: the last update.
         say: the language.
         rows: message that names what the rows are.
+        name: message that names what is read.
     """
     label = tag("label", say("slider"), tag("span", say("slider_help")), for_=f"{key}-at")
     slider = tag("input", type="range", id=f"{key}-at", min=0, max=last, value=last, step=1)
@@ -29,5 +32,5 @@ def reader(charts: Sequence[Chart], key: str, last: int, say: Phrases, *, rows: 
         tag("thead", tag("tr", *head)),
         tag("tbody"),
     )
-    box = tag("div", table, class_="box", role="region", tabindex=0, aria_label=say("curves"))
+    box = tag("div", table, class_="box", role="region", tabindex=0, aria_label=say(name))
     return tag("div", label, slider, box, class_="reader", hidden=True)

@@ -52,7 +52,7 @@ def results(task: TaskSummary, lang: str = "en") -> Table:
             _estimate_cell(recipe, recipe.val_loss, say),
             time_cell(recipe.time_to_target, len(recipe.runs), say),
             say("none") if recipe.seconds is None else significant(recipe.seconds.mean, 3),
-            say("none") if recipe.lr is None else short(recipe.lr) + ("*" if recipe.at_edge else ""),
+            _rate_cell(recipe, say),
             say(recipe.verdict),
         ]
         if metric is not None:
@@ -162,6 +162,17 @@ def time_cell(time: RestrictedMean | None, runs: int, say: Phrases) -> str:
 def _metric_name(metric: Metric, say: Phrases) -> str:
     name = say.metric(metric.name)
     return say("remark", text=name, remark="%") if metric.share else name
+
+
+def _rate_cell(recipe: RecipeSummary, say: Phrases) -> str:
+    """The base rate, and what the run's batch made of it where it is stated for another one."""
+    if recipe.lr is None:
+        return say("none")
+    rate = short(recipe.lr) + ("*" if recipe.at_edge else "")
+    if recipe.scaled is None:
+        return rate
+    factor = float(recipe.scaled["factor"])
+    return f"{rate}\n{say('rate_scaled', factor=short(factor), rate=short(recipe.lr * factor))}"
 
 
 def _estimate_cell(recipe: RecipeSummary, value: Estimate | None, say: Phrases, scale: float = 1.0) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cadence.comparison.results import Summary, TaskSummary
 from cadence.comparison.settings import said
 from cadence.report import rows, text
+from cadence.report.effects import effects_of_recipe
 from cadence.report.messages import Phrases
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def parts(summary: Summary, lang: str = "en", width: int = WIDTH) -> list[Render
     made += [_item(paragraph, "dim") for paragraph in text.method(summary, lang)]
     # What matters comes last, because that is what a terminal shows in the end.
     for task in summary.tasks:
+        made += _effects(task, lang)
         made += ["", Text(rows.results(task, lang).caption, style="bold")]
         made += _table_that_fits(task, lang, width)
         made += _sentences(task, lang)
@@ -155,6 +157,18 @@ def _sentences(task: TaskSummary, lang: str) -> list[RenderableType]:
             sentence = say("labelled", label=said(recipe.label, lang), text=text.verdict(task, recipe, lang))
             made.append(_item(sentence))
     return made
+
+
+def _effects(task: TaskSummary, lang: str) -> list[RenderableType]:
+    """What updates really did, where it was measured."""
+    from rich.text import Text
+
+    sentences = [sentence for recipe in task.recipes for sentence in effects_of_recipe(recipe, lang)]
+    if not sentences:
+        return []
+    say = Phrases(lang)
+    heading = say("labelled", label=said(task.label, lang), text=say("effects"))
+    return ["", Text(heading, style="bold dim"), *(_item(sentence, "dim") for sentence in sentences)]
 
 
 def _item(sentence: str, style: str = "") -> RenderableType:

@@ -199,6 +199,7 @@ def method(summary: Summary, lang: str = "en") -> list[str]:
     paragraphs += [
         say("how_target", every=say.list(every) or say("none")),
         *_tuning(summary, say),
+        *_scaled(summary, say),
         say("how_incomplete"),
         *(said(note, lang) for note in summary.notes),
     ]
@@ -214,6 +215,24 @@ def _shared(texts: Mapping[str, str], key: str, say: Phrases, join: str) -> str:
     if len(set(texts.values())) == 1:
         return next(iter(texts.values()))
     return say(join).join(say(key, task=task, text=text) for task, text in texts.items())
+
+
+def _scaled(summary: Summary, say: Phrases) -> list[str]:
+    """One sentence for all recipes whose rate is scaled alike."""
+    alike: dict[tuple[str, int, int, str], list[str]] = {}
+    for task in summary.tasks:
+        for recipe in task.recipes:
+            if recipe.scaled is not None:
+                one = recipe.scaled
+                key = str(one["rule"]), int(one["reference_batch"]), int(one["batch"]), short(float(one["factor"]))
+                alike.setdefault(key, []).append(said(recipe.label, say.lang))
+    return [
+        say(
+            "how_scaled", list=say.list(list(dict.fromkeys(names))), reference=reference, batch=batch,
+            rule=say(f"rule_{rule}"), factor=factor,
+        )
+        for (rule, reference, batch, factor), names in alike.items()
+    ]  # fmt: skip
 
 
 def _tuning(summary: Summary, say: Phrases) -> list[str]:

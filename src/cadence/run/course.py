@@ -9,6 +9,7 @@ from fractions import Fraction
 from cadence._errors import RecipeError, neighbours
 from cadence.curve.horizon import Horizon, horizon, round_half_up
 from cadence.recipe.recipe import Recipe
+from cadence.run.scaling import Scalings, climbing, scalings
 from cadence.spec.nodes import EarlyStop, Plateau, Rule, walk
 from cadence.spec.plan import Plan
 from cadence.spec.span import Span, span
@@ -31,6 +32,8 @@ class Course:
         overflow_ends: whether a gradient that is not finite ends the run.
         spacing: evaluations and checkpoints as they were asked for; None: a checkpoint with every evaluation.
         best: metric whose best checkpoint is kept, and whether ``"min"`` or ``"max"`` of it is best; None: none is.
+        scalings: of base rates that are stated for another batch.
+        effective_rates: updates between measurements of what the optimizer did; None: nothing is measured.
     """
 
     horizon: Horizon
@@ -44,6 +47,8 @@ class Course:
     overflow_ends: bool
     spacing: tuple[Span, Span | None]
     best: tuple[str, str] | None
+    scalings: Scalings
+    effective_rates: int | None
 
     def distances(self, total: int) -> tuple[Fraction, Fraction | None]:
         """Updates between evaluations and between checkpoints, where the run has come to another length."""
@@ -73,7 +78,8 @@ def settle(recipe: Recipe, task: Task, split: Split) -> Course:
     tokens = None if data.tokens_per_example is None else samples * data.tokens_per_example
     run = horizon(recipe.total, steps_per_epoch, samples, tokens)
     assert run.total is not None
-    plan = governing(recipe)
+    found = scalings(recipe, samples)
+    plan = climbing(governing(recipe), recipe, found)
     _check_metrics(recipe, plan, task)
     every = recipe.checkpoint.every
     return Course(
@@ -88,6 +94,8 @@ def settle(recipe: Recipe, task: Task, split: Split) -> Course:
         overflow_ends=recipe.nonfinite == "error",
         spacing=(span(recipe.evaluate), None if every is None else span(every)),
         best=_best(recipe, task),
+        scalings=found,
+        effective_rates=recipe.effective_rates,
     )
 
 

@@ -25,4 +25,5 @@ def driven(engine: Engine, course: Course, record: Recorder | None) -> Driver:
         tokens_per_step=horizon.tokens_per_step,
         scaler=engine.scaler,
         record=record,
+        effective_rates=None if record is None else course.effective_rates,
     )

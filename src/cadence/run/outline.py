@@ -15,6 +15,7 @@ from cadence.run.asked import asked_for
 from cadence.run.course import Course, settle
 from cadence.run.driving import driven
 from cadence.run.engine import Engine, find_engine
+from cadence.run.scaling import Scalings, at_batch, to_json
 from cadence.tasks import resolve_task
 
 
@@ -30,6 +31,7 @@ class Outline:
         device: where it computes, in plain data.
         groups: what the model's parameters were divided into.
         curve: what governs them.
+        scalings: of base rates that are stated for another batch, by the name of the optimizer.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Outline:
     device: Mapping[str, Any]
     groups: Groups
     curve: Curve
+    scalings: Scalings
 
     @property
     def divided(self) -> bool:
@@ -55,6 +58,7 @@ class Outline:
             "device": dict(self.device),
             "spec": self.curve.spec,
             "groups": self.groups.rows(),
+            **to_json(self.scalings),
         }
 
 
@@ -75,7 +79,7 @@ def outline(
     wanted = asked_for(recipe, seed, updates)
     task = resolve_task(wanted.task, **wanted.task_args)
     course = settle(wanted, task, "val")
-    with find_engine(wanted.engine)(wanted, task) as engine:
+    with find_engine(wanted.engine)(at_batch(wanted, course.scalings), task) as engine:
         return outline_of(wanted, course, engine, driven(engine, course, None))
 
 
@@ -89,4 +93,5 @@ def outline_of(recipe: Recipe, course: Course, engine: Engine, driver: Driver) -
         engine.device,
         engine.groups,
         driver.curve,
+        course.scalings,
     )

@@ -24,6 +24,7 @@ from cadence.run.leaving import Leaving
 from cadence.run.loop import Loop, Parts, Tell
 from cadence.run.outline import Outline, outline_of
 from cadence.run.recording import Recording, Stopwatch
+from cadence.run.scaling import at_batch, to_json
 from cadence.run.steering import Steering, changes_waiting
 from cadence.tasks import Split, Task, resolve_task
 
@@ -88,7 +89,7 @@ def train(
         _check_may_resume(folder, resume)
     task = resolve_task(wanted.task, **wanted.task_args)
     course = settle(wanted, task, split)
-    with find_engine(wanted.engine)(wanted, task) as engine, Leaving() as leaving:
+    with find_engine(wanted.engine)(at_batch(wanted, course.scalings), task) as engine, Leaving() as leaving:
         checkpoints = Checkpoints(folder, keep=wanted.checkpoint.keep, best=course.best)
         saved = None if fresh else checkpoints.newest()
         parts = _assemble(wanted, task, course, engine, checkpoints, folder, saved, leaving, fresh=fresh, tell=progress)
@@ -170,7 +171,7 @@ def _assemble(
     recording = Recording(
         folder,
         watch,
-        about={"name": wanted.name, "split": course.split},
+        about={"name": wanted.name, "split": course.split, **to_json(course.scalings)},
         recipe=wanted.to_yaml(),
         environment={**here, "device": {**here["device"], **engine.device}},
         fresh=fresh,

@@ -23,12 +23,14 @@ class AdaBound(PaddleMethod):
         parameters, grad_clip, multi_precision, compiled, name: see
             `cadence.optim.stepping.paddle_method.PaddleMethod`.
         betas: decay of the two moments, each in [0, 1).
-        final_lr: rate of the SGD that it ends as, at the base rate; above 0.
+        final_lr: rate of the SGD that it ends as, at the group's base rate; above 0.
         gamma: speed at which the bounds close, per update; above 0.
         eps: added to the root of the second moment, 0 or more.
         weight_decay: share of x that is added to the gradient, 0 or more.
         amsbound: True: the largest second moment so far takes the second moment's place (AMSBound).
+        eps_root: added to the second moment, under the root; 0 or more.
         decoupled_decay: True: x is multiplied by 1 - lr * weight_decay instead.
+        independent_decay: True: x is multiplied by 1 - weight_decay instead, as in the authors' AdaBoundW.
         paper: True: the printed algorithm 2, without bias correction and with the clipped rate divided by sqrt(t).
         maximize: True: ascend.
 

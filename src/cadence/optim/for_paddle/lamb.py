@@ -18,9 +18,8 @@ class Lamb(PaddleMethod):
     parameter groups: biases and normalisation layers are often kept out by a group with ``adapt=False,
     weight_decay=0.0``.
 
-    paddle's own ``paddle.optimizer.Lamb`` has the trust ratio 1 where the weight decay is 0, unless it is made with
-    ``always_adapt=True``: that is ``adapt=False`` here. It keeps betas and eps in single precision also for parameters
-    in double precision.
+    The numbers are those of paddle.optimizer.Lamb with ``always_adapt=True``, to single precision; without it, paddle's
+    has the trust ratio 1 where the weight decay is 0, which is ``always_adapt=False`` here.
 
     Args:
         learning_rate: 0 or more, or a scheduler.
@@ -29,16 +28,23 @@ class Lamb(PaddleMethod):
         betas: decay of the two moments, each in [0, 1).
         eps: added to the root of the second moment, 0 or more.
         weight_decay: share of x in the update, 0 or more.
-        adapt: False: the trust ratio is 1. What remains is AdamW ("adam-like").
-        trust_clip: upper bound of the trust ratio, above 0; None: no bound. With 1.0 no layer steps further than Adam
-            would. Source: Fong et al. 2020, arXiv:2011.13584.
-        norm_clip: upper bound of the |x| in the trust ratio, the paper's phi; None: phi is the identity.
-        bias_correction: False: m and v as they are, as in the paper's third version.
+        adapt: False: the trust ratio is 1. What remains is AdamW (`adam` in pytorch-lamb; "adam-like").
+        always_adapt: False: only groups whose weight decay is not 0 are adapted, as paddle does without being asked.
+        trust_clip: upper bound of the trust ratio, above 0; None: no bound. 1.0 is what timm's ``trust_clip=True``
+            does: then no layer steps further than Adam would. Source: Fong et al. 2020, arXiv:2011.13584.
+        norm_clip: upper bound of the |x| in the trust ratio, the paper's phi; None: phi is the identity. Some early
+            implementations have 10 here, which is not the same as a trust ratio of at most 10.
+        ratio_eps: added to |r| in the trust ratio, 0 or more.
+        bias_correction: False: m and v as they are, as in the paper's third version and in pytorch-lamb.
+        rate_correction: True: lr is divided by 1 - beta1^t, as pytorch_optimizer does beside ``bias_correction=False``.
+            As the trust ratio does not depend on the size of m, the first steps are 10 times as long as lr says.
         grad_averaging: False: gradients enter m with weight 1 instead of 1 - beta1.
+        eps_root: added to the second moment, under the root; 0 or more.
         decoupled_decay: True: x is first multiplied by 1 - lr * weight_decay, and r has no decay in it; the decay then
-            escapes the trust ratio.
+            escapes the trust ratio. With ``adapt=False`` it makes no difference.
+        independent_decay: True: the same with 1 - weight_decay, whatever the rate.
         max_grad_norm: gradients of all groups together are first scaled down to this norm if theirs is larger; None:
-            they are not.
+            they are not. apex and timm do it with 1.0, without saying so in the recipe.
         maximize: True: ascend.
 
     Raises:

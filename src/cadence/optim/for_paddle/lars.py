@@ -17,8 +17,9 @@ class Lars(PaddleMethod):
 
     Biases and normalisation layers are often kept out by a group with ``adapt=False, weight_decay=0.0``.
 
-    paddle's own ``paddle.incubate.optimizer.LarsMomentumOptimizer`` has the ratio 1 where the weight decay is 0: that
-    is ``adapt=False`` here. Elsewhere the two agree.
+    paddle.incubate.optimizer.LarsMomentumOptimizer has the ratio 1 where the weight decay is 0, which is
+    ``always_adapt=False`` here, and ``lars_weight_decay=0.0005``. Elsewhere the numbers are the same, to single
+    precision.
 
     Args:
         learning_rate: before each layer's ratio; 0 or more, or a scheduler.
@@ -28,8 +29,13 @@ class Lars(PaddleMethod):
         weight_decay: share of x in the update, and in the ratio's denominator; 0 or more.
         trust: the paper's eta: how far a layer may move by one update, as a share of its size; above 0.
         eps: added to the ratio's denominator, 0 or more.
+        joint_norm: True: |g + weight_decay * x| is the denominator, as in optax.
         adapt: False: the ratio is 1, and what remains is momentum.
+        always_adapt: False: only groups whose weight decay is not 0 are adapted, as paddle does without being asked.
         trust_clip: upper bound of the ratio, above 0; None: no bound.
+        clip_by_rate: True: a layer's rate is the smaller of ratio and lr, not their product (LARC; timm's
+            ``trust_clip=True``).
+        dampening: from the second update on, the step enters b with weight 1 - dampening, as in torch's SGD; in [0, 1).
         rate_in_momentum: False: b = momentum * b + ratio * (...), and x moves by lr * b, as paddle's Momentum does; a
             change of the rate then acts on all of the momentum at once.
         nesterov: True: the step looks one update ahead.

@@ -9,19 +9,13 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
-import paddle
-from paddle.nn.clip import GradientClipBase
 from paddle.optimizer.lr import LinearWarmup, LRScheduler
 
 from cadence._errors import OptimizerError, neighbours
 from cadence.optim.rules.rule import Rule, check
-
-Tensor: TypeAlias = Any
-
-HALVES = (paddle.float16, paddle.bfloat16)
-FLOATS = (*HALVES, paddle.float32, paddle.float64)
+from cadence.optim.stepping.paddle_checks import Tensor, check_clip
 
 INITIAL_VALUES = "_initial_values"
 """Attribute of an optimizer with what relative values are multiples of, by group and value: drivers keep it there."""
@@ -104,14 +98,6 @@ def checked_group(rule: type[Rule], group: Mapping[str, Any], defaults: Mapping[
     return {**{key: value for key, value in group.items() if key != _BETAS}, **stored(given)}
 
 
-def check_clip(clip: object) -> None:
-    """Refuse what does not clip gradients."""
-    if clip is not None and not isinstance(clip, GradientClipBase):
-        raise OptimizerError(
-            f"grad_clip={clip!r} does not clip gradients; write e.g. grad_clip=paddle.nn.ClipGradByGlobalNorm(1.0)"
-        )
-
-
 def _keywords() -> list[str]:
     return ["learning_rate", "parameters", "grad_clip", "multi_precision", "compiled", "name"]
 
@@ -152,54 +138,6 @@ def base_of(rate: float | LRScheduler) -> float:
 
 def _is_real(x: object) -> bool:
     return isinstance(x, (int, float)) and not isinstance(x, bool)
-
-
-# ---- parameters ------------------------------------------------------------------------------------------------------
-
-
-def listed(parameters: object, what: str = "parameters") -> list[Any]:
-    """Parameters or groups as a list with something in it.
-
-    Raises:
-        OptimizerError: there are none, or they have no order.
-    """
-    if isinstance(parameters, paddle.Tensor):
-        raise OptimizerError(f"{what} is one tensor; write it as a list: [parameter]")
-    if isinstance(parameters, (str, Mapping, set, frozenset)) or not isinstance(parameters, Iterable):
-        raise OptimizerError(
-            f"{what} is given as {type(parameters).__name__}; write a list of parameters or of groups, which keeps its "  # pyright: ignore[reportUnknownArgumentType]
-            f"order: model.parameters()"
-        )
-    found: list[Any] = list(parameters)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    if not found:
-        raise OptimizerError(f"{what} is empty; pass model.parameters() of a model that has some")
-    return found
-
-
-def check_parameters(parameters: Iterable[Any], method: str, others: Iterable[Any] = ()) -> None:
-    """Refuse what cannot be trained, and what would be trained twice.
-
-    Args:
-        parameters: to look at.
-        method: for the message.
-        others: that are there already.
-    """
-    seen = {id(x) for x in others}
-    for x in parameters:
-        if isinstance(x, Mapping):
-            raise OptimizerError("parameters mixes tensors and groups; write all of them as groups: {'params': [...]}")
-        if not isinstance(x, paddle.Tensor):
-            raise OptimizerError(
-                f"{type(x).__name__} is no parameter that can be trained; pass model.parameters(), a list of tensors"
-            )
-        if x.dtype not in FLOATS:
-            raise OptimizerError(
-                f"the parameter {x.name} of shape {tuple(x.shape)} is {x.dtype}, and {method} works with real numbers; "
-                f"keep complex parameters as pairs (paddle.as_real), and leave whole numbers out"
-            )
-        if id(x) in seen:
-            raise OptimizerError(f"the parameter {x.name} is there twice; name each once")
-        seen.add(id(x))
 
 
 def each(parameters: Iterable[Any]) -> Iterator[Tensor]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 import os
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
 import paddle
@@ -23,6 +25,9 @@ _PRECISIONS: dict[int, Precision] = {4: "float", 8: "double"}
 """By the bytes of an element."""
 
 _ONE = [1]
+
+_TENSOR: Any = paddle.Tensor
+_shape, _address = attrgetter("shape"), _TENSOR.data_ptr
 
 _PROCESSOR_ONLY = not (
     paddle.device.is_compiled_with_cuda()
@@ -70,30 +75,26 @@ def lay_out(pieces: list[Piece]) -> Laid:
     Raises:
         OptimizerError: a gradient or state does not fit its parameter.
     """
-    at, rows, kept = Addresses(), dict[int, int](), list[Tensor]()
-    for x, g, states, numbers in pieces:
-        shape, size = x.shape, x.element_size()
-        if g.shape != shape:
-            raise misfit("gradient", g, x)
-        if not _lies_well(g, size):
-            g = paddle.cast(g, x.dtype).cpu().contiguous()
-            kept.append(g)
-        *own, step = states
-        for state in own:
-            if state.shape != shape or not _lies_well(state, size):
-                raise misfit("state", state, x)
-        if step.shape != _ONE or not _lies_well(step, 4):
-            raise misfit("counter of updates", step, x)
-        key = id(numbers)
-        if key not in rows:
-            rows[key] = at.row(list(numbers.values()))
-        at.sizes.append(math.prod(shape))
-        at.x.append(x.data_ptr())
-        at.g.append(g.data_ptr())
-        at.state.extend([state.data_ptr() for state in own])
-        at.step.append(step.data_ptr())
-        at.numbers.append(rows[key])
-    return Laid(at, pieces, kept)
+    xs, gs, states, numbers = zip(*pieces, strict=True)
+    *own, steps = zip(*states, strict=True)
+    shapes, size = list(map(_shape, xs)), xs[0].element_size()
+    if not _all_lie_well(gs, shapes, size):
+        gs = [_gradient(g, x) for g, x in zip(gs, xs, strict=True)]
+    for column in own:
+        if not _all_lie_well(column, shapes, size):
+            raise _first_misfit("state", column, xs, shapes, size)
+    if not _all_lie_well(steps, [_ONE] * len(steps), 4):
+        raise _first_misfit("counter of updates", steps, xs, [_ONE] * len(steps), 4)
+    at = Addresses()
+    at.sizes.extend(map(math.prod, shapes))
+    at.x.extend(map(_address, xs))
+    at.g.extend(map(_address, gs))
+    at.state.extend(chain.from_iterable(zip(*(map(_address, column) for column in own), strict=True)))
+    at.step.extend(map(_address, steps))
+    rows = {id(row): row for row in numbers}
+    places = {key: at.row(list(row.values())) for key, row in rows.items()}
+    at.numbers.extend([places[id(row)] for row in numbers])
+    return Laid(at, pieces, list(gs))
 
 
 def update_in_memory(run: Kernel, laid: Laid, threads: int) -> array[float]:
@@ -118,6 +119,35 @@ def misfit(what: str, there: Tensor, x: Tensor) -> OptimizerError:
     return OptimizerError(
         f"the {what} of the parameter {x.name} ({tuple(x.shape)}, {x.dtype}) has shape {tuple(there.shape)} and is "
         f"{there.dtype}; make the optimizer anew where a parameter was given another shape or dtype"
+    )
+
+
+def _gradient(g: Tensor, x: Tensor) -> Tensor:
+    """A gradient that lies well; a copy where it does not."""
+    if g.shape != x.shape:
+        raise misfit("gradient", g, x)
+    return g if _lies_well(g, x.element_size()) else paddle.cast(g, x.dtype).cpu().contiguous()
+
+
+def _first_misfit(
+    what: str, tensors: Sequence[Tensor], xs: Sequence[Tensor], shapes: Sequence[list[int]], element_size: int
+) -> OptimizerError:
+    """The error for the first of some tensors that does not go with its parameter."""
+    return next(
+        misfit(what, tensor, x)
+        for tensor, x, shape in zip(tensors, xs, shapes, strict=True)
+        if tensor.shape != shape or not _lies_well(tensor, element_size)
+    )
+
+
+def _all_lie_well(tensors: Sequence[Tensor], shapes: Sequence[list[int]], element_size: int) -> bool:
+    """Whether each has its shape and lies well. Column by column: that takes a third of the time."""
+    return (
+        all(map(_TENSOR.is_dense, tensors))
+        and list(map(_shape, tensors)) == shapes
+        and set(map(_TENSOR.element_size, tensors)) == {element_size}
+        and all(map(_TENSOR.is_contiguous, tensors))
+        and (_PROCESSOR_ONLY or all(tensor.place.is_cpu_place() for tensor in tensors))
     )
 
 

@@ -16,19 +16,24 @@ from cadence.optim.kernels.kernel import Kernel, kernel
 from cadence.optim.kernels.source import Precision
 from cadence.optim.rules.rule import Rule, check
 from cadence.optim.stepping import paddle_state as saving
-from cadence.optim.stepping.paddle_groups import (
+from cadence.optim.stepping.paddle_checks import (
     HALVES,
-    INITIAL_VALUES,
     Tensor,
+    check_clip,
+    check_modes,
+    check_parameters,
+    checked_parameters,
+    params_of,
+    sparse,
+)
+from cadence.optim.stepping.paddle_groups import (
+    INITIAL_VALUES,
     base_of,
     bound,
-    check_clip,
-    check_parameters,
     check_rate,
     checked_group,
     checked_rate,
     each,
-    listed,
     multiple_of,
     settings_in,
     signature,
@@ -112,14 +117,14 @@ class PaddleMethod(Optimizer):
         rate = checked_rate(rule, rule.settings[0].default if learning_rate is None else learning_rate)
         check(rule, {"lr": rule.settings[0].default, **self._own_settings})
         check_clip(grad_clip)
-        _check_modes(multi_precision, compiled)
+        check_modes(multi_precision, compiled)
         self._compiled, self._multi_precision = compiled, multi_precision
         self._base = base_of(rate)
         self._first_multiples: list[float] = []
         self._waiting: list[Item] | None = None
         self._ratios: list[Any] = []
         self._norm: Tensor | None = None
-        super().__init__(rate, _checked(parameters, rule), None, grad_clip, name)
+        super().__init__(rate, checked_parameters(parameters, rule), None, grad_clip, name)
         for key, value in stored(self._own_settings).items():
             setattr(self, f"_{key}", value)
         self._default_dict = {**stored(self._own_settings), "grad_clip": grad_clip}
@@ -142,12 +147,13 @@ class PaddleMethod(Optimizer):
                 "a static program has no parameter groups; give parameters their rates by ParamAttr(learning_rate=...)"
             )
         group = checked_group(self.rule, param_group, self._own_settings)
-        group["params"] = _in_list(group["params"])
+        group["params"] = params_of(group["params"])
         check_parameters(group["params"], self.rule.name, each(self._entries()))
         group.setdefault("grad_clip", self._grad_clip)
         multiple = float(group.setdefault("learning_rate", 1.0))
         for x in group["params"]:
-            x.optimize_attr["learning_rate"] = multiple
+            # A tensor that was not made as a parameter has none.
+            x.optimize_attr = {**(getattr(x, "optimize_attr", None) or {}), "learning_rate": multiple}
         self._entries().append(group)
         self._first_multiples.append(multiple if multiple > 0 else 1.0)
 
@@ -205,11 +211,15 @@ class PaddleMethod(Optimizer):
         Raises:
             StateError: it is that of another method, of other parameters, or without that of the scheduler.
         """
-        states = sorted({STEP, *(name for group in self._all_settings() for name in self.rule.of(group).state)})
-        parameters = list(each(self._entries()))
-        groups = max(len(self._first_multiples), 1)
-        names = {self._accumulator(state): state for state in states}
-        saved = saving.read(state_dict, self.rule.name, list(names), parameters, self._learning_rate, groups)
+        saved = saving.read(
+            state_dict,
+            self.rule.name,
+            sorted({self._accumulator(name) for group in self._all_settings() for name in self.rule.of(group).state}),
+            self._accumulator(STEP),
+            list(each(self._entries())),
+            self._learning_rate,
+            max(len(self._first_multiples), 1),
+        )
         if saved.scheduler is not None:
             scheduler: Any = self._learning_rate
             scheduler.set_state_dict(saved.scheduler)
@@ -340,16 +350,17 @@ class PaddleMethod(Optimizer):
                 return
         for x, g, _ in items:
             if g.is_selected_rows():
-                raise _sparse(x, self.rule.name)
-        rate = self.get_lr()
+                raise sparse(x, self.rule.name)
+        # A scheduler may give a number of numpy's.
+        rate = float(self.get_lr())
         check_rate(rate)
         with paddle.no_grad():
-            self._update_all(items, float(rate))
+            self._update_all(items, rate)
 
     def _update_all(self, items: list[Item], rate: float) -> None:
         bases, shrink = self._bases(), self._shrink(items)
         variants: dict[tuple[int, float], Variant] = {}
-        here: dict[tuple[Precision, Rule, tuple[str, ...]], list[Piece]] = {}
+        by_variant: dict[tuple[Precision, int], tuple[Variant, list[Piece]]] = {}
         elsewhere: list[tuple[Piece, Rule]] = []
         halves: list[tuple[Tensor, Tensor]] = []
         for x, g, group in items:
@@ -366,7 +377,11 @@ class PaddleMethod(Optimizer):
             if precision is None:
                 elsewhere.append((piece, variant.rule))
             else:
-                here.setdefault((precision, variant.rule, tuple(variant.numbers)), []).append(piece)
+                by_variant.setdefault((precision, id(variant)), (variant, []))[1].append(piece)
+        # Groups that differ in their numbers only are updated by one call.
+        here: dict[tuple[Precision, Rule, tuple[str, ...]], list[Piece]] = {}
+        for (precision, _), (variant, pieces) in by_variant.items():
+            here.setdefault((precision, variant.rule, tuple(variant.numbers)), []).extend(pieces)
         calls: list[tuple[Kernel, Laid]] = []
         for (precision, rule, names), pieces in here.items():
             try:
@@ -375,7 +390,7 @@ class PaddleMethod(Optimizer):
                 self._go_without(fault)
                 elsewhere = [*((piece, rule) for piece in pieces), *elsewhere]
         self._ratios = [ratio for run, laid in calls for ratio in update_in_memory(run, laid, threads())]
-        self._ratios += [update_here(piece, rule) for piece, rule in elsewhere]
+        self._ratios += update_here(elsewhere)
         for x, master in halves:
             put(master, x)
 
@@ -446,39 +461,3 @@ class PaddleMethod(Optimizer):
             raise fault
         self._compiled = False
         _LOG.warning("%s is updated by paddle's own operations, which is slower: %s", self.rule.name, fault)
-
-
-def _checked(parameters: Any, rule: type[Rule]) -> list[Any] | None:
-    """Parameters, or groups, as a list; groups are looked at one by one as they are added."""
-    if parameters is None and not paddle.in_dynamic_mode():
-        return None
-    found = listed(parameters)
-    if not isinstance(found[0], Mapping):
-        if paddle.in_dynamic_mode():
-            check_parameters(found, rule.name)
-        return found
-    for group in found:
-        if not isinstance(group, Mapping):
-            raise OptimizerError("parameters mixes tensors and groups; write all of them as groups: {'params': [...]}")
-        if "params" not in group:
-            raise OptimizerError(f"a parameter group needs the key 'params', and has {sorted(group)}; add it")  # pyright: ignore[reportUnknownArgumentType]
-    return [{**group, "params": _in_list(group["params"])} for group in found]
-
-
-def _in_list(params: Any) -> list[Any]:
-    """The parameters of a group."""
-    return [params] if isinstance(params, paddle.Tensor) else listed(params, "the params of a group")
-
-
-def _check_modes(multi_precision: object, compiled: object) -> None:
-    if not isinstance(multi_precision, bool):
-        raise OptimizerError(f"multi_precision={multi_precision!r} must be True or False")
-    if compiled is not None and not isinstance(compiled, bool):
-        raise OptimizerError(f"compiled={compiled!r} must be True, False or None")
-
-
-def _sparse(x: Tensor, method: str) -> OptimizerError:
-    return OptimizerError(
-        f"the gradient of the parameter {x.name} of shape {tuple(x.shape)} is sparse, and {method} works on whole "
-        f"tensors; make the embedding with sparse=False, or train it with paddle.optimizer.Adam(lazy_mode=True)"
-    )

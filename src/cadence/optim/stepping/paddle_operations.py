@@ -63,3 +63,15 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "where": _where,
 }
 """By the name that symbols have for them. Operands may be floats, but not all of those of a tensor's operation."""
+
+
+def _add_to(a: Any, b: Any) -> Any:
+    return a.add_(b)
+
+
+def _subtract_from(a: Any, b: Any) -> Any:
+    return a.subtract_(b)
+
+
+IN_PLACE: dict[str, Callable[..., Any]] = {"add": _add_to, "subtract": _subtract_from}
+"""Those that can change their first operand instead of making another tensor; the second is a tensor, too."""

@@ -10,7 +10,7 @@ import paddle
 from paddle.optimizer.lr import LambdaDecay, LRScheduler
 
 from cadence._errors import StateError
-from cadence.optim.stepping.paddle_groups import HALVES, Tensor
+from cadence.optim.stepping.paddle_checks import HALVES, Tensor
 
 OURS = "cadence"
 """Key of the entry that is not paddle's."""
@@ -55,14 +55,21 @@ def tensor_name(parameter: str, state: str) -> str:
 
 
 def read(
-    saved: Mapping[str, Any], method: str, states: Sequence[str], parameters: Sequence[Tensor], rate: Any, groups: int
+    saved: Mapping[str, Any],
+    method: str,
+    states: Sequence[str],
+    counter: str,
+    parameters: Sequence[Tensor],
+    rate: Any,
+    groups: int,
 ) -> Saved:
     """Read a state; nothing is changed.
 
     Args:
         saved: as `state_dict` returned it, or as it was loaded from a file.
         method: of the optimizer.
-        states: names of all the states that its parameters may have.
+        states: names of all the states that its parameters may have, but for the counter of updates.
+        counter: its name.
         parameters: of the optimizer.
         rate: its learning rate.
         groups: how many it has.
@@ -73,10 +80,10 @@ def read(
     ours = _ours(saved, method)
     kept: Kept = {}
     for x in parameters:
-        for state in states:
+        for state in (*states, counter):
             value = saved.get(tensor_name(x.name, state))
             if value is not None:
-                kept[state, x.name] = _fresh(value, x, state)
+                kept[state, x.name] = (_count if state == counter else _fresh)(value, x, state)
     if len(kept) != ours["tensors"]:
         name = parameters[0].name
         raise StateError(
@@ -118,21 +125,29 @@ def _ours(saved: Mapping[str, Any], method: str) -> Mapping[str, Any]:
     return ours  # pyright: ignore[reportUnknownVariableType, reportReturnType]
 
 
+def _count(value: Any, x: Tensor, counter: str) -> Tensor:
+    """A counter of updates."""
+    found = _array(value)
+    if found.size != 1:
+        raise StateError(f"the counter of updates of {x.name} has shape {found.shape}; it must have one element")
+    made = paddle.to_tensor(found.reshape(1), dtype="float32", place=paddle.CPUPlace())
+    return named(made, tensor_name(x.name, counter))
+
+
 def _fresh(value: Any, x: Tensor, state: str) -> Tensor:
     """A tensor of its own, such as the optimizer would have made it."""
-    found = value.numpy() if isinstance(value, paddle.Tensor) else np.asarray(value)
-    if state == "step":
-        if found.size != 1:
-            raise StateError(f"the counter of updates of {x.name} has shape {found.shape}; it must have one element")
-        made = paddle.to_tensor(found.reshape(1), dtype="float32", place=paddle.CPUPlace())
-    else:
-        if list(found.shape) != list(x.shape):
-            raise StateError(
-                f"the state {state!r} of {x.name} has shape {tuple(found.shape)}, and the parameter "
-                f"{tuple(x.shape)}; load the state of the same model"
-            )
-        made = paddle.to_tensor(found, dtype="float32" if x.dtype in HALVES else x.dtype, place=x.place)
+    found = _array(value)
+    if list(found.shape) != list(x.shape):
+        raise StateError(
+            f"the state {state!r} of {x.name} has shape {tuple(found.shape)}, and the parameter {tuple(x.shape)}; load "
+            f"the state of the same model"
+        )
+    made = paddle.to_tensor(found, dtype="float32" if x.dtype in HALVES else x.dtype, place=x.place)
     return named(made, tensor_name(x.name, state))
+
+
+def _array(value: Any) -> np.ndarray:
+    return value.numpy() if isinstance(value, paddle.Tensor) else np.asarray(value)
 
 
 def named(tensor: Tensor, name: str) -> Tensor:

@@ -2,37 +2,102 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import paddle
 
 from cadence.optim.rules.rule import Rule
-from cadence.optim.stepping.paddle_groups import HALVES, Tensor
+from cadence.optim.stepping.paddle_checks import HALVES, Tensor
 from cadence.optim.stepping.paddle_memory import Piece, misfit
 from cadence.optim.stepping.paddle_operations import exactly
-from cadence.optim.stepping.paddle_plain import fits_pieces, new_values, numbers_in_program, put, update_in_pieces
+from cadence.optim.stepping.paddle_plain import (
+    fits_pieces,
+    new_values,
+    norms_of_rows,
+    numbers_in_program,
+    put,
+    update_in_pieces,
+)
+
+SMALL = 4096
+"""Elements up to which tensors of one shape are put together: for them an operation is nothing but its call."""
 
 
-def update_here(piece: Piece, rule: Rule) -> Any:
-    """Update one tensor by paddle's own operations; returns what the step was multiplied by."""
-    x, g, (*states, step), numbers = piece
-    for what, tensor in [("gradient", g), *zip(rule.state, states, strict=True)]:
-        if tensor.shape != x.shape:
-            raise misfit(what, tensor, x)
-    put(step + 1.0, step)
-    numbers = {**numbers, "t": float(step.item())}
-    inner = paddle.float32 if x.dtype in HALVES else x.dtype
-    places = {"x": x, **dict(zip(rule.state, states, strict=True))}
-    given = {name: _as(inner, tensor) for name, tensor in {**places, "g": g}.items()}
+def update_here(pieces: Sequence[tuple[Piece, Rule]]) -> list[Any]:
+    """Update tensors by paddle's own operations; returns what each step was multiplied by.
+
+    Raises:
+        OptimizerError: a gradient or state does not fit its parameter; nothing has been changed.
+    """
+    for piece, rule in pieces:
+        _check(piece, rule)
+    alike: dict[object, list[int]] = {}
+    times = [_counted(piece) for piece, _ in pieces]
+    for i, (piece, rule) in enumerate(pieces):
+        shape = tuple(piece.x.shape)
+        small = math.prod(shape) <= SMALL
+        key = (rule, id(piece.numbers), times[i], shape, piece.x.dtype, piece.g.dtype) if small else i
+        alike.setdefault(key, []).append(i)
+    ratios: list[Any] = [1.0] * len(pieces)
+    for members in alike.values():
+        those, rule, t = [pieces[i][0] for i in members], pieces[members[0]][1], times[members[0]]
+        own = [_update(those[0], rule, t)] if len(members) == 1 else _update_rows(those, rule, t)
+        for i, ratio in zip(members, own, strict=True):
+            ratios[i] = ratio
+    for piece, _ in pieces:
+        piece.x._bump_inplace_version()
+    return ratios
+
+
+def _check(piece: Piece, rule: Rule) -> None:
+    shape = piece.x.shape
+    for what, tensor in [("gradient", piece.g), *zip(rule.state, piece.states, strict=False)]:
+        if tensor.shape != shape:
+            raise misfit(what, tensor, piece.x)
+
+
+def _counted(piece: Piece) -> float:
+    """Count an update; returns its number."""
+    counted: Any = paddle.increment(piece.states[-1])
+    return float(counted.item())
+
+
+def _update(piece: Piece, rule: Rule, t: float) -> Any:
+    """Update one tensor; returns what its step was multiplied by."""
+    places = _places(piece, rule)
+    x, numbers = piece.x, {**piece.numbers, "t": t}
+    inner = _inner(x)
+    given = {name: _as(inner, tensor) for name, tensor in {**places, "g": piece.g}.items()}
     if inner == x.dtype and fits_pieces(*given.values()):
-        ratio = update_in_pieces(rule, given, numbers)
-    else:
-        made, ratio = new_values(rule, given, numbers)
-        for name, value in made.items():
-            put(value, places[name])
-    x._bump_inplace_version()
+        return update_in_pieces(rule, given, numbers)
+    made, ratio = new_values(rule, given, numbers)
+    for name, value in made.items():
+        put(value, places[name])
     return ratio
+
+
+def _update_rows(pieces: Sequence[Piece], rule: Rule, t: float) -> list[Any]:
+    """Update tensors of one shape and with the same numbers together, each as a row."""
+    places = [_places(piece, rule) for piece in pieces]
+    first, inner = pieces[0], _inner(pieces[0].x)
+    gathered = {name: [place[name] for place in places] for name in places[0]} | {"g": [p.g for p in pieces]}
+    rows = {name: _as(inner, paddle.stack(those)).reshape([len(pieces), -1]) for name, those in gathered.items()}
+    made, ratio = new_values(rule, rows, {**first.numbers, "t": t}, norms_of_rows)
+    for name, value in made.items():
+        for row, there in zip(value.reshape([len(pieces), *first.x.shape]).unbind(0), gathered[name], strict=True):
+            put(row, there)
+    return ratio.flatten().unbind(0) if isinstance(ratio, paddle.Tensor) else [ratio] * len(pieces)
+
+
+def _places(piece: Piece, rule: Rule) -> dict[str, Tensor]:
+    return {"x": piece.x, **dict(zip(rule.state, piece.states, strict=False))}
+
+
+def _inner(x: Tensor) -> Any:
+    """What is computed in: half precision is what is stored."""
+    return paddle.float32 if x.dtype in HALVES else x.dtype
 
 
 def append_update(

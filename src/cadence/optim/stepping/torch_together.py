@@ -14,7 +14,7 @@ from cadence.optim.stepping.torch_plain import HALVES, XP
 SMALL = 8192
 """Elements of a tensor up to which the time goes into the calls, rather than into the elements."""
 
-AT_ONCE = 65536
+AT_ONCE = 32768
 """Elements that are put together at most."""
 
 

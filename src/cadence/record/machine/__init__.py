@@ -1,0 +1,1 @@
+"""What the machine has and allows, as far as trainings depend on it: plain data for the checks of `cadence env`."""
