@@ -298,6 +298,14 @@ def test_an_interrupted_run_goes_on_to_the_same_end_to_the_bit(lively: Keys, hel
     same("plain", "x")
 
 
+@pytest.mark.parametrize(("command", "end"), [("pause;stop", 20), ("pause;extend 5;resume", 50)])
+def test_commands_that_come_together_are_followed_in_order(
+    lively: Keys, helped: Callable[..., int], command: str, end: int
+) -> None:
+    assert helped(written(lively), "x", command) == 0
+    assert cd.load_record("x").t == end
+
+
 def test_a_run_at_rest_follows_when_it_is_taken_up(lively: Keys, helped: Callable[..., int]) -> None:
     recipe = written(lively)
     helped(recipe, "x", "stop")
@@ -427,3 +435,23 @@ def test_a_command_that_is_no_command_is_refused_and_the_run_goes_on(lively: Key
 def _cpu(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_another_process_does_what_the_one_that_looks_has_done(tmp_path: Path) -> None:
+    import torch
+
+    from cadence.run.steering import Steering
+
+    def driver() -> Any:
+        return cd.drive(torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1), "constant()", total=100)
+
+    one, other = Steering(tmp_path, driver()), Steering(tmp_path, driver())
+    assert one.look(ending=False) == ("", False, ())
+    ident = send(tmp_path, "cooldown", {"length": 10})
+    send(tmp_path, "pause", {})
+    heard = one.look(ending=True)
+    assert heard == ("changed", True, ((ident, "cooldown", {"length": 10}),))
+    other.repeat(heard)
+    assert other.followed == [ident]
+    assert other.paused
+    assert other._driver.curve.total == one._driver.curve.total == 10

@@ -185,12 +185,16 @@ class Loop:
     def _goes_on(self) -> bool:
         """Whether there is another update to do, after all that has come from outside."""
         parts = self._parts
-        asked = parts.steering.look(ending=self._over)
-        if parts.steering.paused:
+        asked = self._hear(ending=self._over)
+        if parts.steering.paused and asked != "stop":
             asked = self._pause()
         if asked == "changed":
             self._place_marks()
         return not (self._over or asked == "stop" or parts.leaving.asked)
+
+    def _hear(self, *, ending: bool) -> Asked:
+        """What comes from outside."""
+        return self._parts.steering.look(ending=ending).asked
 
     def _pause(self) -> Asked:
         """Wait without work, at a checkpoint, until somebody says how to go on."""
@@ -201,7 +205,7 @@ class Loop:
         asked: Asked = "changed"
         while parts.steering.paused and not parts.leaving.asked and asked != "stop":
             time.sleep(LOOK_SECONDS)
-            asked = parts.steering.look(ending=False) or "changed"
+            asked = self._hear(ending=False) or "changed"
         parts.watch.leave_out(time.perf_counter() - begin)
         if not parts.steering.paused:
             parts.recording.event({"t": t, "kind": "unpause", "sentence": f"Went on by hand at update {t}."})

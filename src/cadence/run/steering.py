@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, final
+from typing import Any, Literal, NamedTuple, TypeAlias, final
 
 from cadence._errors import CadenceError
 from cadence.drivers.changes import CHANGES
@@ -25,6 +25,20 @@ OF_THE_PROCESS = ("pause", "resume", "stop")
 """Commands to the process that trains, not to the run: they end with it."""
 
 Asked: TypeAlias = Literal["", "changed", "stop"]
+
+
+class Heard(NamedTuple):
+    """What a look has come to, plain enough to be sent to other processes that train together.
+
+    Attributes:
+        asked: ``"changed"`` where the curve is another one now; ``"stop"`` where the run is to leave.
+        paused: whether the run is to wait.
+        changes: that were made: id, name and arguments of each.
+    """
+
+    asked: Asked
+    paused: bool
+    changes: tuple[tuple[str, str, Mapping[str, Any]], ...] = ()
 
 
 @final
@@ -55,23 +69,32 @@ class Steering:
         self.followed: list[str] = []
         self.paused = False
 
-    def look(self, *, ending: bool) -> Asked:
+    def look(self, *, ending: bool) -> Heard:
         """Follow what has come, if it is time to look.
 
         Args:
             ending: the run is about to end: what has come up to now may change that.
-
-        Returns:
-            ``"changed"`` where the curve is another one now; ``"stop"`` where the run is to leave.
         """
         now, t = time.perf_counter(), self._driver.t
         if now - self._looked < LOOK_SECONDS and not ending and t < self._due:
-            return ""
+            return Heard("", self.paused)
         self._looked = now
         # The first look tells what was left to a process that has ended.
         if not self._news() and not (ending or self._first) and t < self._due:
-            return ""
-        return self._follow(commands(self._folder))
+            return Heard("", self.paused)
+        known = len(self.followed)
+        given = commands(self._folder)
+        asked = self._follow(given)
+        made = {command.id: command for command in given}
+        changes = tuple((i, made[i].name, made[i].arguments) for i in self.followed[known:])
+        return Heard(asked, self.paused, changes)
+
+    def repeat(self, heard: Heard) -> None:
+        """Do what the process that looks has done."""
+        for command, name, arguments in heard.changes:
+            self.followed.append(command)
+            self._driver.change(name, arguments)
+        self.paused = heard.paused
 
     # ---- inside --------------------------------------------------------------------------------------------------
 
