@@ -86,7 +86,9 @@ def test_every_command_describes_itself_in_a_line_that_is_not_cut_off(command) -
     assert not any(line.rstrip().endswith("...") for line in lines)
 
 
-@pytest.mark.parametrize("name", ["compare", "train", "steer", "plot", "schedules", "lint", "replay", "runs", "init", "env"])
+@pytest.mark.parametrize(
+    "name", ["compare", "train", "steer", "plot", "schedules", "lint", "replay", "runs", "init", "env"]
+)
 def test_every_command_has_json(name: str, command) -> None:
     assert "--json" in command(name, "--help").out
 

@@ -31,6 +31,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_whole_way(run: Path, command: Any) -> None:
     shown = command("steer", run, "extend", "4", "--dry-run")
     assert (shown.status, shown.err) == (0, "")
+    assert shown.out.startswith("lr before and after\n")
     assert "a  before\nb  after" in shown.out
     assert "over 8 updates instead of linear(to=0.5) over 4 updates, without a jump." in shown.out
     assert "Nothing was changed" in shown.out

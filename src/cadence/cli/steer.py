@@ -27,6 +27,9 @@ OPTIONS = {
 }  # fmt: skip
 """Options of single commands, and of which."""
 
+UNENDING = 1000
+"""Updates shown of runs without a known length."""
+
 MOST_POINTS = 500
 """Values that `--json` prints of each curve."""
 
@@ -212,16 +215,17 @@ def _draw(before: Curve, after: Curve, lang: str) -> None:
     end = max(curve.end or 0 for curve in (before, after)) or None
     labels = [say(lang, "before"), say(lang, "after")]
     for value in _moved(before, after):
-        print(
-            text_plot([before, after], value=value, until=None if end else 1000, lang=lang, labels=labels), end="\n\n"
-        )
+        title = say(lang, "steer_title", value=value)
+        until = None if end else UNENDING
+        told = text_plot([before, after], value=value, until=until, lang=lang, labels=labels, title=title)
+        print(told, end="\n\n")
 
 
 def _moved(before: Curve, after: Curve) -> list[str]:
     import numpy as np
 
     values = [value for value in after.plan.values() if value in before.plan.values()]
-    end = max(curve.end or 1000 for curve in (before, after))
+    end = max(curve.end or UNENDING for curve in (before, after))
     t = np.unique(np.linspace(0, end, MOST_POINTS).astype(np.int64))
 
     def differs(value: str) -> bool:
@@ -238,7 +242,7 @@ def _curves(before: Curve, after: Curve) -> dict[str, Any]:
 def _data(curve: Curve) -> dict[str, Any]:
     import numpy as np
 
-    end = curve.end or 1000
+    end = curve.end or UNENDING
     t = np.unique(np.linspace(0, end, min(end + 1, MOST_POINTS)).astype(np.int64))
     return {
         "spec": curve.spec,

@@ -31,6 +31,7 @@ WORDS: dict[str, dict[str, str]] = {
         "en": "stopped from outside after {t} updates, at a checkpoint; the same command continues",
         "zh": "在 {t} 次更新之后由外部命令停止于检查点；同一命令会继续",
     },
+    "steer_title": {"en": "{value} before and after", "zh": "{value}：之前与之后"},
     "before": {"en": "before", "zh": "之前"},
     "after": {"en": "after", "zh": "之后"},
     "steer_preview": {"en": "Nothing was changed (--dry-run).", "zh": "未作任何更改（--dry-run）。"},
