@@ -119,3 +119,27 @@ def test_a_folder_without_a_run_is_bad_input(tmp_path: Path, command: Any) -> No
     done = command("steer", tmp_path, "extend", "5")
     assert done.status == 2
     assert "no run folder" in done.err
+
+
+def test_a_change_of_one_group_is_drawn_for_that_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe: dict[str, Any] = {
+        "name": "short", "task": "digits", "optimizer": {"name": "sgd", "lr": 0.1}, "device": "cpu", "total": 8,
+        "groups": {"biases": {"parameters": "*.bias"}}, "checkpoint": {"every": 4, "keep": 5}, "evaluate": 4,
+    }  # fmt: skip
+    train(recipe, out="x")
+    Path("x/result.json").unlink()
+    Path("x/checkpoints/8.json").unlink()
+    shown = command("steer", "x", "set", "lr=0.3", "--group", "biases")
+    assert shown.out.startswith("biases/lr before and after\n"), shown.err
+    assert "Set by hand: lr = 0.3 of group 'biases'." in shown.out
+    assert command("train", "x/recipe.yaml", "--out", "x").status == 0
+    from cadence import load_record
+
+    record = load_record("x")
+    rates = record.updates["lr"]
+    names = record.run["groups"]
+    assert rates[:, names.index("biases")].tolist() == pytest.approx([0.1] * 4 + [0.3] * 4)
+    assert rates[:, names.index("rest")].tolist() == pytest.approx([0.1] * 8)

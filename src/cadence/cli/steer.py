@@ -27,9 +27,6 @@ OPTIONS = {
 }  # fmt: skip
 """Options of single commands, and of which."""
 
-UNENDING = 1000
-"""Updates shown of runs without a known length."""
-
 MOST_POINTS = 500
 """Values that `--json` prints of each curve."""
 
@@ -212,27 +209,31 @@ def _draw(before: Curve, after: Curve, lang: str) -> None:
     from cadence.cli.show import text_plot
     from cadence.cli.words import say
 
-    end = max(curve.end or 0 for curve in (before, after)) or None
     labels = [say(lang, "before"), say(lang, "after")]
-    for value in _moved(before, after):
-        title = say(lang, "steer_title", value=value)
-        until = None if end else UNENDING
-        told = text_plot([before, after], value=value, until=until, lang=lang, labels=labels, title=title)
+    for value, group in _moved(before, after):
+        named = value if len(after.groups) == 1 else f"{after.groups[group]}/{value}"
+        title = say(lang, "steer_title", value=named)
+        told = text_plot([before, after], value=value, group=group, lang=lang, labels=labels, title=title)
         print(told, end="\n\n")
 
 
-def _moved(before: Curve, after: Curve) -> list[str]:
+def _moved(before: Curve, after: Curve) -> list[tuple[str, int]]:
+    """Each value that changes, with the first group that it changes in; one all the same where nothing moves."""
     import numpy as np
 
-    values = [value for value in after.plan.values() if value in before.plan.values()]
-    end = max(curve.end or UNENDING for curve in (before, after))
-    t = np.unique(np.linspace(0, end, MOST_POINTS).astype(np.int64))
+    t = np.unique(np.linspace(0, max(_end(curve) for curve in (before, after)), MOST_POINTS).astype(np.int64))
+    both = [(value, g) for g, value in after.pairs if (g, value) in before.pairs]
+    moved: dict[str, int] = {}
+    for value, g in both:
+        if (before.at(t, group=g, value=value) != after.at(t, group=g, value=value)).any():
+            moved.setdefault(value, g)
+    return list(moved.items()) or both[:1]
 
-    def differs(value: str) -> bool:
-        pairs = [(g, v) for g, v in after.pairs if v == value and (g, v) in before.pairs]
-        return any((before.at(t, group=g, value=v) != after.at(t, group=g, value=v)).any() for g, v in pairs)
 
-    return [value for value in values if differs(value)] or values[:1]
+def _end(curve: Curve) -> int:
+    """The length of a run by recipe, which is always known."""
+    assert curve.end is not None
+    return curve.end
 
 
 def _curves(before: Curve, after: Curve) -> dict[str, Any]:
@@ -242,7 +243,7 @@ def _curves(before: Curve, after: Curve) -> dict[str, Any]:
 def _data(curve: Curve) -> dict[str, Any]:
     import numpy as np
 
-    end = curve.end or UNENDING
+    end = _end(curve)
     t = np.unique(np.linspace(0, end, min(end + 1, MOST_POINTS)).astype(np.int64))
     return {
         "spec": curve.spec,
