@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from typing import Any
 
 import hypothesis.strategies as st
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, reject
 
 import cadence as cd
-from cadence._errors import CadenceError, DriverError, HorizonError, SpecError, UnknownNameError
+from cadence._errors import CadenceError, DriverError, HorizonError, SpecError, StateError, UnknownNameError
 from cadence.curve.curve import Curve
 from cadence.curve.place import as_plan, lay_out
 from cadence.drivers.changes import branched, change
@@ -177,3 +178,57 @@ def test_a_run_at_0_cannot_be_extended_and_says_what_to_do() -> None:
     with pytest.raises(SpecError, match="branch from a checkpoint before the end"):
         change(control("cosine()"), 100, "extend", {"length": 50})
     assert change(control("cosine(to=0.1)"), 100, "extend", {"length": 50}).curve.at(100) == pytest.approx(0.1)
+
+
+def test_a_state_loads_into_what_the_run_was_before_any_of_its_changes_and_nothing_else() -> None:
+    plain = control("constant()")
+    now = change(
+        change(change(plain, 10, "stretch", {"length": 20}), 20, "extend", {"length": 5}), 30, "cooldown", {"length": 9}
+    )
+    state = saved(now, 35)
+    for total in (100, 120, 125, 39):
+        again, _ = restored(state, control("constant()", total=total), change=None)
+        assert table(again.curve, 0, 200).tobytes() == table(now.curve, 0, 200).tobytes()
+    for other in (control("constant()", total=110), control("linear()"), control("constant()", batch_size=64)):
+        with pytest.raises(StateError, match="this driver was made"):
+            restored(state, other, change=None)
+
+
+def test_a_loop_of_one_s_own_that_is_resumed_after_its_changes_is_the_unbroken_one() -> None:
+    torch = pytest.importorskip("torch")
+
+    def made() -> Any:
+        weight = torch.nn.Parameter(torch.ones(2))
+        optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9)
+        return weight, optimizer, cd.drive(optimizer, "warmup(5) >> cosine(to=0.1)", total=40)
+
+    def trained(parts: Any, updates: int) -> list[float]:
+        weight, optimizer, driver = parts
+        rates: list[float] = []
+        for _ in range(updates):
+            weight.grad = 0.3 * weight.detach()
+            rates.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            driver.step()
+        return rates
+
+    one = made()
+    first = trained(one, 15)
+    before = one[2].values["lr"][0]
+    one[2].extend(20)
+    assert one[2].values["lr"][0] == pytest.approx(before, rel=2e-15)
+    first += trained(one, 5)
+    shown = one[2].preview("cooldown", length=12)
+    assert one[2].curve.total == 60
+    one[2].cooldown(12)
+    assert one[2].curve.values().tobytes() == shown.values().tobytes()
+    first += trained(one, 2)
+    other = made()
+    other[2].load_state_dict(json.loads(json.dumps(one[2].state_dict())))
+    other[1].load_state_dict(deepcopy(one[1].state_dict()))
+    with torch.no_grad():
+        other[0].copy_(one[0])
+    assert trained(one, 10) == trained(other, 10)
+    assert torch.equal(one[0], other[0])
+    assert one[2].curve.total == other[2].curve.total == one[2].t == 32
+    assert first == one[2].curve.values(0, 22).tolist()
