@@ -1,4 +1,4 @@
-"""What the training loop costs beside a hand-written one that does the same work.
+"""What the training loop costs beside a hand-written one that does the same work, in torch and in paddle.
 
 Both train the same model on the same batches with the same optimizer and clipping; the hand-written loop sets the rate
 from a list, reads the loss once per update, as everybody does, and keeps no record. The difference is all that cadence
@@ -6,7 +6,7 @@ adds: driver, record on disk, position in the data, progress. Processor time of 
 are in neither. On the embedded tasks the model's own time varies by more than the difference, so there is a third task
 whose model does next to nothing: it tells the cost of the loop most exactly.
 
-    python benchmarks/loop.py --rounds 300
+    python benchmarks/loop.py --rounds 300 --only paddle
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import paddle
 import torch
 
 from _bench import Benchmark, Case, Limit, main
@@ -30,17 +31,17 @@ from cadence.recipe.builtin import builtin_recipes, builtin_tasks
 from cadence.recipe.recipe import Recipe
 from cadence.run import train as run
 from cadence.run.checkpoint import Checkpoints
-from cadence.run.course import settle
+from cadence.run.course import Course, settle
 from cadence.run.engine import find_engine
 from cadence.run.feed import groups
 from cadence.run.loop import Loop
-from cadence.tasks import ArrayData, Task, resolve_task
+from cadence.tasks import ArrayData, Batch, Task, resolve_task
 
 UPDATES = 10
 """Of one sample."""
 
 
-def hand_written(recipe: Recipe, task: Task) -> Callable[[], float]:
+def hand_written_torch(recipe: Recipe, task: Task) -> Callable[[], float]:
     course = settle(recipe, task, "val")
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(recipe.threads)
@@ -48,6 +49,44 @@ def hand_written(recipe: Recipe, task: Task) -> Callable[[], float]:
     model.train()
     weights = list(model.parameters())
     optimizer = make_optimizer(recipe.main.name, model, lr=recipe.main.lr, **recipe.main.arguments)
+
+    def update(batch: Batch, rate: float) -> None:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.zero_grad()
+        loss = loss_of(model(torch.from_numpy(batch.inputs)), torch.from_numpy(batch.targets))
+        loss.backward()
+        if clip is not None:
+            torch.nn.utils.clip_grad_norm_(weights, clip)
+        optimizer.step()
+        loss.item()
+
+    return samples(update, recipe, task, course)
+
+
+def hand_written_paddle(recipe: Recipe, task: Task) -> Callable[[], float]:
+    course = settle(recipe, task, "val")
+    paddle.seed(recipe.seed)
+    model, loss_of, clip = task.model("paddle")(), task.loss("paddle"), recipe.clip_norm
+    model.train()
+    weights = list(model.parameters())
+    optimizer = make_optimizer(recipe.main.name, model, lr=recipe.main.lr, **recipe.main.arguments)
+
+    def update(batch: Batch, rate: float) -> None:
+        optimizer.set_lr(rate)
+        optimizer.clear_grad(set_to_zero=False)
+        loss = loss_of(model(paddle.to_tensor(batch.inputs)), paddle.to_tensor(batch.targets))
+        loss.backward()
+        if clip is not None:
+            paddle.nn.utils.clip_grad_norm_(weights, clip)
+        optimizer.step()
+        loss.item()
+
+    return samples(update, recipe, task, course)
+
+
+def samples(update: Callable[[Batch, float], None], recipe: Recipe, task: Task, course: Course) -> Callable[[], float]:
+    """Processor seconds of one update, on and on through the data and the rates."""
     rates = place(course.plan, total=course.total, base=recipe.main.lr).values().tolist()
     batches = (batch for epoch in range(10**9) for batch in task.data.batches(recipe.seed, epoch, course.batch_size))
     t = 0
@@ -56,16 +95,7 @@ def hand_written(recipe: Recipe, task: Task) -> Callable[[], float]:
         nonlocal t
         begin = time.process_time()
         for _ in range(UPDATES):
-            batch = next(batches)
-            for group in optimizer.param_groups:
-                group["lr"] = rates[t]
-            optimizer.zero_grad()
-            loss = loss_of(model(torch.from_numpy(batch.inputs)), torch.from_numpy(batch.targets))
-            loss.backward()
-            if clip is not None:
-                torch.nn.utils.clip_grad_norm_(weights, clip)
-            optimizer.step()
-            loss.item()
+            update(next(batches), rates[t])
             t += 1
         return (time.process_time() - begin) / UPDATES
 
@@ -75,7 +105,7 @@ def hand_written(recipe: Recipe, task: Task) -> Callable[[], float]:
 def ours(recipe: Recipe, task: Task, folder: Path) -> Callable[[], float]:
     course = settle(recipe, task, "val")
     # Left open: the engine must live as long as the samples are taken.
-    engine = find_engine("torch")(recipe, task).__enter__()
+    engine = find_engine(recipe.engine)(recipe, task).__enter__()
     checkpoints = Checkpoints(folder, keep=1, best=None)
     parts = run._assemble(
         recipe, task, course, engine, checkpoints, folder, None, fresh=True, tell=lambda progress: None
@@ -98,25 +128,30 @@ def almost_nothing() -> Task:
     def square(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.mse_loss(outputs.squeeze(1), targets)
 
+    def square_in_paddle(outputs: paddle.Tensor, targets: paddle.Tensor) -> paddle.Tensor:
+        return paddle.nn.functional.mse_loss(outputs.squeeze(1), targets)
+
+    losses = {"torch": square, "paddle": square_in_paddle}
+    models = {"torch": lambda: torch.nn.Linear(4, 1), "paddle": lambda: paddle.nn.Linear(4, 1)}
     return Task(
-        "almost nothing", data, models={"torch": lambda: torch.nn.Linear(4, 1)}, losses={"torch": square},
-        metrics={"torch": square}, metric_name="square", metric_better="min",
-    )  # fmt: skip
+        "almost nothing", data, models=models, losses=losses, metrics=losses, metric_name="square", metric_better="min"
+    )
 
 
 def benchmarks(folder: Path) -> list[Benchmark]:
     found: list[Benchmark] = []
-    for name in ("almost nothing", *builtin_tasks()):
-        known = name in builtin_tasks()
-        source = builtin_recipes(name if known else "digits")
-        recipe = next(r for r in source if r.name == "adamw-cosine").changed(total=100_000)
-        task = resolve_task(name) if known else almost_nothing()
-        cases = [
-            Case("hand-written loop", hand_written(recipe, task)),
-            Case("cadence.train", ours(recipe, task, folder / name)),
-        ]
-        limit = Limit("cadence.train", "hand-written loop", seconds=150e-6)
-        found.append(Benchmark(f"one update on {name}", cases, [limit]))
+    for engine, hand_written in {"torch": hand_written_torch, "paddle": hand_written_paddle}.items():
+        for name in ("almost nothing", *builtin_tasks()):
+            known = name in builtin_tasks()
+            source = builtin_recipes(name if known else "digits")
+            recipe = next(r for r in source if r.name == "adamw-cosine").changed(total=100_000, engine=engine)
+            task = resolve_task(name) if known else almost_nothing()
+            cases = [
+                Case("hand-written loop", hand_written(recipe, task)),
+                Case("cadence.train", ours(recipe, task, folder / engine / name)),
+            ]
+            limit = Limit("cadence.train", "hand-written loop", seconds=150e-6)
+            found.append(Benchmark(f"one update on {name} in {engine}", cases, [limit]))
     return found
 
 

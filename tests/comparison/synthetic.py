@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cadence.curve.place import place
+
 ENVIRONMENT = {
     "python": "3.11.7",
     "platform": "Linux-6.1-x86_64",
@@ -196,24 +198,24 @@ def write_showcase(root: Path) -> Path:
     """Two tasks, four recipes each, with the spread and the order that small real trainings have."""
     step, cosine = "warmup('5%') >> steps(every='33%', gamma=0.1)", "warmup('5%') >> cosine(to=0.01)"
     recipes = (
-        # name, label, schedule, shape, loss on digits and bytes, chosen rate on each
-        ("sgd_step", "SGD + StepLR", step, _steps, 0.056, 2.62, (0.05, 0.15)),
-        ("adamw_constant", "AdamW", "constant()", lambda u: 1.0, 0.058, 2.36, (0.003, 0.003)),
-        ("adamw_cosine", "AdamW + warmup + cosine", cosine, _cosine, 0.049, 2.31, (0.003, 0.003)),
-        ("lamb_cosine", "LAMB + warmup + cosine", cosine, _cosine, 0.055, 2.45, (0.01, 0.03)),
+        # name, label, schedule, loss on digits and bytes, chosen rate on each
+        ("sgd_step", "SGD + StepLR", step, 0.056, 2.62, (0.05, 0.15)),
+        ("adamw_constant", "AdamW", "constant()", 0.058, 2.36, (0.003, 0.003)),
+        ("adamw_cosine", "AdamW + warmup + cosine", cosine, 0.049, 2.31, (0.003, 0.003)),
+        ("lamb_cosine", "LAMB + warmup + cosine", cosine, 0.055, 2.45, (0.01, 0.03)),
     )
     for task, seeds, total, every, start, metric in (
         ("digits", (0, 1, 2), 460, 23, 2.3, ACCURACY),
         ("bytes", (0, 1, 2, 3, 4), 300, 25, 5.4, BITS),
     ):
         entries: list[Entry] = []
-        for k, (name, label, schedule, shape, on_digits, on_bytes, rates) in enumerate(recipes):
+        for k, (name, label, schedule, on_digits, on_bytes, rates) in enumerate(recipes):
             end, rate = (on_digits, rates[0]) if task == "digits" else (on_bytes, rates[1])
             spread = 0.10 * end if task == "digits" else 0.012 * end
 
             def run(
                 seed: int, *, end: float = end, rate: float = rate, spread: float = spread, k: int = k,
-                schedule: str = schedule, shape: Callable[[float], float] = shape, total: int = total,
+                schedule: str = schedule, total: int = total,
                 every: int = every, start: float = start, task: str = task,
             ) -> Run:  # fmt: skip
                 final = end + spread * (0.7 * wave(seed, 0) + 0.5 * wave(seed, k + 3))
@@ -228,7 +230,7 @@ def write_showcase(root: Path) -> Path:
                     total=total,
                     lr=rate,
                     schedule=schedule,
-                    curve=lambda t: shape(t / total),
+                    curve=place(schedule, total=total, steps_per_epoch=25).at,
                     metric=metric,
                     train=lambda t: smooth(t) * (0.9 + 0.15 * wave(seed * 17 + k, t)),
                     seconds=(6.1 if task == "digits" else 8.3) * (1 + 0.06 * k + 0.02 * wave(seed, k)),
@@ -309,14 +311,6 @@ def write_worst(root: Path) -> Path:
     write_comparison(root, [Entry("a", ending_at(0.5, 0.51, 0.52))], task="alone")
     write_comparison(root, [Entry("a", failing), Entry("b", failing)], task="nothing")
     return root
-
-
-def _steps(u: float) -> float:
-    return min(1.0, u / 0.05 + 0.01) * 0.1 ** (u // (1 / 3))
-
-
-def _cosine(u: float) -> float:
-    return 0.01 + 0.99 * (u / 0.05) if u < 0.05 else 0.01 + 0.99 * math.cos(0.5 * math.pi * (u - 0.05) / 0.95) ** 2
 
 
 def _dump(path: Path, data: Any) -> None:

@@ -468,13 +468,6 @@ def test_columns_of_ones_own_have_other_names(tmp_path: Path) -> None:
         driver.log(loss=1.0, update_norm=2.0)
 
 
-def test_paddle_is_refused(tmp_path: Path) -> None:
-    paddle = pytest.importorskip("paddle")
-    optimizer = paddle.optimizer.SGD(0.1, parameters=paddle.nn.Linear(2, 1).parameters())
-    with pytest.raises(DriverError, match="torch optimizers only"):
-        cd.drive(optimizer, "constant()", record=tmp_path, effective_rates=20)
-
-
 def test_parameters_that_are_spread_over_processes_are_refused(tmp_path: Path) -> None:
     x = torch.nn.Parameter(torch.ones(3))
     x._is_flat_param = True  # as those of FullyShardedDataParallel

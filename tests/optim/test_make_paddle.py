@@ -270,3 +270,9 @@ def test_slips_in_groups_are_caught() -> None:
 def test_parameters_of_two_frameworks_are_refused() -> None:
     with pytest.raises(OptimizerError, match="parameters of torch and of paddle"):
         optimizer("sgd", [paddle.nn.Linear(2, 2).weight, torch.ones(2)], lr=0.1)
+
+
+def test_a_name_of_a_group_chooses_no_class() -> None:
+    line = paddle.nn.Linear(2, 1)
+    named = optimizer("adamw", [{"params": line.parameters(), "name": "all"}], lr=0.1)
+    assert type(named) is type(optimizer("adamw", line, lr=0.1)) is paddle.optimizer.AdamW

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-collect_ignore = ["small_tasks.py", "steered.py"]
-"""No tests, and they need torch; the tests that need them import or start them."""
+collect_ignore = ["small_tasks.py", "small_paddle.py", "steered.py"]
+"""No tests, and they need a framework; the tests that need them import or start them."""
 
 
 @pytest.fixture(autouse=True)

@@ -48,16 +48,19 @@ Keys = dict[str, Any]
             "the optimizer 'lbfgs' needs a closure, which a recipe cannot give",
         ),
         ({"schedule": "warmup('4 epochs') >> cosine()"}, "a warmup of 28 updates does not fit in a run of 21 updates"),
-        ({"schedule": "warmup('2e6 tokens') >> cosine()"}, "tokens_per_step"),
+        (
+            {"schedule": "warmup('2e6 tokens') >> cosine()"},
+            "the task 'rows' counts no tokens; write it in updates, epochs or samples",
+        ),
         (
             {"schedule": {"wieght_decay": "cosine()"}},
             "the optimizer has no value 'wieght_decay'; did you mean 'weight_decay'?",
         ),
         ({"schedule": {"lr": "cosine()", "head/lr": "linear()"}}, "the pattern 'head/lr' matches no parameter group"),
         ({"schedule": {"beta1": "cosine()"}}, "the optimizer has no value 'beta1'"),
-        ({"total": "1e6 tokens"}, "tokens_per_step"),
-        ({"evaluate": "1e6 tokens"}, "tokens_per_step"),
-        ({"batch_size": 51}, "batch_size is 51, and the task 'rows' has 50 training examples; write at most that"),
+        ({"total": "1e6 tokens"}, "the task 'rows' counts no tokens; write it in updates, epochs or samples"),
+        ({"evaluate": "1e6 tokens"}, "the task 'rows' counts no tokens; write it in updates, epochs or samples"),
+        ({"batch_size": 51}, "batch_size is 51, and there are 50 training examples; write at most that"),
         (
             {"stop": "early_stop('val_accuracy')"},
             "watches 'val_accuracy', which the task 'rows' does not report; known are",

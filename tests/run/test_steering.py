@@ -222,7 +222,7 @@ def test_a_live_run_is_steered_from_another_process(live: Live) -> None:
     assert live.ends()[0] == 0
     record = cd.load_record("x")
     assert (record.status, record.t) == ("finished", done.t + 400)
-    assert record.run["total"] == done.t + 400
+    assert record.total == done.t + 400
     np.testing.assert_array_equal(record.updates["lr"][:, 0], done.after.values(0, record.t))
     true_to_its_journal(record)
     # The last evaluation and the last checkpoint stand at the new end.

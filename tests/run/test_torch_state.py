@@ -16,13 +16,12 @@ import numpy as np
 import torch
 
 from cadence._errors import StateError
+from cadence.run.nested import put_together, take_apart
 from cadence.run.torch_state import (
     Parts,
-    put_together,
     random_state,
     read_tensors,
     set_random_state,
-    take_apart,
     write_tensors,
 )
 

@@ -42,6 +42,10 @@ def compare(
     workers: Annotated[
         int | None, typer.Option(help="Processes that train side by side: one per core.", show_default=False)
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="Framework instead of the recipes' own: torch, paddle, or torch,paddle.", show_default=False),
+    ] = None,
     tune: Annotated[bool, typer.Option("--tune/--no-tune", help="Tune the rates of recipes that ask for it.")] = True,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Remove what an earlier start has left, and begin anew.")
@@ -76,6 +80,7 @@ def compare(
                 workers=workers,
                 fresh=fresh,
                 tune=tune,
+                engines=engine,
                 lang=lang.value,
                 progress=tell,
             )

@@ -26,6 +26,7 @@ def runs(
         list[str] | None,
         typer.Option(help="Only runs whose recipe has this tag; several: all of them.", show_default=False),
     ] = None,
+    task: Annotated[str | None, typer.Option(help="Only runs of this task.", show_default=False)] = None,
     status: Annotated[
         str | None,
         typer.Option(
@@ -33,21 +34,115 @@ def runs(
             show_default=False,
         ),
     ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only runs that began on this day (2026-11-26) or later.", show_default=False)
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Only runs that began on this day or before.", show_default=False)
+    ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(help="Only runs with this text in name, folder, notes, tags or schedule.", show_default=False),
+    ] = None,
+    sort: Annotated[
+        str, typer.Option(help="Order: folder, name, task, status, started, updates, seconds, or a metric.")
+    ] = "folder",
+    reverse: Annotated[bool, typer.Option("--reverse", help="The other way round.")] = False,
+    export: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Write each of these runs as csv, parquet, tensorboard, visualdl or mlflow.", show_default=False
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for a folder of exports per run; default: exports in each run.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List run folders and how they ended."""
+    """List runs and how they ended; find some, and export them."""
     from cadence.cli.show import print_json
     from cadence.record.reader import records
 
+    wanted, first, last = _status(status), _day(since, "since"), _day(until, "until")
     rows = [_row(record) for record in records(folder)]
-    wanted = _status(status)
-    rows = [r for r in rows if set(tag or []) <= set(r["tags"]) and wanted in (None, r["status"])]
+    rows = [
+        row
+        for row in rows
+        if set(tag or []) <= set(row["tags"])
+        and wanted in (None, row["status"])
+        and task in (None, row["task"])
+        and (first is None or (row["started"] or "")[:10] >= first)
+        and (last is None or "" < (row["started"] or "")[:10] <= last)
+        and (text is None or text.casefold() in _words(row))
+    ]
+    rows = _sorted(rows, sort, reverse)
+    files = _export(rows, folder, export or [], out)
     if as_json:
-        print_json(rows)
+        print_json([{**row, "exports": files.get(row["folder"], [])} for row in rows] if export else rows)
     elif not rows:
-        print(f"no {f'{wanted} ' if wanted else ''}runs{' with these tags' if tag else ''} in {folder}")
+        limits = "" if tag is None else " with these tags"
+        limits = limits if (task, since, until, text) == (None,) * 4 else f"{limits} that are asked for"
+        print(f"no {f'{wanted} ' if wanted else ''}runs{limits} in {folder}")
     else:
         _print(rows, folder)
+        for path in (path for paths in files.values() for path in paths):
+            print(path)
+
+
+def _day(text: str | None, option: str) -> str | None:
+    """A day as the record spells it."""
+    import datetime
+
+    if text is None:
+        return None
+    try:
+        return datetime.date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise RecordError(f"--{option} is {text!r:.40}, which is no day; write e.g. 2026-11-26") from None
+
+
+def _words(row: dict[str, Any]) -> str:
+    told = [row["name"], row["folder"], row["spec"], row["notes"], row["task"], row["sentence"], *row["tags"]]
+    return "\n".join(str(x) for x in told if x).casefold()
+
+
+ORDERS = ("folder", "name", "task", "status", "started", "updates", "seconds")
+
+
+def _sorted(rows: list[dict[str, Any]], by: str, reverse: bool) -> list[dict[str, Any]]:
+    """In an order; runs without the number or text come last either way."""
+    from cadence._errors import UnknownNameError, neighbours
+
+    metrics = {name for row in rows for name in row["final"]}
+    if by not in ORDERS and by not in metrics and rows:
+        raise UnknownNameError(f"no run can be sorted by {by!r:.60}; {neighbours(by, [*ORDERS, *sorted(metrics)])}")
+    if by == "folder":
+        return rows[::-1] if reverse else rows
+
+    def key(row: dict[str, Any]) -> Any:
+        return row[by] if by in ORDERS else row["final"].get(by)
+
+    known = [row for row in rows if key(row) is not None and key(row) == key(row)]
+    rest = [row for row in rows if not any(row is one for one in known)]
+    return sorted(known, key=key, reverse=reverse) + rest
+
+
+def _export(rows: list[dict[str, Any]], top: Path, forms: list[str], out: Path | None) -> dict[str, list[str]]:
+    """Write the runs that can be read in other formats: folder of a run -> files."""
+    if not forms:
+        return {}
+    from cadence.record.exports import export
+    from cadence.record.reader import load_record
+
+    files: dict[str, list[str]] = {}
+    for row in rows:
+        path = Path(row["folder"])
+        if row["status"] != "unreadable":
+            where = path / "exports" if out is None else out / path.relative_to(top)
+            record = load_record(path)
+            files[row["folder"]] = [str(file) for form in forms for file in export(record, form, where)]
+    return files
 
 
 STATUSES = ("finished", "stopped", "diverged", "failed", "interrupted", "unfinished", "unreadable")
@@ -66,17 +161,18 @@ def _row(record: Record) -> dict[str, Any]:
     try:
         recipe = _mapping(record.recipe)
         result: Mapping[str, Any] = record.result or {}
-        horizon: Mapping[str, Any] = record.run.get("horizon") or {}
         return {
             "folder": str(record.folder),
             "name": record.run.get("name"),
             "task": recipe.get("task"),
             "status": record.status if record.result is not None else "unfinished",
             "updates": result.get("updates", record.t),
-            "total": record.run.get("total", horizon.get("total")),
+            "total": record.total,
             "spec": record.run.get("spec"),
             "seed": recipe.get("seed"),
             "tags": list(recipe.get("tags") or ()),
+            "notes": str(recipe.get("notes") or ""),
+            "started": record.environment.get("started"),
             "seconds": result.get("seconds"),
             "final": dict(result.get("final") or {}),
             "sentence": result.get("sentence", ""),
@@ -92,11 +188,10 @@ def _mapping(x: Any) -> dict[str, Any]:
 
 
 def _unreadable(record: Record, error: CadenceError) -> dict[str, Any]:
-    empty = dict.fromkeys(("name", "task", "total", "spec", "seed", "seconds"))
+    empty = dict.fromkeys(("name", "task", "total", "spec", "seed", "started", "seconds"))
     return {
-        "folder": str(record.folder), **empty, "status": "unreadable", "updates": 0, "tags": [], "final": {},
-        "branched_from": None, "branches": [],
-        "sentence": str(error),
+        "folder": str(record.folder), **empty, "status": "unreadable", "updates": 0, "tags": [], "notes": "",
+        "final": {}, "sentence": str(error), "branched_from": None, "branches": [],
     }  # fmt: skip
 
 

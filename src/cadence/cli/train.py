@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Generator
@@ -13,11 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cadence._errors import CadenceError
-from cadence.cli.exits import RUN_FAILED, Interrupted
+from cadence.cli.exits import FINDINGS, RUN_FAILED, Interrupted
 from cadence.cli.options import AsJson, Lang, Language
 
 if TYPE_CHECKING:
+    from cadence.findings.finding import Finding
     from cadence.record.reader import Record
+    from cadence.run.course import Course
     from cadence.run.loop import Progress
     from cadence.run.outline import Outline
 
@@ -68,6 +71,7 @@ def train(
                 show(now)
 
             def before(outline: Outline) -> None:
+                print("\n".join(_course(outline.course, lang.value)), file=sys.stderr, flush=True)
                 _tell_scaled(outline, lang.value)
                 if outline.divided:
                     tell_table(*_groups(outline, lang.value))
@@ -80,11 +84,39 @@ def train(
     except Exception as fault:
         _foreign(fault, t)
         raise typer.Exit(RUN_FAILED) from None
-    _show(record, lang.value, as_json, trained=told)
+    found = _check(record)
+    _show(record, found, lang.value, as_json, trained=told)
     if record.status == "interrupted":
         raise Interrupted(say(lang.value, "train_stopped", t=record.t))
     if record.status in ("diverged", "failed"):
         raise typer.Exit(RUN_FAILED)
+    if any(finding.severity == "error" for finding in found):
+        raise typer.Exit(FINDINGS)
+
+
+def _course(course: Course, lang: str) -> list[str]:
+    """The run in numbers, before anything is trained."""
+    from cadence.cli.words import say
+
+    epoch, rest = course.epoch, ""
+    if epoch.left_out:
+        rest = say(lang, "course_left_out", left=epoch.left_out)
+    elif epoch.last != epoch.samples:
+        rest = say(lang, "course_last", last=epoch.last)
+    parts = {"course_accumulate": epoch.accumulate, "course_world": epoch.world}
+    factors = "".join(say(lang, key, n=n) for key, n in parts.items() if n > 1)
+    sizes = say(lang, "course_sizes", sizes=say(lang, "course_batch", n=epoch.batch_size) + factors) if factors else ""
+    told = {"total": course.total, "per_epoch": epoch.updates, "rows": epoch.rows, "samples": epoch.samples}
+    lines = [say(lang, "course", **told, sizes=sizes, rest=rest)]
+    if course.resized is not None:
+        lines.append(say(lang, "course_resized", resized=course.resized))
+    return lines
+
+
+def _check(record: Record) -> list[Finding]:
+    from cadence.findings.of_record import check_record
+
+    return check_record(record)
 
 
 def _tell_scaled(outline: Outline, lang: str) -> None:
@@ -116,7 +148,7 @@ def _show_outline(outline: Outline, lang: str, as_json: bool) -> None:
     epochs = f"{outline.total / outline.steps_per_epoch:.4g}"
     told = say(lang, "outline", t=outline.total, epochs=epochs, n=outline.batch_size, device=outline.device["type"])
     print(f"{outline.name}: {told}\n{outline.curve.spec}")
-    print("\n".join([*_scaled(outline, lang), ""]))
+    print("\n".join([*_course(outline.course, lang), *_scaled(outline, lang), ""]))
     print_table(*_groups(outline, lang))
 
 
@@ -145,21 +177,20 @@ def _terminated_as_interrupted() -> Generator[None]:
 
 def _foreign(fault: Exception, t: int) -> None:
     """A fault in the code that the recipe names: where it is, for whoever wrote it."""
-    import sys
-
     frames = traceback.extract_tb(fault.__traceback__)
     where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
     print(f"failed after {t} updates: {type(fault).__name__}: {fault}{where}", file=sys.stderr)
 
 
-def _show(record: Record, lang: str, as_json: bool, *, trained: bool) -> None:
+def _show(record: Record, found: list[Finding], lang: str, as_json: bool, *, trained: bool) -> None:
     from cadence.cli.show import print_json
     from cadence.cli.words import say
 
     result: dict[str, Any] = dict(record.result or {})
     if as_json:
         effects = [effect.to_json() for effect in record.effective_rates]
-        print_json({"folder": str(record.folder), "result": result, "effective_rates": effects})
+        findings = [finding.to_json() for finding in found]
+        print_json({"folder": str(record.folder), "result": result, "effective_rates": effects, "findings": findings})
         return
     final: dict[str, float] = result.get("final") or {}
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in final.items()) or result.get("sentence", "")
@@ -175,3 +206,8 @@ def _show(record: Record, lang: str, as_json: bool, *, trained: bool) -> None:
         for line in effect_sentences(record.effective_rates, lang):
             print(line)
     print(say(lang, "record", folder=record.folder) + ("" if trained else f" {say(lang, 'already')}"))
+    if found:
+        from cadence.findings.text import shown
+
+        for finding in found:
+            print(shown(finding, (), lang))

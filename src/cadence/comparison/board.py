@@ -111,7 +111,8 @@ class Board:
         """Give the reported trainings the rate of the best tuning run, once all those of their recipe have ended."""
         for training in self.trainings:
             if training.phase == "run" and training.rate is None:
-                tried = [t for t in self.trainings if t.phase == "tuning" and t.entry is training.entry]
+                tuned = _tuned(training.group, training.entry)
+                tried = [t for t in self.trainings if t.phase == "tuning" and t.entry is tuned]
                 if all(t.state not in ("waiting", "running") for t in tried):
                     training.rate = _chosen(tried, training.entry.recipe.main.lr)
                     _recall(training)
@@ -144,10 +145,15 @@ def _of(
         yield Training(first, group, entry, "tuning", group.tuning_seed, rate, folder, updates)
         first += 1
     for seed in group.seeds:
-        rate = None if entry.rates else entry.recipe.main.lr
+        rate = None if _tuned(group, entry).rates else entry.recipe.main.lr
         folder = root / run_folder(contest, contender, seed)
         yield Training(first, group, entry, "run", seed, rate, folder, updates)
         first += 1
+
+
+def _tuned(group: Group, entry: Entry) -> Entry:
+    """The recipe whose tuning chooses a recipe's rate: its own, but in a further framework that of the first."""
+    return entry if entry.twin is None else group.entries[entry.twin]
 
 
 def _recall(training: Training) -> None:
@@ -178,7 +184,8 @@ def _at_rate(training: Training, bases: list[float | None]) -> bool:
     def among(rate: float | None) -> bool:
         return rate is not None and any(base is not None and math.isclose(base, rate, rel_tol=1e-9) for base in bases)
 
-    others = {*training.entry.rates, training.entry.recipe.main.lr} - {training.rate}
+    tried = _tuned(training.group, training.entry).rates
+    others = {*tried, training.entry.recipe.main.lr} - {training.rate}
     return among(training.rate) or not any(among(rate) for rate in others)
 
 

@@ -21,12 +21,13 @@ from cadence.comparison.settings import Contender, Contest, Metric, Settings
 from cadence.record.files import make_folder
 from cadence.record.names import VERSION
 from cadence.record.writer import RunWriter
+from cadence.run.engine import engine_names
 
 RUNS = Path("runs")
 """Where comparisons go that are not told where to go."""
 
-LIBRARIES = ("torch", "safetensors", "scipy", "matplotlib")
-"""What a comparison and its report need: looked for before, not missed after, minutes of training."""
+LIBRARIES = ("safetensors", "scipy", "matplotlib")
+"""What a comparison and its report need beside frameworks: looked for before, not missed after, minutes of training."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,13 @@ def run_comparison(
     workers: int | None = None,
     fresh: bool = False,
     tune: bool = True,
+    engines: str | Sequence[str] | None = None,
     progress: Tell | None = None,
 ) -> Path:
     """Train everything that a comparison consists of, as far as it is not done already.
 
     Args:
-        recipes, seeds, out, tasks, updates, workers, fresh, tune, progress: see `cadence.compare`.
+        recipes, seeds, out, tasks, updates, workers, fresh, tune, engines, progress: see `cadence.compare`.
 
     Returns:
         The folder. Whether runs diverged or failed stands in their records.
@@ -76,8 +78,8 @@ def run_comparison(
     """
     if workers is not None and (not isinstance(workers, int) or isinstance(workers, bool) or workers < 1):
         raise RecipeError(f"workers={workers!r} trains nothing; write how many processes may work, at least 1")
-    wanted = intent(recipes, seeds=seeds, tasks=tasks, updates=updates, tune=tune)
-    _check_libraries()
+    wanted = intent(recipes, seeds=seeds, tasks=tasks, updates=updates, tune=tune, engines=engines)
+    _check_libraries(wanted)
     folder = Path(out) if out is not None else RUNS / wanted.folder_name
     lock = claim(folder, wanted.fingerprint, fresh=fresh)
     try:
@@ -229,8 +231,11 @@ def note_failure(training: Training, sentence: str, known: Mapping[str, Any]) ->
     return result
 
 
-def _check_libraries() -> None:
-    for library in LIBRARIES:
+def _check_libraries(wanted: Intent) -> None:
+    recipes = [entry.recipe for group in wanted.groups for entry in group.entries]
+    frameworks = dict.fromkeys(name for recipe in recipes for name in (recipe.engine, recipe.initial_weights))
+    # A name that is no engine's is refused where the recipe is looked at.
+    for library in (*(name for name in frameworks if name in engine_names()), *LIBRARIES):
         if importlib.util.find_spec(library) is None:
             raise MissingExtraError(
                 f"this needs {library}, which is not installed; run: pip install 'cadence[{EXTRAS[library]}]'"
@@ -247,7 +252,16 @@ def _contest(g: int, group: Group, facts: Mapping[tuple[int, int], Mapping[str, 
         group.label,
         group.seeds,
         group.entries[0].recipe.name,
-        tuple(Contender(e.recipe.name, e.folder, e.label, e.rates) for e in group.entries),
+        tuple(
+            Contender(
+                e.recipe.name,
+                e.folder,
+                e.label,
+                e.rates,
+                None if e.twin is None else group.entries[e.twin].recipe.name,
+            )
+            for e in group.entries
+        ),
         Metric(f"val_{name}", name, share, bool(first["higher_is_better"])),
         group.tuning_seed,
     )

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from cadence._errors import RecipeError, TaskError, neighbours
 from cadence.comparison.article import LABELS, NOTES, SEEDS, TASK_LABELS, TITLE
+from cadence.comparison.engines import chosen_engines, in_engine, label_in, note
 from cadence.comparison.settings import Words, folder_name
 from cadence.recipe.builtin import builtin_recipes, builtin_tasks
 from cadence.recipe.load import load_recipe
@@ -23,7 +24,7 @@ OWN_SEEDS = 3
 
 TUNING_SEED = 1000
 
-NOT_ASKED = {"seed", "tags", "notes", "tune", "effective_rates"}
+NOT_ASKED = {"seed", "loggers", "tags", "notes", "tune", "effective_rates"}
 """Keys of a recipe that are not what is compared; seeds and rates are a comparison's own matter."""
 
 
@@ -36,12 +37,14 @@ class Entry:
         label: what the report calls it.
         folder: as its folders are called.
         rates: base rates that tuning tries; empty: its own is used.
+        twin: number of the entry that is the same training in another framework, whose tuned rate it takes.
     """
 
     recipe: Recipe
     label: Words
     folder: str
     rates: tuple[float, ...]
+    twin: int | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ def intent(
     tasks: Sequence[str] | None,
     updates: int | None,
     tune: bool,
+    engines: str | Sequence[str] | None = None,
 ) -> Intent:
     """Read and check what is to be compared.
 
@@ -111,12 +115,13 @@ def intent(
         tasks: only these; None: all.
         updates: length of every run instead of the recipes' own.
         tune: whether the rates of a recipe's `tune` are tried.
+        engines: frameworks that each recipe is trained in, the first of which is tuned; None: its own.
 
     Raises:
         RecipeError: a recipe that cannot be used, two of one name, or an impossible number.
         TaskError: a task that no recipe has.
     """
-    chosen = _seeds(seeds)
+    chosen, frameworks = _seeds(seeds), chosen_engines(engines)
     if updates is not None and (not isinstance(updates, int) or isinstance(updates, bool) or updates < 1):
         raise RecipeError(f"updates={updates!r} is no length of a run; write a whole number of at least 1")
     own = list(recipes) if recipes is not None else []
@@ -134,24 +139,36 @@ def intent(
         _check_names(members, names[key])
         folder = folder_name(names[key], taken)
         taken.append(folder)
-        made.append(_group(names[key], folder, members, chosen, tune=tune, builtin=not own))
-    notes = NOTES if not own else ()
+        made.append(_group(names[key], folder, members, chosen, frameworks, tune=tune, builtin=not own))
+    notes = (*(NOTES if not own else ()), *note(frameworks))
     return Intent(tuple(made), None if own else TITLE, notes)
 
 
 def _group(
-    name: str, folder: str, recipes: list[Recipe], seeds: tuple[int, ...] | None, *, tune: bool, builtin: bool
+    name: str,
+    folder: str,
+    recipes: list[Recipe],
+    seeds: tuple[int, ...] | None,
+    engines: tuple[str, ...],
+    *,
+    tune: bool,
+    builtin: bool,
 ) -> Group:
     taken: list[str] = []
     entries: list[Entry] = []
     for recipe in recipes:
-        own_folder = folder_name(recipe.name, taken)
-        taken.append(own_folder)
         rates = _rates(recipe) if tune else ()
         # One rate is no choice: it needs no run.
         settled = recipe.at_rate(rates[0]) if len(rates) == 1 else recipe
         label = LABELS.get(recipe.name, recipe.name) if builtin else recipe.name
-        entries.append(Entry(settled, label, own_folder, rates if len(rates) > 1 else ()))
+        tried = rates if len(rates) > 1 else ()
+        first = len(entries)
+        for number, engine in enumerate(engines or (recipe.engine,)):
+            member = in_engine(settled, engine, engines) if engines else settled
+            shown = label_in(label, engine) if len(engines) > 1 else label
+            own_folder = folder_name(member.name, taken)
+            taken.append(own_folder)
+            entries.append(Entry(member, shown, own_folder, () if number else tried, first if number else None))
     if seeds is None:
         seeds = tuple(range(SEEDS.get(name, OWN_SEEDS) if builtin else OWN_SEEDS))
     tuning = None

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from cadence.comparison.settings import Metric, Words
 from cadence.comparison.statistics import Estimate, PairedTest, RestrictedMean
+from cadence.comparison.twins import Twin
 from cadence.record.effective import GroupEffect
 
 Verdict: TypeAlias = Literal[
@@ -127,11 +128,18 @@ class TaskSummary:
     evaluated_every: int | None
     tuning_seed: int | None
     recipes: tuple[RecipeSummary, ...]
+    twins: tuple[Twin, ...] = ()
 
     @property
     def comparisons(self) -> int:
         """How many recipes are compared with the baseline; all of them count for the correction."""
         return len(self.recipes) - 1
+
+    @property
+    def tuned(self) -> list[RecipeSummary]:
+        """The recipes that tuning is a matter of: in a further framework a recipe takes the rate of the first."""
+        further = {twin.second for twin in self.twins}
+        return [recipe for recipe in self.recipes if recipe.name not in further]
 
     @property
     def baseline_recipe(self) -> RecipeSummary:
@@ -206,6 +214,7 @@ def _task_json(task: TaskSummary) -> dict[str, Any]:
         "evaluated_every": task.evaluated_every,
         "tuning_seed": task.tuning_seed,
         "recipes": [_recipe_json(recipe) for recipe in task.recipes],
+        "twins": [twin.to_json() for twin in task.twins],
     }
 
 

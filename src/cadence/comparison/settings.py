@@ -48,12 +48,14 @@ class Contender:
         folder: as its folders are called.
         label: what the report calls it.
         rates: base rates that tuning tries; empty: not tuned.
+        twin: name of the recipe that is the same training in another framework; None: there is none.
     """
 
     name: str
     folder: str
     label: Words
     rates: tuple[float, ...] = ()
+    twin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -262,7 +264,13 @@ def _task_json(task: Contest) -> dict[str, Any]:
         "metric": None if metric is None else dict(vars(metric)),
         "tuning": None if task.tuning_seed is None else {"seed": task.tuning_seed},
         "recipes": [
-            {"name": recipe.name, "folder": recipe.folder, "label": recipe.label, "rates": list(recipe.rates)}
+            {
+                "name": recipe.name,
+                "folder": recipe.folder,
+                "label": recipe.label,
+                "rates": list(recipe.rates),
+                **({} if recipe.twin is None else {"twin": recipe.twin}),
+            }
             for recipe in task.recipes
         ],
     }
@@ -284,7 +292,9 @@ def _task(data: Mapping[str, Any]) -> Contest:
 
 def _recipe(data: Mapping[str, Any]) -> Contender:
     rates = tuple(float(rate) for rate in data.get("rates", ()))
-    return Contender(str(data["name"]), str(data["folder"]), _words(data.get("label", data["name"])), rates)
+    twin = data.get("twin")
+    name, label = str(data["name"]), _words(data.get("label", data["name"]))
+    return Contender(name, str(data["folder"]), label, rates, None if twin is None else str(twin))
 
 
 def _metric(data: Mapping[str, Any]) -> Metric:

@@ -39,6 +39,7 @@ from cadence.comparison.statistics import (
     paired_test,
     restricted_mean,
 )
+from cadence.comparison.twins import Twin, twin
 from cadence.record.effective import GroupEffect, together
 from cadence.record.files import write_atomically, write_json
 from cadence.record.reader import Record, load_record
@@ -115,7 +116,20 @@ def _task_summary(root: Path, settings: Settings, task: Contest, records: Record
         None if first is None else _spacing(first),
         task.tuning_seed,
         _judged(recipes, baseline),
+        tuple(_twins(task, records)),
     )
+
+
+def _twins(task: Contest, records: Records) -> Iterator[Twin]:
+    """Each recipe that was trained in a further framework, beside itself in the first."""
+    for recipe in task.recipes:
+        if recipe.twin is None:
+            continue
+        both = [(s, records[task.name, recipe.twin, s], records[task.name, recipe.name, s]) for s in task.seeds]
+        pairs = [(s, one, other) for s, one, other in both if one is not None and other is not None]
+        found = twin(recipe.twin, recipe.name, pairs)
+        if found is not None:
+            yield found
 
 
 def _recipe_summary(

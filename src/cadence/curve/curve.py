@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from cadence._errors import HorizonError, SpecError, UnknownNameError, neighbours
 from cadence.curve.combined import PlacedRule
-from cadence.curve.edits import ENDING, MOVING, Aim, Entry, acting, alike, cuts_of, edited
-from cadence.curve.horizon import Horizon
+from cadence.curve.edits import MOVING, Aim, Entry, alike, cuts_of, edited
+from cadence.curve.horizon import Horizon, epochs_done, units_of
+from cadence.curve.journal import acting
 from cadence.curve.layout import has_absolute
 from cadence.curve.placed import MOST_EVENTS, Event, Placed, Scene
 from cadence.spec.plan import Plan
@@ -60,8 +61,17 @@ class Curve:
     @cached_property
     def total(self) -> int | None:
         """Length of the run in updates; None where it is not known."""
-        told = [e["total"] for e in self.acting if e["kind"] in ENDING]
-        return int(told[-1]) if told else self.horizon.total
+        return self.units.total
+
+    @property
+    def units(self) -> Horizon:
+        """What an update is in data by now, and how long the run is; `horizon` is what it was placed on."""
+        return units_of(self.horizon, self.journal)
+
+    def epochs(self, t: int) -> float | None:
+        """Epochs that the first `t` updates are; None where the length of an epoch is not known."""
+        done = epochs_done(t, self.horizon, self.journal)
+        return None if done is None else float(done)
 
     @cached_property
     def acting(self) -> tuple[Entry, ...]:

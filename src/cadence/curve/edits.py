@@ -10,6 +10,9 @@ An entry is plain JSON data with `t`, the first update it governs. Those that mo
 - ``change``: another spec or another horizon from `t` on; `factors` as for ``set`` keep the values from jumping, `was`
   holds the spec and the horizon before, and entries of the kinds in `ends` mean nothing from `t` on.
 - ``stretch``: from `t` on the rest of the curve, up to `was` updates, takes until update `total`.
+- ``resize``: from `t` on an update takes another number of samples, and the rest of the curve, up to `was` updates,
+  takes until update `total`, which is as much data; `steps_per_epoch`, `batch_size` and `tokens_per_step` hold from
+  then on.
 - ``rewarm``: from `t` on, over `updates`, all values are multiplied by a line from `start` to 1.
 - ``cooldown``: from `t` on, over `updates`, the `values` go from where they stand to `to`, a multiple of the base,
   along `shape`; the run ends at update `total`.
@@ -24,29 +27,17 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 
 from cadence._typing import Numbers
+from cadence.curve.journal import SLOWING, Entry
 from cadence.spec.shape import shape
 
-Entry: TypeAlias = Mapping[str, Any]
 Plain: TypeAlias = Callable[[Any], Any]
 """Update numbers (int64 array, rising) -> values before the edit."""
 
-MOVING = ("set", "change", "stretch", "hold", "rewarm", "cooldown")
-
-ENDING = ("stretch", "cooldown")
-"""Entries that say when the run ends (`total`)."""
+MOVING = ("set", "change", *SLOWING, "hold", "rewarm", "cooldown")
 
 
 ROUNDING = 1e-13
 """By how much held values may lie off the ratio of their bases, as a share: they were computed in a few steps."""
-
-
-def acting(journal: Sequence[Entry]) -> tuple[Entry, ...]:
-    """The entries that mean something after the last of them: those that a later change has ended are left out."""
-    left: list[Entry] = []
-    for entry in journal:
-        ended = entry.get("ends", ())
-        left = [*(e for e in left if e["kind"] not in ended), entry] if ended else [*left, entry]
-    return tuple(left)
 
 
 def cuts_of(journal: Sequence[Entry]) -> dict[int, tuple[float, ...]]:
@@ -59,9 +50,9 @@ def cuts_of(journal: Sequence[Entry]) -> dict[int, tuple[float, ...]]:
 
 
 def unstretched(t: float, journal: Sequence[Entry]) -> float:
-    """The time on the clock before the journal's stretches that is update `t` after them."""
+    """The time on the clock before the journal's stretches and resizes that is update `t` after them."""
     for entry in reversed(journal):
-        if entry["kind"] == "stretch":
+        if entry["kind"] in SLOWING:
             t = float(_slower(np.array([t]), entry)[0])
     return t
 
@@ -195,6 +186,7 @@ _EDITS: Mapping[str, Callable[[Plain, Entry, Sequence[Entry], Aim], Plain]] = {
     "set": _set,
     "change": _set,
     "stretch": _stretch,
+    "resize": _stretch,
     "hold": _hold,
     "rewarm": _rewarm,
     "cooldown": _cooldown,

@@ -169,8 +169,7 @@ def stretch(control: Control, now: int, length: SpanLike) -> Control:
 def branched(control: Control, now: int, tail: Plan, total: SpanLike | None) -> Control:
     """See `Driver.branch`."""
     curve = control.curve
-    told = curve.horizon if total is None else _run_of(curve, total)
-    run = replace(told, total=curve.total) if total is None else told
+    run = curve.units if total is None else _run_of(curve, total)
     if run.total is not None and run.total <= now:
         raise SpecError(f"a branch of {run.total} updates would end before update {now}, where it begins")
     plan = tail_of(curve.plan, tail, now)
@@ -212,7 +211,7 @@ def updates_of(curve: Curve, length: SpanLike, what: str) -> int:
         HorizonError: a unit that the run cannot resolve.
     """
     read: Span = span(length, what)
-    updates = round_half_up(replace(curve.horizon, total=curve.total).updates(read))
+    updates = round_half_up(curve.units.updates(read))
     if updates < 1:
         raise SpecError(f"{what} is {read}, less than one update; write a longer one")
     return updates
@@ -224,13 +223,13 @@ def updates_of(curve: Curve, length: SpanLike, what: str) -> int:
 def _over(control: Control, now: int, total: int) -> Control:
     """The same schedule over another length."""
     curve = control.curve
-    run = replace(curve.horizon, total=total)
+    run = replace(curve.units, total=total)
     plain = lay_out(curve.plan, run, curve.groups, curve.bases)
     return changed(control, Control.over(plain), now, "extend")
 
 
 def _run_of(curve: Curve, total: SpanLike) -> Horizon:
-    units = curve.horizon
+    units = curve.units
     return horizon(total, units.steps_per_epoch, units.batch_size, units.tokens_per_step)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ def drive(
     scaler: Any = None,
     reduce: Reduce | None = None,
     record: str | Path | Recorder | None = None,
+    loggers: Sequence[str] = (),
     effective_rates: int | None = None,
 ) -> Driver:
     """Make an optimizer obey a schedule; its first values are written at once.
@@ -54,17 +55,19 @@ def drive(
         reduce: makes metrics the same on every rank; where it is left out and `torch.distributed` (or paddle's) is
             initialised, they are averaged over all ranks, each of which must then call `observe`.
         record: folder of a record to write (on rank 0), or what writes one; see `docs/formats.md`.
+        loggers: programs in whose format the record is written too, in folders of their names beside it:
+            ``"tensorboard"``, ``"visualdl"``, ``"mlflow"``.
         effective_rates: once in so many updates, measure for the record what the optimizer really did to each group:
             norm of the update over norm of the weights, trust ratios; and note at every update what weight decay alone
             takes. 20 costs about one percent of most updates, and, during the optimizer's step, memory for a copy of
-            the largest group. None: nothing is measured. Torch only.
+            the largest group. None: nothing is measured.
 
     Returns:
         The driver.
 
     Raises:
         DriverError: something that is no optimizer; a paddle optimizer that has a scheduler, or a static program;
-            effective rates without a record, of a paddle optimizer, or of parameters spread over processes.
+            effective rates without a record, or of parameters spread over processes.
         RecordError: a folder that holds a run that has ended, or that cannot be written.
         HorizonError: a schedule that does not fit the run, or a unit that the run cannot resolve.
         SpecError: a value or a pattern that no group has, or a schedule that gives values no optimizer can use.
@@ -88,7 +91,7 @@ def drive(
     curve = lay_out(plan, run, names, bases_of(writer, plan, names, base))
     effective = None if effective_rates is None else EffectiveRates(_gauge(writer, record), effective_rates)
     return Driver(
-        curve, writer, reduce=reduce or same_on_every_rank, record=_recorder(record), strict=_scales(scaler),
+        curve, writer, reduce=reduce or same_on_every_rank, record=_recorder(record, loggers), strict=_scales(scaler),
         effective=effective,
     )  # fmt: skip
 
@@ -98,15 +101,20 @@ def _gauge(writer: Writer, record: object) -> Gauge:
         raise DriverError("effective_rates needs a record to be written to; write drive(..., record='runs/mine')")
     gauge = writer.gauge()
     if gauge is None:
-        raise DriverError("effective_rates measures torch optimizers only; leave it out for a paddle one")
+        raise DriverError("effective_rates cannot measure the updates of this optimizer; leave it out")
     gauge.check()
     return gauge
 
 
-def _recorder(record: str | Path | Recorder | None) -> Recorder | None:
+def _recorder(record: str | Path | Recorder | None, loggers: Sequence[str]) -> Recorder | None:
     if not isinstance(record, (str, Path)):
+        if loggers:
+            raise DriverError(
+                f"loggers={list(loggers)} write beside the record of a folder, and there is none; write "
+                f"record='runs/mine' too"
+            )
         return record
-    return FolderRecorder(Path(record)) if _rank() == 0 else NoRecorder()
+    return FolderRecorder(Path(record), loggers) if _rank() == 0 else NoRecorder()
 
 
 def _scales(scaler: Any) -> bool:

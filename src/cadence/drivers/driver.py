@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, final
 
-from cadence._errors import DriverError
+from cadence._errors import DriverError, HorizonError
 from cadence.curve.curve import Curve, named_groups
 from cadence.curve.edits import Entry
+from cadence.curve.horizon import UNITS, as_much_data, horizon
 from cadence.curve.place import as_plan
 from cadence.drivers.changes import branched, change
 from cadence.drivers.effective import COLUMNS, EffectiveRates
@@ -26,6 +27,9 @@ SMALLEST_BLOCK, LARGEST_BLOCK = 64, 4096
 
 MOST_AHEAD = 2**18
 """Numbers computed ahead at most, over all groups: about 8 MB."""
+
+SAME = 1e-6
+"""Numbers that differ by a smaller share are the same: an optimizer may keep them in float32."""
 
 MOST_QUIET = 20
 """Calls of `step` without an update that are nothing to wonder about: so many a loss scaler may skip."""
@@ -154,7 +158,7 @@ class Driver:
         for (g, value), column, there in zip(self.curve.pairs, self._columns_ahead, self._writer.read(), strict=True):
             meant = column[self.t - self._first]
             # A tensor may hold the number in half the digits.
-            if there is None or abs(there - meant) > 1e-6 * abs(meant):
+            if there is None or abs(there - meant) > SAME * abs(meant):
                 told = "gone" if there is None else f"{there:g}"
                 found.append(
                     f"{value} of group {self.curve.groups[g]!r} is {told}, and the schedule says {meant:g} at update "
@@ -494,8 +498,60 @@ class Driver:
         self._stopped, self._past_end = "stop" in ended, "past_end" in ended
         if self._record is not None:
             self._record.event(dict(self.journal[-1]))
-        if self.curve.total != before.curve.total:
+        if self.curve.horizon != before.curve.horizon:
             self._describe()
+        self._refresh()
+
+    def resize(
+        self, *, steps_per_epoch: int | None = None, batch_size: int | None = None, tokens_per_step: int | None = None
+    ) -> None:
+        """From the next update on an update takes another number of samples: another batch size, accumulation, or
+        number of processes. What is left of the run becomes as much data as before, and the curve goes on in data, not
+        in updates, so that no value jumps.
+
+        Args:
+            steps_per_epoch: updates in one epoch, from now on.
+            batch_size: samples in one update, likewise.
+            tokens_per_step: tokens in one update, likewise.
+
+        Raises:
+            HorizonError: a run whose length is not known, or that is over; or one of the three is left out that the
+                run was made with.
+
+        Example:
+            >>> import torch
+            >>> import cadence as cd
+            >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+            >>> driver = cd.drive(optimizer, "linear()", total="10 epochs", steps_per_epoch=10, batch_size=32)
+            >>> for _ in range(50):
+            ...     driver.step()
+            >>> driver.resize(steps_per_epoch=5, batch_size=64)
+            >>> driver.curve.total, driver.values["lr"], driver.curve.at(51)
+            (75, [0.5], 0.48)
+        """
+        was, now = self.curve.units, self._done()
+        wanted = horizon(None, steps_per_epoch, batch_size, tokens_per_step)
+        lacking = [unit for unit in UNITS if getattr(was, unit) is not None and getattr(wanted, unit) is None]
+        if lacking:
+            raise HorizonError(
+                f"the run was made with {', '.join(lacking)}, and resize does not say what becomes of "
+                f"{'it' if len(lacking) == 1 else 'them'}; write e.g. driver.resize({lacking[0]}=...)"
+            )
+        if was.total is None or was.total <= now:
+            raise HorizonError(
+                f"a run of {was.total or 'unknown'} updates has nothing left to be counted in other updates at update "
+                f"{now}; say how long it is with total=, or make a new driver"
+            )
+        if all(getattr(wanted, unit) in (None, getattr(was, unit)) for unit in UNITS):
+            return
+        total = as_much_data(now, was.total, was, wanted)
+        sizes = [f"{unit} {getattr(was, unit)} -> {getattr(wanted, unit)}" for unit in UNITS if getattr(wanted, unit)]
+        told = (
+            f"From update {now} on an update is another amount of data ({', '.join(sizes)}): the run ends at update "
+            f"{total} instead of {was.total}, after as much data."
+        )
+        units = {unit: getattr(wanted, unit) for unit in UNITS}
+        self._note({"t": now, "kind": "resize", "was": was.total, "total": total, **units, "sentence": told})
         self._refresh()
 
     # ---- state ---------------------------------------------------------------------------------------------------
@@ -552,10 +608,10 @@ class Driver:
                 {
                     "spec": curve.spec,
                     "horizon": curve.horizon.to_json(),
-                    "total": curve.total,
                     "groups": list(curve.groups),
                     "values": curve.plan.values(),
                     "bases": {value: list(bases) for value, bases in curve.bases.items()},
+                    "optimizer": self._writer.settings(),
                     **({} if self._effective is None else self._effective.about()),
                 }
             )
@@ -643,15 +699,25 @@ class Driver:
             self._record.event(dict(entry))
 
     def _epoch(self, done: int) -> dict[str, float]:
-        per_epoch = self.curve.horizon.steps_per_epoch
-        return {} if per_epoch is None else {"epoch": done / per_epoch}
+        epoch = self.curve.epochs(done)
+        return {} if epoch is None else {"epoch": epoch}
 
     def _write_row(self, record: Recorder) -> None:
         if self._untold is not None:
             record.event(dict(self._untold))
             self._untold = None
-        row = {"t": self.t, **self._columns, **(values := self.values)}
+        row = {"t": self.t, **self._columns, **(values := self._held())}
         if self._effective is not None:
             row |= self._effective.columns(values)
         record.update(row)
         self._columns = {}
+
+    def _held(self) -> dict[str, list[float | None]]:
+        """What the optimizer has for each value: what was written, unless somebody else has written since."""
+        table = self.values
+        for (g, value), column, there in zip(self.curve.pairs, self._columns_ahead, self._writer.read(), strict=True):
+            meant = column[self.t - self._first]
+            # A tensor may hold the number in half the digits.
+            if there is not None and there != meant and not abs(there - meant) <= SAME * abs(meant):
+                table[value][g] = there
+        return table

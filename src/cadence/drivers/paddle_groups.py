@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeAlias, final
 
 from paddle.optimizer import Optimizer
@@ -41,6 +42,20 @@ class Group:
         if self.options is None:
             return float(getattr(self.optimizer, f"_{key}"))
         return float(self.options.get(key, self.optimizer._default_dict[key]))
+
+    def reader(self, value: str) -> Callable[[], float | None]:
+        """A function that reads such a value at every update; faster than `read`, which finds out where it stands."""
+        key = key_of(self.optimizer, value)
+        if key is None or (value == "weight_decay" and self._regularized()):
+            return lambda: self.read(value)
+        place: dict[str, Any] = vars(self.optimizer) if self.options is None else self.options
+        name = f"_{key}" if self.options is None else key
+        default: Any = None if self.options is None else self.optimizer._default_dict[key]
+
+        def read() -> float | None:
+            return float(place.get(name, default))
+
+        return read
 
     def slot(self, value: str) -> Slot:
         """Where such a value is written to."""

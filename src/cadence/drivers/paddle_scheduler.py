@@ -276,6 +276,9 @@ class Holder(Writer):
     def read(self) -> list[float | None]:
         return [self._scheduler.last_lr]
 
+    def settings(self) -> dict[str, list[float | None]]:
+        return {"lr": self.read()}
+
     def frozen(self) -> list[Any]:
         # A scheduler is made before the optimizer whose groups could say something.
         return [None]

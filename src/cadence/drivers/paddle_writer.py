@@ -7,7 +7,7 @@ rate of a group is the product of the two. As long as the groups keep their rati
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import is_, itemgetter
 from typing import Any
 
@@ -15,6 +15,7 @@ import paddle
 from paddle.optimizer import Optimizer
 
 from cadence._errors import DriverError, UnknownNameError, neighbours
+from cadence.drivers.effective import Gauge
 from cadence.drivers.paddle_groups import Group, groups_of, key_of, plain, values_of
 from cadence.drivers.paddle_hooks import parameters_of, watch
 from cadence.drivers.paddle_rate import Rate, check_rate, rate_setter
@@ -110,6 +111,10 @@ class PaddleWriter(Writer):
         groups = self._all()
         return [self._read(groups[g], value) if g < len(groups) else None for g, value in self._pairs]
 
+    def settings(self) -> dict[str, list[float | None]]:
+        values = dict.fromkeys(value for optimizer in self._optimizers for value in values_of(optimizer))
+        return {value: [self._read(group, value) for group in self._all()] for value in values}
+
     def frozen(self) -> list[Any]:
         return [None if group.options is None else group.options.get("frozen") for group in self._all()]
 
@@ -129,6 +134,14 @@ class PaddleWriter(Writer):
     def fault(self) -> str | None:
         # Paddle has no optimizer that is switched.
         return None
+
+    def gauge(self) -> Gauge:
+        from cadence.drivers.paddle_effective import PaddleGauge
+
+        def reader(group: Group, value: str) -> Callable[[], float | None]:
+            return (lambda: self._read(group, value)) if value == "lr" else group.reader(value)
+
+        return PaddleGauge(self._all, reader)
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, final
 
@@ -17,7 +17,7 @@ class Recorder(Protocol):
     """What a driver writes its record to."""
 
     def start(self, run: Mapping[str, Any], /) -> None:
-        """Take what the run is: spec, horizon, groups, values, bases. Called again when they change."""
+        """Take what the run is: spec, horizon, groups, values, bases, optimizer. Called again when they change."""
         ...
 
     def update(self, row: dict[str, Any], /) -> None:
@@ -43,14 +43,15 @@ class FolderRecorder:
 
     Args:
         folder: of the run; its name is the run's.
+        loggers: see `RunWriter`.
 
     Raises:
         RecordError: see `RunWriter`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, loggers: Sequence[str] = ()) -> None:
         self._folder = folder
-        self._writer = RunWriter(folder)
+        self._writer = RunWriter(folder, loggers=loggers)
         self._begin = time.perf_counter()
         self._final: dict[str, Any] = {}
         self._best: dict[str, Any] = {}

@@ -10,8 +10,9 @@ from typing import Any, cast
 
 from cadence._errors import StateError, UnknownNameError, neighbours
 from cadence.curve.curve import Curve
-from cadence.curve.edits import ENDING, MOVING, Entry
-from cadence.curve.horizon import horizon
+from cadence.curve.edits import MOVING, Entry
+from cadence.curve.horizon import UNITS, horizon
+from cadence.curve.journal import ENDING, SLOWING
 from cadence.curve.place import as_plan, lay_out
 from cadence.feedback.control import Control
 from cadence.spec.parse import parse
@@ -19,7 +20,6 @@ from cadence.spec.value import number_of
 
 VERSION = 1
 KEYS = ("version", "t", "spec", "horizon", "groups", "bases", "rules", "begun", "journal")
-UNITS = ("steps_per_epoch", "batch_size", "tokens_per_step")
 CHANGES = ("extend", "stretch", "new")
 
 OF_OLD_LENGTH = ENDING
@@ -127,7 +127,7 @@ def _read(state: Mapping[str, Any], now: Curve) -> tuple[Control, int]:
     known = len(state["groups"])
     was = [g if g < known else None for g in range(len(now.groups))]
     journal = _for_all(journal, was, lambda done: lay_out(plan, run, now.groups, bases, done))
-    curve = lay_out(plan, run, now.groups, bases, _moving(journal))
+    curve = lay_out(plan, run, now.groups, bases, moving(journal))
     if len(state["rules"]) != len(curve.rules):
         raise StateError(
             f"the state remembers {len(state['rules'])} rules, and its schedule {curve.spec} has {len(curve.rules)}; "
@@ -182,17 +182,18 @@ def checked_same(then: Curve, now: Curve, change: str | None) -> None:
         )
     if change is not None:
         return
-    if then.total != now.total:
+    if now.total not in (then.total, then.horizon.total if _resized(then) else then.total):
         raise StateError(
             f"the state belongs to a run of {_run(then)}, and this driver was made for {_run(now)}; make it for the "
             f"same length, or say change='extend' or change='stretch' to go on over the new one without a jump"
         )
     for unit in UNITS:
-        was, wanted = getattr(then.horizon, unit), getattr(now.horizon, unit)
-        if wanted is not None and was != wanted:
+        was, wanted = getattr(then.units, unit), getattr(now.horizon, unit)
+        if wanted is not None and wanted not in (was, getattr(then.horizon, unit)):
             raise StateError(
                 f"the state belongs to a run with {unit}={was}, and this driver was made with {unit}={wanted}; make it "
-                f"with the same, or say change='extend' to go on with the new one without a jump"
+                f"with the same, and say driver.resize({unit}={wanted}, ...) once the state is loaded, or say "
+                f"change='extend' to go on with the new one without a jump"
             )
 
 
@@ -211,13 +212,19 @@ def _formers(curve: Curve) -> Iterator[Curve]:
 
 
 def _same(then: Curve, now: Curve) -> bool:
-    units = [(getattr(then.horizon, unit), getattr(now.horizon, unit)) for unit in UNITS]
-    return then.plan == now.plan and then.total == now.total and all(b is None or a == b for a, b in units)
+    alike = [
+        getattr(now.horizon, unit) in (None, getattr(then.horizon, unit), getattr(then.units, unit)) for unit in UNITS
+    ]
+    return then.plan == now.plan and then.total == now.total and all(alike)
+
+
+def _resized(curve: Curve) -> bool:
+    return any(entry["kind"] == "resize" for entry in curve.journal)
 
 
 def since_change(journal: Sequence[Entry]) -> list[Entry]:
     """What has happened since the schedule or its length was last changed."""
-    last = max((i for i, e in enumerate(journal) if e["kind"] in ("change", "stretch")), default=-1)
+    last = max((i for i, e in enumerate(journal) if e["kind"] in ("change", *SLOWING)), default=-1)
     return list(journal[last + 1 :])
 
 
@@ -238,7 +245,7 @@ def regrouped(
         for value, numbers in curve.bases.items()
     }
     journal = _for_all(control.journal, was, lambda done: lay_out(curve.plan, curve.horizon, names, bases, done))
-    return replace(control, curve=lay_out(curve.plan, curve.horizon, names, bases, _moving(journal)), journal=journal)
+    return replace(control, curve=lay_out(curve.plan, curve.horizon, names, bases, moving(journal)), journal=journal)
 
 
 def _for_all(
@@ -256,7 +263,7 @@ def _for_all(
     for entry in journal:
         moved = _moved(entry, was)
         if late and entry["kind"] in ("set", "change", "hold"):
-            moved = _joined(moved, late, curve(_moving(done)))
+            moved = _joined(moved, late, curve(moving(done)))
         done.append(moved)
     return tuple(done)
 
@@ -297,7 +304,7 @@ def _moved(entry: Entry, was: Sequence[int | None]) -> Entry:
     return {**entry, **tables} if tables else entry
 
 
-def _moving(journal: Sequence[Entry]) -> tuple[Entry, ...]:
+def moving(journal: Sequence[Entry]) -> tuple[Entry, ...]:
     """What a curve must know of a journal."""
     return tuple(e for e in journal if e["kind"] != "keep")
 
@@ -326,8 +333,8 @@ def changed(then: Control, here: Control, t: int, change: str) -> Control:
     outdated = OF_OLD_LENGTH if change == "extend" else OF_OLD_SCHEDULE
     was = {"spec": old.spec, "horizon": old.horizon.to_json()}
     entry: dict[str, Any] = {"t": t, "kind": "change", "factors": {}, "was": was, "ends": list(outdated)}
-    moving = _moving(then.journal)
-    new = lay_out(here.curve.plan, here.curve.horizon, here.curve.groups, bases, (*moving, entry))
+    known = moving(then.journal)
+    new = lay_out(here.curve.plan, here.curve.horizon, here.curve.groups, bases, (*known, entry))
     factors: dict[str, list[float | None]] = {v: [None] * len(new.groups) for v in new.plan.values()}
     for g, value in new.pairs:
         if (g, value) in old.pairs:
@@ -335,7 +342,7 @@ def changed(then: Control, here: Control, t: int, change: str) -> Control:
     told = f"{new.spec} over {_run(new)} instead of {old.spec} over {_run(old)}"
     entry = {**entry, "factors": factors, "sentence": f"From update {t} on: {told}, without a jump."}
     states, begun = (then.states, then.begun) if change == "extend" else (here.states, False)
-    return Control(replace(new, journal=moving), states, begun, then.journal).noted(entry)
+    return Control(replace(new, journal=known), states, begun, then.journal).noted(entry)
 
 
 def _factor(old: Curve, new: Curve, t: int, g: int, value: str) -> float:

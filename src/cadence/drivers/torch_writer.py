@@ -94,6 +94,10 @@ class TorchWriter(Writer):
         groups = self._all()
         return [_read(groups[g], value) if g < len(groups) else None for g, value in self._pairs]
 
+    def settings(self) -> dict[str, list[float | None]]:
+        values = dict.fromkeys(value for optimizer in self._optimizers for value in values_of(optimizer))
+        return {value: [_read(group, value) for group in self._all()] for value in values}
+
     def frozen(self) -> list[Any]:
         return [group.get("frozen") for group in self._all()]
 

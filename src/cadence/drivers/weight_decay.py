@@ -45,6 +45,12 @@ METHODS: Mapping[tuple[str, str], Method] = {
     **{("torch", name): Method("gradient") for name in ("Adadelta", "Adagrad", "Adamax", "ASGD", "RMSprop", "SGD")},
     **{("torch", name): _SWITCHED for name in ("Adam", "NAdam", "RAdam")},
     **{("torch", name): Method("coupled") for name in ("Adafactor", "AdamW", "Muon")},
+    **{
+        ("paddle", name): Method("gradient")
+        for name in ("ASGD", "Adadelta", "Adagrad", "Adam", "Adamax", "Momentum", "NAdam", "RAdam", "RMSProp", "SGD")
+    },
+    ("paddle", "AdamW"): Method("coupled"),
+    ("paddle", "Lamb"): Method("adapted"),
     **{("cadence", name): Method("gradient") for name in ("Adagrad", "Lars", "RMSprop")},
     ("cadence", "AdaBound"): Method("gradient", (_INDEPENDENT, _DECOUPLED)),
     ("cadence", "AdamW"): Method("coupled", (_INDEPENDENT,)),

@@ -86,6 +86,12 @@ class Writer(abc.ABC):
         """What is in the groups now, for each pair; None where there is no such group or value any more."""
 
     @abc.abstractmethod
+    def settings(self) -> dict[str, list[float | None]]:
+        """All numbers that the optimizer works with now, governed or not: value -> one for each group, None where the
+        group does not have it.
+        """
+
+    @abc.abstractmethod
     def frozen(self) -> list[Any]:
         """For how long each group says that it is not trained; None where it says nothing."""
 

@@ -67,7 +67,7 @@ class Control:
             if placed.rule.metric not in metrics or not placed.hears(where):
                 continue
             value = metrics[placed.rule.metric]
-            state, decision = judge(placed.rule, i, control.states[i], value, done, self.curve.horizon)
+            state, decision = judge(placed.rule, i, control.states[i], value, done, self.curve.units)
             control, decision = control._after(i, state, decision)
             decisions.append(decision)
         return control, decisions

@@ -85,7 +85,8 @@ def optimizer(name: str, params: Any, /, *, lr: Any, **arguments: Any) -> Any:
         cadence._errors.OptimizerError: the optimizer 'sgd' has no argument 'momentun'; did you mean 'momentum'?
     """
     what = trained(name, params)
-    method = find(name, what.framework, arguments.keys() | what.keys)
+    # A group's `name` is its own in both frameworks, while classes for paddle have an argument of that name.
+    method = find(name, what.framework, arguments.keys() | (what.keys - {"name"}))
     if what.framework == "paddle":
         from cadence.optim import make_paddle
 

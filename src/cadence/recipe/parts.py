@@ -129,6 +129,34 @@ class GroupRecipe(BaseModel):
         return self
 
 
+class AverageRecipe(BaseModel):
+    """A running average of the weights."""
+
+    model_config = STRICT
+
+    decay: Annotated[
+        float,
+        Field(description="of an older average with each newer one; 1: the memory grows for ever", gt=0, le=1),
+        Wanted("a number above 0 and at most 1", "0.9999"),
+    ] = 0.9999
+    start: Annotated[
+        int | str | None,
+        Field(description="how much of the run passes before it begins; null: none of it"),
+        AfterValidator(lambda x: x if x is None else checks.length(x)),
+        Wanted("a number of updates, a length such as '5 epochs', or null", "5 epochs"),
+    ] = None
+    every: Annotated[
+        int,
+        Field(description="updates from one set of weights that enters to the next", ge=1),
+        Wanted("a whole number of at least 1", "1"),
+    ] = 1
+    judged: Annotated[
+        bool,
+        Field(description="whether evaluations and the model in checkpoints are of the average"),
+        Wanted("true or false", "true"),
+    ] = True
+
+
 class CheckpointRecipe(BaseModel):
     """When to write checkpoints, and which to keep."""
 

@@ -14,14 +14,22 @@ from cadence._errors import RecipeError
 from cadence.recipe import checks
 from cadence.recipe.checks import Text
 from cadence.recipe.faults import ONE, SEVERAL, Wanted, plain, sentence
-from cadence.recipe.parts import STRICT, CheckpointRecipe, GroupRecipe, OptimizerRecipe, TuneRecipe, one_or_several
+from cadence.recipe.parts import (
+    STRICT,
+    AverageRecipe,
+    CheckpointRecipe,
+    GroupRecipe,
+    OptimizerRecipe,
+    TuneRecipe,
+    one_or_several,
+)
 from cadence.recipe.writing import to_yaml
 from cadence.spec.groups import Division, division, group_name
 from cadence.spec.nodes import EarlyStop, Schedule
 from cadence.spec.parse import parse
 from cadence.spec.plan import Plan
 
-NOT_CONTENT = ("name", "tune", "effective_rates", "tags", "notes")
+NOT_CONTENT = ("name", "tune", "loggers", "effective_rates", "tags", "notes")
 """Keys that change nothing about the training, and so are not part of its hash."""
 
 
@@ -67,11 +75,18 @@ class Recipe(BaseModel):
         dict[str, Any], Field(description="keyword arguments of that function"), Wanted("a mapping", "{width: 64}")
     ] = {}
     engine: Annotated[
-        Text, Field(description="the framework that trains"), Wanted("the name of an engine", "torch")
+        Text, Field(description="the framework that trains: torch, paddle"), Wanted("the name of an engine", "torch")
     ] = "torch"
+    initial_weights: Annotated[
+        Text | None,
+        Field(description="engine that draws the weights that the model begins with; null: the one that trains"),
+        Wanted("the name of an engine, or null", "torch"),
+    ] = None
     device: Annotated[
         Text,
-        Field(description="where to compute: cpu, cuda, cuda:1, mps; auto: an accelerator where there is one"),
+        Field(
+            description="where to compute: cpu, cuda (paddle also says gpu), cuda:1, mps; auto: an accelerator, if any"
+        ),
         Wanted("the name of a device, or auto", "cpu"),
     ] = "auto"
     optimizer: Annotated[
@@ -119,6 +134,11 @@ class Recipe(BaseModel):
         ),
         Wanted("a whole number from 1 to a million", "4"),
     ] = 1
+    drop_last: Annotated[
+        bool,
+        Field(description="whether rows that do not fill an update are left out at the end of an epoch"),
+        Wanted("true or false", "true"),
+    ] = False
     clip_norm: Annotated[
         float | None,
         Field(description="largest global gradient norm; null: not clipped", gt=0),
@@ -136,6 +156,16 @@ class Recipe(BaseModel):
             "schedule waits; error: the run ends before a weight is changed; null: it is done"
         ),
         Wanted("skip, error or null", "skip"),
+    ] = None
+    label_smoothing: Annotated[
+        float,
+        Field(description="share of the target that is spread over all classes, in training only", ge=0, lt=1),
+        Wanted("a number of at least 0 and below 1", "0.1"),
+    ] = 0.0
+    average: Annotated[
+        AverageRecipe | None,
+        Field(description="a running average of the weights: decay, start, every, judged; null: none"),
+        Wanted("a mapping with decay, start, every and judged, or null", "{decay: 0.9999}"),
     ] = None
     seed: Annotated[
         int,
@@ -174,6 +204,11 @@ class Recipe(BaseModel):
         Field(description="threads of one worker process", ge=1, le=4096),
         Wanted("a whole number of at least 1", "1"),
     ] = 1
+    loggers: Annotated[
+        list[Literal["tensorboard", "visualdl", "mlflow"]],
+        Field(description="programs whose format the record is also written in: tensorboard, visualdl, mlflow"),
+        Wanted("a list of tensorboard, visualdl and mlflow", "[tensorboard]"),
+    ] = []
     tags: Annotated[
         list[Text], Field(description="words to find the run by"), Wanted("a list of text", "[baseline]")
     ] = []
@@ -244,8 +279,7 @@ class Recipe(BaseModel):
 
     @property
     def content_hash(self) -> str:
-        """64 hexadecimal digits over everything that shapes the training. Name, tune, tags and notes do not, nor what
-        is measured."""
+        """64 hexadecimal digits over everything that shapes the training, which the keys of `NOT_CONTENT` do not."""
         # Without defaults, so that a key that a later version adds changes no hash, and runs are found again.
         content = self.model_dump(exclude=set(NOT_CONTENT), exclude_defaults=True)
         # What depends on the order that it is written in: of a plan the last key counts, of optimizers the first.

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cadence.record.names import CLOCKS
+from cadence.record.time_spent import time_spent
+
 if TYPE_CHECKING:
     from cadence.record.effective import GroupEffect
     from cadence.record.reader import Record
@@ -20,7 +23,7 @@ _ENDS = {
     "interrupted": "was interrupted after {}",
     "running or killed": "is running or was killed, and has come to {}",
 }
-_CLOCKS = frozenset({"t", "epoch", "seconds"})
+_NO_METRICS = CLOCKS | {"t", "epoch"}
 _MOST_EVENTS = 3
 _MOST_GROUPS = 8
 
@@ -32,8 +35,7 @@ def describe(record: Record) -> str:
 
 def _sentences(record: Record) -> Iterator[str]:
     run, result = record.run, record.result or {}
-    horizon: Mapping[str, Any] = run.get("horizon") or {}
-    planned = run.get("total", horizon.get("total"))
+    planned = record.total
     done = _count(record.t, "update") + (f" of {planned}" if planned is not None else "")
     seconds = result.get("seconds")
     time = f" in {seconds:.4g} s" if isinstance(seconds, int | float) else ""
@@ -49,9 +51,11 @@ def _sentences(record: Record) -> Iterator[str]:
         yield f"And {_count(more, 'further group')}."
     table = record.evaluations
     for metric in table.columns:
-        if metric not in _CLOCKS and table[metric].ndim == 1:
+        if metric not in _NO_METRICS and table[metric].ndim == 1:
             present = table.present(metric)
             yield _metric(metric, table["t"][present], table[metric][present])
+    if (spent := time_spent(record)) is not None:
+        yield spent.sentence
     if record.journal:
         yield _events(record.journal)
     if record.environment:

@@ -20,6 +20,7 @@ from cadence.record.names import (
     ENVIRONMENT,
     EVALUATIONS,
     JOURNAL,
+    LOGGERS,
     RECIPE,
     RESULT,
     RUN,
@@ -115,7 +116,7 @@ def _clear(folder: Path) -> None:
     """Remove a record. The result first: if this is interrupted, what is left is no finished run."""
     try:
         (folder / RESULT).unlink(missing_ok=True)
-        for name in (COMMANDS, CHECKPOINTS):
+        for name in (COMMANDS, CHECKPOINTS, *LOGGERS):
             if (folder / name).exists():
                 shutil.rmtree(folder / name)
         for name in (JOURNAL, EVALUATIONS, UPDATES, ENVIRONMENT, RECIPE, RUN):

@@ -14,6 +14,10 @@ RESULT = "result.json"
 CHECKPOINTS = "checkpoints"
 COMMANDS = "commands"
 
+LOGGERS = ("tensorboard", "visualdl", "mlflow")
+"""Programs whose format a record is also written in, each in a folder of its name. Each has a file
+`loggers/<name>_logger.py`, and an extra of its name that installs what it needs."""
+
 RUN_KEYS = ("spec", "horizon", "groups", "values", "bases")
 """What a run says of itself; its name is the folder's if it has no other."""
 
@@ -26,3 +30,9 @@ interrupted may go on."""
 
 LINEAGE = ("branched_from", "branches")
 """What a run says of others: the one that it began in, and those that began in it."""
+
+CLOCKS = frozenset({
+    "seconds", "data_seconds", "update_seconds", "checkpoint_seconds", "evaluation_seconds", "samples_per_second",
+    "tokens_per_second", "memory", "gpu_allocated", "gpu_reserved", "gpu_use",
+})  # fmt: skip
+"""Columns about the machine: two runs of the same training differ in them, and in nothing else."""

@@ -135,6 +135,15 @@ class Record:
         t = None if row is None else row.get("t")
         return t + 1 if type(t) is int else 0
 
+    @property
+    def total(self) -> int | None:
+        """Length of the run in updates, after all that has changed it; None where it is not known."""
+        from cadence.curve.horizon import Horizon, units_of
+
+        horizon: Mapping[str, Any] = self.run.get("horizon") or {}
+        units = ("total", "steps_per_epoch", "batch_size", "tokens_per_step")
+        return units_of(Horizon(*(horizon.get(unit) for unit in units)), self.journal).total
+
     def series(self, metric: str, *, group: int | str | None = None) -> tuple[Ints, Floats]:
         """One metric over time, without the rows that do not have it.
 

@@ -98,6 +98,22 @@ class Table:
                 writer.writerows(zip(*cells, strict=True))
             text.detach()
 
+    def flat(self, groups: Sequence[str] = ()) -> Iterator[tuple[str, Any, Mask]]:
+        """Each column of numbers by the name that it has in CSV, one for each group, with where it has a number.
+
+        Args:
+            groups: names of the parameter groups; their index stands for a name that is missing.
+
+        Yields:
+            Name, values (int64 or float64, one per row), and True where the row has the number.
+        """
+        for name in self.columns:
+            column, present = self[name], self.present(name)
+            for header, values in zip(
+                self._headers(name, groups), [column] if column.ndim == 1 else column.T, strict=True
+            ):
+                yield header, values, present
+
     def _headers(self, name: str, groups: Sequence[str]) -> list[str]:
         column = self[name]
         if column.ndim == 1 or column.shape[1] == 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, final
@@ -15,6 +15,7 @@ from cadence.record.environment import environment as this_environment
 from cadence.record.files import read_json, sync_folder, trouble, write_atomically, write_json
 from cadence.record.held import HeldFolder
 from cadence.record.lines import Row
+from cadence.record.loggers.followers import Followers
 from cadence.record.names import ENVIRONMENT, LINEAGE, RECIPE, RESULT, RUN, RUN_KEYS, STATUSES, VERSION
 from cadence.record.spelling import RowSpeller, spell
 
@@ -30,10 +31,14 @@ class RunWriter:
     Args:
         folder: of the run; made where it is missing. A folder whose run was killed or has failed is continued.
         fresh: remove the record and the checkpoints that are there first.
+        loggers: names of programs whose format is written beside the record, in folders of these names:
+            ``"tensorboard"``, ``"visualdl"``, ``"mlflow"``.
 
     Raises:
         RecordError: the folder holds a run that has come to its end, is being written by another process, or cannot be
             written.
+        UnknownNameError: there is no such logger.
+        MissingExtraError: what a logger needs is not installed.
 
     Example:
         >>> import tempfile
@@ -53,8 +58,9 @@ class RunWriter:
         >>> folder.cleanup()
     """
 
-    def __init__(self, folder: str | os.PathLike[str], *, fresh: bool = False) -> None:
+    def __init__(self, folder: str | os.PathLike[str], *, fresh: bool = False, loggers: Sequence[str] = ()) -> None:
         self.folder = Path(folder)
+        self._followers = Followers(self.folder, loggers) if loggers else None
         self._speller = RowSpeller()
         self._started = False
         self._here: dict[str, Any] = {}
@@ -71,7 +77,7 @@ class RunWriter:
             self._held.let_go("it could not be opened")
             raise
         # A loop of one's own may simply end.
-        self._end = weakref.finalize(self, self._held.finish)
+        self._end = weakref.finalize(self, _finish, self._held, self._followers)
 
     @property
     def t(self) -> int:
@@ -106,9 +112,10 @@ class RunWriter:
         # The recipe first: a folder with a description and no recipe would be that of a loop of somebody's own.
         if recipe is not None:
             write_atomically(self.folder / RECIPE, recipe)
-        write_json(
-            self.folder / RUN, {"version": VERSION, "name": self.folder.resolve().name, **self._lineage(), **run}
-        )
+        described = {"version": VERSION, "name": self.folder.resolve().name, **self._lineage(), **run}
+        write_json(self.folder / RUN, described)
+        if self._followers is not None:
+            self._followers.describe(described)
         if not self._started:
             self._here = this_environment() if environment is None else dict(environment)
             path = self.folder / ENVIRONMENT
@@ -132,6 +139,8 @@ class RunWriter:
         if type(t) is not int or t < self._t or not self._started:
             t = self._checked(t, self._t, "update")
         line = self._speller.line(row)
+        if self._followers is not None:
+            self._follow(self._followers).update(row)
         # Counted first: a line that the disk will not take waits, and must not be given a second time.
         self._t = t + 1
         self._held.updates.append(line)
@@ -147,6 +156,8 @@ class RunWriter:
         """
         t = self._checked(row.get("t"), self._evaluated, "evaluation")
         line = self._speller.line(row)
+        if self._followers is not None:
+            self._follow(self._followers).evaluation(row)
         self._evaluated = t
         self._held.evaluations.append(line)
         self._held.flush()
@@ -165,7 +176,10 @@ class RunWriter:
         kind = row.get("kind")
         if not isinstance(kind, str):
             raise RecordError(f"the kind of an event is text, as in {{'t': 120, 'kind': 'cut'}}, not {kind!r:.60}")
-        self._held.journal.append(spell({**row, "made": row.get("made", self._t)}) + "\n")
+        made = row.get("made", self._t)
+        if self._followers is not None:
+            self._follow(self._followers).event(row, made)
+        self._held.journal.append(spell({**row, "made": made}) + "\n")
         self._held.flush()
 
     def flush(self, *, sync: bool = False) -> None:
@@ -179,6 +193,8 @@ class RunWriter:
             RecordError: the disk will not take them. They wait, and the next call goes on where this one stopped.
         """
         self._held.flush(sync=sync)
+        if self._followers is not None:
+            self._followers.flush()
 
     def truncate(self, t: int) -> None:
         """Take back all that came after the first `t` updates, so that the run can go on from there.
@@ -201,6 +217,8 @@ class RunWriter:
         self._evaluated = 0 if last is None else last["t"]
         self._held.updates.cut(lambda row: _number(row, "t") < t)
         self._t = t
+        if self._followers is not None:
+            self._followers.take_back()
         if self._started:
             self._write_environment()
         self._remove_result()
@@ -222,6 +240,8 @@ class RunWriter:
             raise RecordError(f"a run ends as one of {', '.join(STATUSES)}, not as {result.get('status')!r:.60}")
         try:
             self._held.flush(sync=True)
+            if self._followers is not None:
+                self._followers.close(None if result is None else str(result["status"]))
             if result is not None:
                 write_json(self.folder / RESULT, result)
         finally:
@@ -238,6 +258,13 @@ class RunWriter:
 
     def __repr__(self) -> str:
         return f"<RunWriter {self.folder}: {self._t} updates{'' if self._end.alive else ', closed'}>"
+
+    def _follow(self, followers: Followers) -> Followers:
+        """The loggers, opened where the record stands."""
+        if not followers.is_open:
+            self._held.flush()
+            followers.open(self._t)
+        return followers
 
     def _write_environment(self) -> None:
         """This environment, or, where updates of an earlier part stay, the one they began in and this."""
@@ -285,6 +312,15 @@ class RunWriter:
             raise RecordError(
                 f"the record of {self.folder} is closed; open it again with RunWriter({str(self.folder)!r})"
             )
+
+
+def _finish(held: HeldFolder, followers: Followers | None) -> None:
+    """The end of a program that has not said that it is done."""
+    try:
+        held.finish()
+    finally:
+        if followers is not None:
+            followers.close(None)
 
 
 def _any(row: Row) -> bool:

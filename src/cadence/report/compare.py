@@ -59,6 +59,7 @@ def compare(
     workers: int | None = None,
     fresh: bool = False,
     tune: bool = True,
+    engines: str | Sequence[str] | None = None,
     lang: str = "en",
     progress: Tell | None = None,
 ) -> Comparison:
@@ -78,6 +79,9 @@ def compare(
         workers: processes that train side by side; by default as many as there are cores for (on an accelerator: one).
         fresh: remove what an earlier call has left in the folder.
         tune: whether rates are tuned; if not, each recipe runs at its own.
+        engines: frameworks to train each recipe in, instead of its own: ``"paddle"``, ``["torch", "paddle"]``. With
+            several, rates are tuned in the first, the others begin with the weights that it draws, and the report says
+            whether learning rates are the same and how close the losses are.
         lang: language of the report, ``"en"`` or ``"zh"``.
         progress: called with a `cadence.comparison.compare.Standing` whenever there is something to say.
 
@@ -99,7 +103,7 @@ def compare(
     Phrases(lang)  # a language that there is not is said before the training
     folder = run_comparison(
         recipes, seeds=seeds, out=out, tasks=tasks, updates=updates, workers=workers, fresh=fresh, tune=tune,
-        progress=progress,
+        engines=engines, progress=progress,
     )  # fmt: skip
     return write_report(folder, lang=lang)
 

@@ -52,6 +52,34 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     "about": {"en": "How to read this", "zh": "如何阅读"},
     "attention": {"en": "Mind this", "zh": "请注意"},
     "environment": {"en": "Where it was run", "zh": "运行环境"},
+    # ---- two frameworks ----
+    "twin": {"en": "{first} and {second}", "zh": "{first} 与 {second}"},
+    "twin_rates_equal": {
+        "en": "the learning rates are the same numbers in all {updates} updates of {n} seeds.",
+        "zh": "{n} 个种子的全部 {updates} 次更新中，学习率数值完全相同。",
+    },
+    "twin_rates_equal.one": {
+        "en": "the learning rates are the same numbers in all {updates} updates of the seed.",
+        "zh": "该种子的全部 {updates} 次更新中，学习率数值完全相同。",
+    },
+    "twin_rates_differ": {
+        "en": "the learning rates DIFFER within {updates} updates of {n} seeds.",
+        "zh": "{n} 个种子的 {updates} 次更新中，学习率不同。",
+    },
+    "twin_rates_differ.one": {
+        "en": "the learning rates DIFFER within {updates} updates of the seed.",
+        "zh": "该种子的 {updates} 次更新中，学习率不同。",
+    },
+    "twin_losses": {
+        "en": "The losses of single updates differ by at most {list}.",
+        "zh": "单次更新的损失最多相差：{list}。",
+    },
+    "twin_loss": {"en": "{gap} % in the first {n}", "zh": "前 {n} 次 {gap} %"},
+    "twin_loss.one": {"en": "{gap} % in the first", "zh": "第一次 {gap} %"},
+    "twin_final": {
+        "en": "The final validation losses differ by at most {gap} %.",
+        "zh": "最终验证损失最多相差 {gap} %。",
+    },
     # ---- cells ----
     "baseline": {"en": "baseline", "zh": "基线"},
     "better": {"en": "better", "zh": "更好"},
@@ -276,6 +304,10 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
         "zh": "在 {task} 上，各配方的更新数不同（{low} 至 {high}）；长的占了时间上的便宜。",
     },
     "mind_runs": {"en": "On {task}, {recipe}: {status}.", "zh": "在 {task} 上，{recipe}：{status}。"},
+    "mind_finding": {
+        "en": "On {task}, {recipe}, {code}: {message} (seeds {seeds})",
+        "zh": "在 {task} 上，{recipe}，{code}：{message}（种子 {seeds}）",
+    },
     "mind_environment": {
         "en": "Not all runs were made in the same environment; these parts differ: {list}.",
         "zh": "并非所有运行都在同一环境中进行，以下部分不同：{list}。",
@@ -284,6 +316,11 @@ MESSAGES: Mapping[str, Mapping[str, str]] = {
     "env_command": {"en": "Command", "zh": "命令"},
     "env_started": {"en": "Started", "zh": "开始时间"},
     "env_machine": {"en": "Machine", "zh": "机器"},
+    "env_time": {"en": "Where the time went", "zh": "时间去向"},
+    "spent_data": {"en": "{share} waiting for data", "zh": "等待数据 {share}"},
+    "spent_update": {"en": "{share} updates", "zh": "更新 {share}"},
+    "spent_evaluation": {"en": "{share} evaluations", "zh": "评估 {share}"},
+    "spent_checkpoint": {"en": "{share} checkpoints", "zh": "检查点 {share}"},
     "env_python": {"en": "Python", "zh": "Python"},
     "env_packages": {"en": "Packages", "zh": "软件包"},
     "env_git": {"en": "Source", "zh": "源代码版本"},

@@ -96,7 +96,7 @@ def _task_section(task: TaskSummary, curves: TaskCurves, charts: list[Chart], ke
     verdicts = [
         tag("li", say("labelled", label=said(recipe.label, lang), text=text.verdict(task, recipe, lang)))
         for recipe in task.recipes
-    ]
+    ] + [tag("li", sentence) for sentence in text.side_by_side(task, lang)]
     parts = [
         tag("h2", said(task.label, lang), id=f"task-{key}"),
         tag("p", text.conclusion(task, lang), class_="conclusion"),

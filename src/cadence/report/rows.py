@@ -108,7 +108,7 @@ def tuning(task: TaskSummary, lang: str = "en") -> Table | None:
         return None
     head = (say("recipe"), *(say("rate_n", i=i + 1) for i in range(width)))
     rows: list[tuple[str, ...]] = []
-    for recipe in task.recipes:
+    for recipe in task.tuned:
         cells = [_tried_cell(recipe, i, say) for i in range(len(recipe.tuning))]
         rows.append((said(recipe.label, lang), *cells, *[say("none")] * (width - len(cells))))
     return Table(say("caption_tuning", task=said(task.label, lang)), head, tuple(rows), (False, *[True] * width))

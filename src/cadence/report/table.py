@@ -156,7 +156,7 @@ def _sentences(task: TaskSummary, lang: str) -> list[RenderableType]:
         if recipe.name != task.baseline:
             sentence = say("labelled", label=said(recipe.label, lang), text=text.verdict(task, recipe, lang))
             made.append(_item(sentence))
-    return made
+    return [*made, *(_item(sentence) for sentence in text.side_by_side(task, lang))]
 
 
 def _effects(task: TaskSummary, lang: str) -> list[RenderableType]:

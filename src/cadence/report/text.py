@@ -10,6 +10,7 @@ from cadence.comparison.results import RecipeSummary, Summary, TaskSummary
 from cadence.comparison.settings import said
 from cadence.report.messages import Phrases
 from cadence.report.numbers import equals, gap_and_interval, plus_minus, probability, short, significant
+from cadence.report.of_runs import faults, time_line
 
 WELL = frozenset({"finished", "stopped"})
 
@@ -116,6 +117,31 @@ def conclusion(task: TaskSummary, lang: str = "en") -> str:
         label = said(fastest.label, lang)
         parts.append(say("end_fastest", name=label, time=time, total=fastest.planned_updates))
     return say("sentence_join").join(parts)
+
+
+def side_by_side(task: TaskSummary, lang: str = "en") -> list[str]:
+    """How alike each recipe is in two frameworks, in a sentence each.
+
+    Args:
+        task: the task.
+        lang: ``"en"`` or ``"zh"``.
+    """
+    say = Phrases(lang)
+    labels = {recipe.name: said(recipe.label, lang) for recipe in task.recipes}
+    told: list[str] = []
+    for twin in task.twins:
+        items = [say("twin_loss", n=n, gap=significant(100 * gap, 2)) for n, gap in twin.losses]
+        parts = [
+            say(
+                "twin_rates_equal" if twin.rates_equal else "twin_rates_differ", updates=twin.updates, n=len(twin.seeds)
+            ),
+            say("twin_losses", list=say("list_join").join(items)),
+        ]
+        if twin.final is not None:
+            parts.append(say("twin_final", gap=significant(100 * twin.final, 2)))
+        heading = say("twin", first=labels[twin.first], second=labels[twin.second])
+        told.append(say("labelled", label=heading, text=say("sentence_join").join(parts)))
+    return told
 
 
 def _found(task: TaskSummary, tested: Sequence[RecipeSummary], baseline: str, say: Phrases) -> list[str]:
@@ -244,11 +270,11 @@ def _tuning(summary: Summary, say: Phrases) -> list[str]:
 
 
 def _tuning_of(task: TaskSummary, say: Phrases) -> str:
-    counts = [len(recipe.tuning) for recipe in task.recipes]
+    counts = [len(recipe.tuning) for recipe in task.tuned]
     if not any(counts):
         return say("how_untuned")
     if len(set(counts)) > 1:
-        items = [say("how_rates", name=said(r.label, say.lang), n=len(r.tuning)) for r in task.recipes]
+        items = [say("how_rates", name=said(r.label, say.lang), n=len(r.tuning)) for r in task.tuned]
         return say("how_unequal", list=say("clause_join").join(items))
     factor = _factor(task)
     if factor is None:
@@ -288,11 +314,12 @@ def warnings(summary: Summary, lang: str = "en") -> list[str]:
                 found.append(say("mind_runs", task=name, recipe=label, status=trouble))
             if recipe.at_edge is not None and recipe.lr is not None:
                 found.append(say(f"mind_edge_{recipe.at_edge}", task=name, recipe=label, rate=short(recipe.lr) + "*"))
-        if len({len(recipe.tuning) for recipe in task.recipes}) > 1:
+        if len({len(recipe.tuning) for recipe in task.tuned}) > 1:
             found.append(say("mind_budget", task=name))
         lengths = sorted({r.planned_updates for r in task.recipes if r.planned_updates is not None})
         if len(lengths) > 1:
             found.append(say("mind_lengths", task=name, low=lengths[0], high=lengths[-1]))
+    found += faults(summary, lang)
     if summary.differences:
         found.append(say("mind_environment", list=say.list(list(summary.differences))))
     return found
@@ -325,6 +352,7 @@ def environment(summary: Summary, lang: str = "en") -> list[tuple[str, str]]:
         ("env_folder", summary.folder.name),
         ("env_started", str(env.get("started") or "")),
         ("env_machine", say.list(machine)),
+        ("env_time", time_line(summary, lang)),
         ("env_python", str(env.get("python") or "")),
         ("env_packages", say.list([f"{name} {version}" for name, version in packages.items()])),
         ("env_git", say("env_dirty", commit=commit) if git.get("dirty") and commit else commit),

@@ -126,7 +126,7 @@ def _wanted(
         changes["schedule"] = {key: repr(schedule) for key, schedule in plan.entries}
     if total is not None:
         changes["total"] = total
-    units = before.horizon
+    units = before.units
     if recipe is None:
         asked = wanted.total if total is None else total
         run = horizon(asked, units.steps_per_epoch, units.batch_size, units.tokens_per_step)
@@ -186,7 +186,6 @@ def _write(
             "name": wanted.name,
             "spec": curve.spec,
             "horizon": curve.horizon.to_json(),
-            "total": curve.total,
             "groups": list(curve.groups),
             "values": curve.plan.values(),
             "bases": {value: list(bases) for value, bases in curve.bases.items()},

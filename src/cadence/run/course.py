@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
+from typing import Any, cast
 
-from cadence._errors import RecipeError, neighbours
-from cadence.curve.horizon import Horizon, horizon, round_half_up
+from cadence._errors import HorizonError, RecipeError, neighbours
+from cadence.curve.horizon import UNITS, Horizon, as_much_data, epochs_done, horizon, round_half_up, units_of
 from cadence.recipe.recipe import Recipe
+from cadence.run.averaging import Averaging, averaging
 from cadence.run.scaling import Scalings, climbing, scalings
-from cadence.spec.nodes import EarlyStop, Plateau, Rule, walk
+from cadence.run.units import Epoch, epoch_of
+from cadence.spec.nodes import EarlyStop, Plateau, Rule, Schedule, walk
 from cadence.spec.plan import Plan
 from cadence.spec.span import Span, span
 from cadence.tasks import Split, Task
@@ -31,9 +34,14 @@ class Course:
         plan: what governs the optimizer's values, the rule that ends the run included.
         overflow_ends: whether a gradient that is not finite ends the run.
         spacing: evaluations and checkpoints as they were asked for; None: a checkpoint with every evaluation.
+        averaging: of the weights; None: there is none.
         best: metric whose best checkpoint is kept, and whether ``"min"`` or ``"max"`` of it is best; None: none is.
         scalings: of base rates that are stated for another batch.
         effective_rates: updates between measurements of what the optimizer did; None: nothing is measured.
+        epoch: what an epoch is, in updates and rows.
+        evaluate_from, checkpoint_from: update from which their distances are counted; another than 0 where updates
+            had another size before.
+        resized: what became of the rest of the run because updates had another size before; None where they had not.
     """
 
     horizon: Horizon
@@ -46,9 +54,19 @@ class Course:
     plan: Plan
     overflow_ends: bool
     spacing: tuple[Span, Span | None]
+    averaging: Averaging | None
     best: tuple[str, str] | None
     scalings: Scalings
     effective_rates: int | None
+    epoch: Epoch
+    evaluate_from: Fraction = Fraction(0)
+    checkpoint_from: Fraction = Fraction(0)
+    resized: str | None = None
+
+    @property
+    def world(self) -> int:
+        """Processes that train together."""
+        return self.epoch.world
 
     def distances(self, total: int) -> tuple[Fraction, Fraction | None]:
         """Updates between evaluations and between checkpoints, where the run has come to another length."""
@@ -57,8 +75,14 @@ class Course:
         return _distance(evaluate, run), None if save is None else _distance(save, run)
 
 
-def settle(recipe: Recipe, task: Task, split: Split) -> Course:
+def settle(recipe: Recipe, task: Task, split: Split, world: int = 1) -> Course:
     """The course of a recipe on its task.
+
+    Args:
+        recipe: of the training.
+        task: that it names.
+        split: the held-out part that judges.
+        world: processes that train together; each takes `accumulate` micro-batches of an update.
 
     Raises:
         RecipeError: a batch larger than the data, a split that does not exist, or a metric that nobody reports.
@@ -66,20 +90,17 @@ def settle(recipe: Recipe, task: Task, split: Split) -> Course:
     """
     if split not in ("val", "tune"):
         raise RecipeError(f"there is no held-out part called {split!r}; write 'val' or 'tune'")
+    _check_engine(recipe)
     data = task.data
+    data.held_out(split)  # says at once where there is no such part
     batch_size = recipe.batch_size if recipe.batch_size is not None else data.default_batch_size
-    if batch_size > data.train_examples:
-        raise RecipeError(
-            f"batch_size is {batch_size}, and the task {task.name!r} has {data.train_examples} training examples; "
-            f"write at most that"
-        )
-    steps_per_epoch = -(-data.batches_per_epoch(batch_size) // recipe.accumulate)
-    samples = batch_size * recipe.accumulate
-    tokens = None if data.tokens_per_example is None else samples * data.tokens_per_example
-    run = horizon(recipe.total, steps_per_epoch, samples, tokens)
-    assert run.total is not None
-    found = scalings(recipe, samples)
+    epoch = epoch_of(data, batch_size, recipe.accumulate, world, drop_last=recipe.drop_last)
+    found = scalings(recipe, epoch.samples)
     plan = climbing(governing(recipe), recipe, found)
+    _check_units(recipe, plan, task)
+    tokens = None if data.tokens_per_example is None else epoch.samples * data.tokens_per_example
+    run = horizon(recipe.total, epoch.updates, epoch.samples, tokens)
+    assert run.total is not None
     _check_metrics(recipe, plan, task)
     every = recipe.checkpoint.every
     return Course(
@@ -93,10 +114,77 @@ def settle(recipe: Recipe, task: Task, split: Split) -> Course:
         plan=plan,
         overflow_ends=recipe.nonfinite == "error",
         spacing=(span(recipe.evaluate), None if every is None else span(every)),
+        averaging=averaging(recipe, run),
         best=_best(recipe, task),
         scalings=found,
         effective_rates=recipe.effective_rates,
+        epoch=epoch,
     )
+
+
+def going_on(course: Course, recipe: Recipe, state: Mapping[str, Any]) -> Course:
+    """The course from a checkpoint on: as long as the run is by then, and counted in the updates it has by now.
+
+    Args:
+        course: of the recipe from the beginning.
+        recipe: of the training.
+        state: of the driver, in the checkpoint.
+    """
+    t, begun, journal = int(state["t"]), Horizon(**state["horizon"]), state["journal"]
+    was = units_of(begun, journal)
+    assert was.total is not None
+    total, told, now = was.total, None, course.horizon
+    if resizes(was, now) and total > t:
+        total = as_much_data(t, total, was, now)
+        told = f"{was.batch_size} -> {now.batch_size} examples, {was.total} -> {total} updates"
+    done, per_epoch = epochs_done(t, begun, journal), now.steps_per_epoch
+    assert done is not None
+    assert per_epoch is not None
+    # Where updates always had one size this is 0.
+    origin = t - done * per_epoch
+    every = recipe.checkpoint.every
+    return replace(
+        course,
+        total=total,
+        resized=told,
+        evaluate_from=origin if _in_data(recipe.evaluate) else Fraction(0),
+        checkpoint_from=origin if every is not None and _in_data(every) else Fraction(0),
+    )
+
+
+def resizes(was: Horizon, now: Horizon) -> bool:
+    """Whether an update is another amount of data."""
+    return any(getattr(was, unit) != getattr(now, unit) for unit in UNITS)
+
+
+def _in_data(length: int | str) -> bool:
+    return span(length).unit in ("epochs", "samples", "tokens")
+
+
+def _check_units(recipe: Recipe, plan: Plan, task: Task) -> None:
+    """Refuse lengths in tokens where the task counts none."""
+    if task.data.tokens_per_example is not None:
+        return
+    every = recipe.checkpoint.every
+    lengths = {"total": [span(recipe.total)], "evaluate": [span(recipe.evaluate)]}
+    lengths["checkpoint.every"] = [] if every is None else [span(every)]
+    lengths["schedule"] = [x for _, schedule in plan.entries for node in walk(schedule) for x in _spans(node)]
+    for key, spans in lengths.items():
+        found = next((str(x) for x in spans if x.unit == "tokens"), None)
+        if found is not None:
+            raise HorizonError(
+                f"{key} has '{found}', and the task {task.name!r} counts no tokens; write it in updates, epochs or "
+                f"samples"
+            )
+
+
+def _spans(node: Schedule) -> Iterator[Span]:
+    """The lengths and positions of one part of a schedule."""
+    for field in fields(cast("Any", node)):
+        value = getattr(node, field.name)
+        for x in value if isinstance(value, tuple) else (value,):
+            if isinstance(x, Span):
+                yield x
 
 
 def reported(task: Task) -> dict[str, str]:
@@ -118,22 +206,23 @@ def governing(recipe: Recipe) -> Plan:
     return Plan(((key, schedule * rule), *others))
 
 
-def marks(every: Fraction, after: int) -> Iterator[int]:
+def marks(every: Fraction, after: int, origin: Fraction = Fraction(0)) -> Iterator[int]:
     """Multiples of a distance, rounded half up, that lie beyond `after`.
 
     Args:
         every: at least 1.
         after: updates done.
+        origin: where they are counted from, at most `after`.
 
     Example:
         >>> from itertools import islice
         >>> list(islice(marks(Fraction(5, 2), after=3), 4))
         [5, 8, 10, 13]
     """
-    k = int(after / every)
+    k = int((after - origin) / every)
     while True:
         k += 1
-        mark = round_half_up(k * every)
+        mark = round_half_up(origin + k * every)
         if mark > after:
             yield mark
 
@@ -147,6 +236,13 @@ def rules_of(plan: Plan) -> Iterator[Rule]:
     """The rules in a plan."""
     for _, schedule in plan.entries:
         yield from (node for node in walk(schedule) if isinstance(node, (Plateau, EarlyStop)))
+
+
+def _check_engine(recipe: Recipe) -> None:
+    """Refuse what only the engine torch does, so that no other leaves it out without a word."""
+    wanted = [key for key in ("label_smoothing", "average") if getattr(recipe, key)]
+    if wanted and recipe.engine != "torch":
+        raise RecipeError(f"{wanted[0]} is there for the engine torch alone, not for {recipe.engine}; leave it out")
 
 
 def _check_metrics(recipe: Recipe, plan: Plan, task: Task) -> None:

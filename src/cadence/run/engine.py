@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import importlib
 import pkgutil
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -96,6 +97,19 @@ class Engine(abc.ABC):
             StateError: it belongs to another model or optimizer.
         """
 
+    def average(self, share: float) -> None:
+        """Move a running average of the weights towards them; see `average` in `docs/formats.md`.
+
+        Where the recipe has it judged, `evaluate` and `save` put it in the place of the weights.
+
+        Args:
+            share: of the way, in (0, 1]; the first time the weights are taken as they are.
+
+        Raises:
+            RecipeError: this engine keeps no average.
+        """
+        raise RecipeError(f"{type(self).__name__} keeps no average of the weights; leave the key average out")
+
     @abc.abstractmethod
     def reduce(self, metrics: dict[str, float]) -> dict[str, float]:
         """The mean of each metric over all processes that train together; as it is where there is one."""
@@ -126,7 +140,20 @@ def find_engine(name: str) -> OpenEngine:
         RecipeError: there is none of that name.
         MissingExtraError: the framework is not installed.
     """
+    return engine_module(name).open_engine
+
+
+def engine_module(name: str) -> Any:
+    """The file of an engine: `open_engine`, and `initial_weights`, which gives those of a recipe on a task.
+
+    Raises:
+        RecipeError: there is none of that name.
+        MissingExtraError: the framework is not installed.
+    """
     if name not in engine_names():
         raise RecipeError(f"there is no engine called {name!r}; {neighbours(name, engine_names())}")
-    need(name, extra=name)
-    return importlib.import_module(f"cadence.run.{name}{_SUFFIX}").open_engine
+    with warnings.catch_warnings():
+        # Paddle says so whenever it is imported; it matters to those who build extensions.
+        warnings.filterwarnings("ignore", "No ccache found")
+        need(name, extra=name)
+    return importlib.import_module(f"cadence.run.{name}{_SUFFIX}")

@@ -20,18 +20,18 @@ def groups(data: Data, course: Course, seed: int, position: int) -> Iterator[lis
         position: groups that were used before.
 
     Yields:
-        `course.accumulate` micro-batches; at the end of an epoch what is left of them.
+        The micro-batches of one update, over all processes; at the end of an epoch what is left of them, unless that
+        is left out.
 
     Raises:
         TaskError: data that end before the number of batches they promise.
     """
-    per_epoch = course.horizon.steps_per_epoch
-    assert per_epoch is not None
+    per_epoch, size = course.epoch.updates, course.accumulate * course.world
     epoch, done = divmod(position, per_epoch)
     while True:
-        batches = data.batches(seed, epoch, course.batch_size, start=done * course.accumulate)
+        batches = data.batches(seed, epoch, course.batch_size, start=done * size)
         for _ in range(done, per_epoch):
-            group = list(islice(batches, course.accumulate))
+            group = list(islice(batches, size))
             if not group:
                 raise TaskError(
                     f"epoch {epoch} ends before the {data.batches_per_epoch(course.batch_size)} batches that "

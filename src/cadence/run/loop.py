@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from cadence._errors import StateError
+from cadence.curve.horizon import Horizon
 from cadence.drivers.driver import Driver
 from cadence.run.checkpoint import Checkpoints
 from cadence.run.course import Course, marks
 from cadence.run.engine import Engine, Update
 from cadence.run.feed import groups
 from cadence.run.leaving import Leaving
-from cadence.run.recording import Recording, Stopwatch
+from cadence.run.recording import Recording
 from cadence.run.steering import LOOK_SECONDS, Asked, Steering, plain_ids
+from cadence.run.timing import Stopwatch
+from cadence.run.units import moved
 from cadence.tasks import Batch, Data
 
 PROGRESS_SECONDS = 0.1
@@ -116,24 +119,28 @@ class Loop:
         return {
             "position": self._position,
             "seconds": watch.seconds,
-            "beside": watch.beside,
+            "spent": dict(watch.spent),
             "final": self._final,
             "best": self._best,
             "commands": self._parts.steering.followed,
         }
 
-    def resume(self, state: Mapping[str, Any]) -> None:
+    def resume(self, state: Mapping[str, Any], was: Horizon) -> None:
         """Go on from what `state` gave.
+
+        Args:
+            state: of the loop.
+            was: what an update was then.
 
         Raises:
             StateError: it is no such state.
         """
         try:
-            self._position = int(state["position"])
+            self._position = moved(int(state["position"]), was, self._parts.course.horizon)
             self._final, self._best = dict(state["final"]), dict(state["best"])
             self._saved = self._parts.driver.t
             self._parts.steering.followed = plain_ids(state)
-            self._parts.watch.go_on(float(state["seconds"]), float(state["beside"]))
+            self._parts.watch.go_on(float(state["seconds"]), dict(state["spent"]))
         except (KeyError, TypeError, ValueError) as fault:
             raise StateError(
                 f"the checkpoint's loop state cannot be used ({fault}); train anew with fresh=True"
@@ -150,7 +157,7 @@ class Loop:
         feed = groups(parts.data, parts.course, parts.seed, self._position)
         while self._goes_on():
             before = driver.t
-            fault = self._update(next(feed))
+            fault = self._update(parts.watch.timed("data", next, feed))
             if fault is not None:
                 return self._result("diverged", fault)
             t = driver.t
@@ -216,7 +223,7 @@ class Loop:
     def _update(self, batches: list[Batch]) -> str | None:
         """One update; returns what is wrong, if it is the last one for that reason."""
         driver, t = self._parts.driver, self._parts.driver.t
-        update = self._parts.engine.update(batches)
+        update = self._parts.watch.timed("update", self._parts.engine.update, batches)
         self._position += 1
         if update.overflowed:
             self._overflowed.append(update.overflowed)
@@ -235,6 +242,7 @@ class Loop:
             return f"{who} {MOST_SKIPPED} updates in a row from update {t} on: the training diverged."
         if driver.t > t:
             self._tell_skips(t)
+            self._average(driver.t)
         if driver.t > t and not math.isfinite(update.loss):
             return f"The loss of update {t} is {update.loss}: the training diverged; lower the learning rate or clip."
         self._last_loss = update.loss
@@ -254,6 +262,10 @@ class Loop:
         )
         self._overflowed = []
 
+    def _average(self, t: int) -> None:
+        if self._parts.course.averaging is not None:
+            self._parts.course.averaging.after(t, self._parts.engine)
+
     def _log(self, update: Update) -> None:
         if update.grad_norm is None:
             self._parts.driver.log(loss=update.loss, samples=update.examples)
@@ -262,14 +274,12 @@ class Loop:
 
     def _evaluate(self, t: int) -> str | None:
         """One evaluation, and what the rules make of it; returns what is wrong, if the run ends for that reason."""
-        parts, begin = self._parts, time.perf_counter()
-        found = parts.engine.reduce(parts.engine.evaluate(parts.data.held_out(parts.course.split)))
-        parts.watch.beside += time.perf_counter() - begin
+        parts = self._parts
+        found = parts.watch.timed("evaluation", self._judge)
         metrics = {f"val_{name}": value for name, value in found.items()}
         loss = metrics["val_loss"]
         if not math.isfinite(loss):
-            per_epoch = parts.course.horizon.steps_per_epoch or 1
-            parts.recording.evaluation({"t": t, "epoch": t / per_epoch, **metrics})
+            parts.recording.evaluation({"t": t, "epoch": parts.driver.curve.epochs(t), **metrics})
             return f"val_loss after {t} updates is {loss}: the training diverged; lower the learning rate or clip."
         parts.driver.observe(metrics)
         self._final = metrics
@@ -278,14 +288,18 @@ class Loop:
         self._tell(evaluated=True)
         return None
 
+    def _judge(self) -> dict[str, float]:
+        parts = self._parts
+        return parts.engine.reduce(parts.engine.evaluate(parts.data.held_out(parts.course.split)))
+
     def _save(self, t: int, *, evaluated: bool) -> None:
-        parts, begin = self._parts, time.perf_counter()
+        parts = self._parts
         # The record first: it must never be behind a checkpoint that a resumed run goes on from.
         parts.recording.flush(sync=True)
         state = {"driver": parts.driver.state_dict(), "loop": self.state(), "data": parts.fingerprint}
-        parts.checkpoints.save(t, parts.engine, state, self._final if evaluated else {})
+        metrics = self._final if evaluated else {}
+        parts.watch.timed("checkpoint", parts.checkpoints.save, t, parts.engine, state, metrics)
         self._saved = t
-        parts.watch.beside += time.perf_counter() - begin
 
     def _tell(self, *, evaluated: bool) -> None:
         parts = self._parts
@@ -313,6 +327,7 @@ class Loop:
             "updates": self._parts.driver.t,
             "seconds": seconds,
             "train_seconds": seconds - watch.beside,
+            "spent": dict(watch.spent),
             "final": {} if status == "diverged" else self._final,
             "best": self._best,
             "sentence": sentence,
@@ -320,11 +335,11 @@ class Loop:
 
     def _place_marks(self) -> None:
         """Where the next evaluation and the next checkpoint are, in a run of this length."""
-        t = self._parts.driver.t
-        evaluate, save = self._parts.course.distances(self._total)
-        self._evaluations = marks(evaluate, t)
+        course, t = self._parts.course, self._parts.driver.t
+        evaluate, save = course.distances(self._total)
+        self._evaluations = marks(evaluate, t, course.evaluate_from)
         # With checkpoints at evaluations there are no marks of their own before the end.
-        self._saves = iter([sys.maxsize]) if save is None else marks(save, t)
+        self._saves = iter([sys.maxsize]) if save is None else marks(save, t, course.checkpoint_from)
         self._next_evaluation, self._next_save = next(self._evaluations), next(self._saves)
 
 

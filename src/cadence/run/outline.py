@@ -32,6 +32,7 @@ class Outline:
         groups: what the model's parameters were divided into.
         curve: what governs them.
         scalings: of base rates that are stated for another batch, by the name of the optimizer.
+        course: the run in numbers.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Outline:
     groups: Groups
     curve: Curve
     scalings: Scalings
+    course: Course
 
     @property
     def divided(self) -> bool:
@@ -89,9 +91,10 @@ def outline_of(recipe: Recipe, course: Course, engine: Engine, driver: Driver) -
         recipe.name,
         course.total,
         course.horizon.steps_per_epoch or 1,
-        course.batch_size * course.accumulate,
+        course.epoch.samples,
         engine.device,
         engine.groups,
         driver.curve,
         course.scalings,
+        course,
     )

@@ -2,39 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
 from cadence.record.writer import RunWriter
-
-
-@final
-class Stopwatch:
-    """Seconds of training, those of earlier parts of a resumed run included.
-
-    Attributes:
-        beside: seconds of them that were spent on evaluations and checkpoints.
-    """
-
-    def __init__(self) -> None:
-        self.beside = 0.0
-        self._begin = time.perf_counter()
-
-    def go_on(self, seconds: float, beside: float) -> None:
-        """Count from what an earlier part came to."""
-        self.beside = beside
-        self._begin = time.perf_counter() - seconds
-
-    def leave_out(self, seconds: float) -> None:
-        """Do not count the last so many seconds: nobody was training."""
-        self._begin += seconds
-
-    @property
-    def seconds(self) -> float:
-        """Since the start of training."""
-        return time.perf_counter() - self._begin
+from cadence.run.timing import Stopwatch
 
 
 @final
@@ -52,6 +25,7 @@ class Recording:
         environment: content of ``environment.json``.
         fresh: remove what is in the folder first.
         t: updates of an earlier part that stay; what came after them is cut off.
+        loggers: see `RunWriter`.
     """
 
     def __init__(
@@ -64,6 +38,7 @@ class Recording:
         environment: Mapping[str, Any],
         fresh: bool,
         t: int,
+        loggers: Sequence[str] = (),
     ) -> None:
         self._folder = folder
         self._watch = watch
@@ -72,23 +47,23 @@ class Recording:
         self._environment = environment
         self._fresh = fresh
         self._t = t
+        self._loggers = loggers
         self._writer: RunWriter | None = None
 
     def start(self, run: Mapping[str, Any]) -> None:
         """See `RunWriter.start`."""
         if self._writer is None:
-            self._writer = RunWriter(self._folder, fresh=self._fresh)
+            self._writer = RunWriter(self._folder, fresh=self._fresh, loggers=self._loggers)
             self._writer.truncate(self._t)
         self._writer.start({**run, **self._about}, recipe=self._recipe, environment=self._environment)
 
     def update(self, row: dict[str, Any]) -> None:
         """See `RunWriter.update`."""
-        row["seconds"] = self._watch.seconds
-        self._open.update(row)
+        self._open.update(self._watch.of_update(row))
 
     def evaluation(self, row: dict[str, Any]) -> None:
         """See `RunWriter.evaluation`."""
-        self._open.evaluation({**row, "seconds": self._watch.seconds})
+        self._open.evaluation(self._watch.of_evaluation(row))
 
     def event(self, row: Mapping[str, Any]) -> None:
         """See `RunWriter.event`."""

@@ -19,18 +19,15 @@ from cadence.recipe.recipe import Recipe
 from cadence.run.division import divided
 from cadence.run.engine import Engine, Update
 from cadence.run.imports import called
+from cadence.run.initial import Weights, others_weights
+from cadence.run.nested import put_together, take_apart
 from cadence.run.torch_arithmetic import Arithmetic, arithmetic
+from cadence.run.torch_average import Average
 from cadence.run.torch_finite import Guard, finite, overflowed
 from cadence.run.torch_optimizers import Together, torch_optimizers
-from cadence.run.torch_state import (
-    Parts,
-    put_together,
-    random_state,
-    read_tensors,
-    set_random_state,
-    take_apart,
-    write_tensors,
-)
+from cadence.run.torch_smoothing import smoothed
+from cadence.run.torch_state import Parts, random_state, read_tensors, set_random_state, write_tensors
+from cadence.run.torch_weights import put, taken
 from cadence.tasks import Batch, Task
 
 Compare = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -49,14 +46,31 @@ def open_engine(recipe: Recipe, task: Task) -> Generator[Engine, None, None]:
     device = _device(recipe.device)
     means = arithmetic(recipe.precision, device)
     loss, metric = task.loss("torch"), task.metric("torch")
+    begin = others_weights(recipe, task)
     with _own_randomness(recipe.seed, recipe.threads, device):
-        model = _model(recipe, task).to(device)
-        model.train()
+        model = model_of(recipe, task)
+        if begin is not None:
+            put(model, begin, task.name)
+        model.to(device).train()
         groups = divided(torch_tree(model), recipe)
         optimizers = Together(torch_optimizers(recipe, groups))
+        average = _average(recipe, model, optimizers)
+        trained = smoothed(loss, recipe.label_smoothing)
         guard = finite if recipe.nonfinite is None else overflowed
         metrics = {task.metric_name: metric}
-        yield TorchEngine(model, optimizers, groups, loss, metrics, means, device, recipe.clip_norm, guard)
+        yield TorchEngine(
+            model, optimizers, groups, trained, loss, metrics, means, device, recipe.clip_norm, guard, average
+        )
+
+
+def initial_weights(recipe: Recipe, task: Task) -> Weights:
+    """What the model of a recipe begins with in torch, drawn on the processor.
+
+    Raises:
+        RecipeError: see `open_engine`.
+    """
+    with _own_randomness(recipe.seed, recipe.threads, torch.device("cpu")):
+        return taken(model_of(recipe, task))
 
 
 @final
@@ -67,12 +81,14 @@ class TorchEngine(Engine):
         model: in training mode, on the device.
         optimizers: over its parameters.
         groups: what its parameters were divided into.
-        loss: mean over the targets.
+        trained: what is minimised, a mean over the targets.
+        loss: what is judged, a mean over the targets.
         metrics: name -> mean over the targets.
         means: how forward and backward are computed.
         device: where.
         clip_norm: largest global norm of the gradients; None: they are left as they are.
         guard: names the parameters of the model whose gradients must not reach the weights.
+        average: of the weights.
     """
 
     def __init__(
@@ -80,22 +96,26 @@ class TorchEngine(Engine):
         model: torch.nn.Module,
         optimizers: Together,
         groups: Groups,
+        trained: Compare,
         loss: Compare,
         metrics: dict[str, Compare],
         means: Arithmetic,
         device: torch.device,
         clip_norm: float | None,
         guard: Guard,
+        average: Average,
     ) -> None:
         self._model = model
         self._optimizers = optimizers
         self._groups = groups
+        self._trained = trained
         self._loss = loss
         self._metrics = metrics
         self._means = means
         self._device = device
         self._clip_norm = clip_norm
         self._guard = guard
+        self._average = average
         self._weights = [p for group in optimizers.param_groups for p in group["params"]]
 
     @property
@@ -113,8 +133,10 @@ class TorchEngine(Engine):
     @property
     def device(self) -> dict[str, Any]:
         if self._device.type == "cuda":
+            index = self._device.index
             return {
                 "type": "cuda",
+                "index": torch.cuda.current_device() if index is None else index,
                 "name": torch.cuda.get_device_name(self._device),
                 "threads": torch.get_num_threads(),
             }
@@ -153,7 +175,7 @@ class TorchEngine(Engine):
     def _forward(self, batch: Batch) -> torch.Tensor:
         inputs, targets = self._tensor(batch.inputs), self._tensor(batch.targets)
         with self._means.forward():
-            return self._loss(self._model(inputs), targets)
+            return self._trained(self._model(inputs), targets)
 
     def _tensor(self, array: Any) -> torch.Tensor:
         tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
@@ -183,7 +205,8 @@ class TorchEngine(Engine):
         for one in modes:
             one.eval()
         try:
-            yield
+            with self._average.in_place():
+                yield
         finally:
             for one in modes:
                 one.train()
@@ -195,6 +218,7 @@ class TorchEngine(Engine):
         with self._judging():
             state = {
                 "model": self._model.state_dict(),
+                "average": self._average.other(),
                 "optimizers": [optimizer.state_dict() for optimizer in self._optimizers.members],
                 "scaler": {} if scaler is None else scaler.state_dict(),
                 "random": random_state(),
@@ -211,6 +235,7 @@ class TorchEngine(Engine):
                 optimizer.load_state_dict(saved)
             if self._means.scaler is not None:
                 self._means.scaler.load_state_dict(state["scaler"])
+            self._average.load(state.get("average", {}))
         except (RuntimeError, ValueError, KeyError) as fault:
             raise StateError(
                 f"the checkpoint {tensors} does not fit this recipe's model or optimizer "
@@ -221,16 +246,36 @@ class TorchEngine(Engine):
                 begin()
         set_random_state(state["random"])
 
+    def average(self, share: float) -> None:
+        self._average.enter(share)
+
     def reduce(self, metrics: dict[str, float]) -> dict[str, float]:
         return metrics
 
 
-def _model(recipe: Recipe, task: Task) -> torch.nn.Module:
+def model_of(recipe: Recipe, task: Task) -> torch.nn.Module:
+    """The model of a recipe, as torch's own random numbers make it.
+
+    Raises:
+        RecipeError: what is named is no model of torch.
+        TaskError: the task has no model for torch.
+    """
     model = task.model("torch")() if recipe.model is None else called(recipe.model, "model", recipe.model_args)
     if not isinstance(model, torch.nn.Module):
         where = f"model {recipe.model!r}" if recipe.model else f"the task {task.name!r}"
         raise RecipeError(f"{where} gives a {type(model).__name__}; it must return a torch.nn.Module")
     return model
+
+
+def _average(recipe: Recipe, model: torch.nn.Module, optimizers: Together) -> Average:
+    """What averages the weights, if the recipe has them averaged."""
+    wanted = recipe.average
+    if wanted is None:
+        return Average(model, judged=False)
+    own = next((type(one).__name__ for one in optimizers.members if callable(getattr(one, "train", None))), None)
+    if own is not None:
+        raise RecipeError(f"the optimizer {own} averages weights by itself; leave the key average out")
+    return Average(model, judged=wanted.judged)
 
 
 def _device(name: str) -> torch.device:

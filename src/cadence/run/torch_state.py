@@ -1,4 +1,4 @@
-"""State of torch objects as arrays and plain data: what safetensors and JSON can hold, and nothing that runs code."""
+"""State of torch objects: tensors in a safetensors file, and the random numbers of a process."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 
 from cadence._errors import StateError
 from cadence.record.files import write_atomically
+from cadence.run.nested import Holder
 
 Tensors = dict[str, torch.Tensor]
 
@@ -41,7 +42,7 @@ def read_tensors(path: Path) -> Tensors:
 
 
 @final
-class Parts:
+class Parts(Holder):
     """Tensors by name, each piece of memory once.
 
     Attributes:
@@ -53,8 +54,10 @@ class Parts:
         self._names: dict[tuple[Any, ...], str] = {}
         self._storages: set[int] = set()
 
+    def takes(self, value: object) -> bool:
+        return isinstance(value, torch.Tensor)
+
     def enter(self, name: str, tensor: torch.Tensor) -> str:
-        """Enter a tensor; returns the name it is found under, which is another's where both are one (tied weights)."""
         if tensor.layout is not torch.strided:
             raise StateError(f"{name} is a tensor of layout {tensor.layout}; a checkpoint takes dense ones")
         tensor = tensor.detach()
@@ -68,69 +71,6 @@ class Parts:
         self.tensors[name] = tensor
         self._storages.add(storage)
         return name
-
-
-def take_apart(state: Any, name: str, parts: Parts) -> Any:
-    """Put every tensor of a nested state into `parts`, and return the rest as JSON data that says where they were.
-
-    Args:
-        state: of mappings, lists, tuples, tensors, numbers, text, None.
-        name: what the tensors' names begin with; empty at the top.
-        parts: is added to.
-
-    Raises:
-        StateError: another kind of object.
-
-    Example:
-        >>> parts = Parts()
-        >>> take_apart({0: {"step": 3, "mean": torch.zeros(2)}, "betas": (0.9, 0.99)}, "o", parts)
-        {'items': [[0, {'map': {'step': 3, 'mean': {'tensor': 'o.0.mean'}}}], ['betas', {'tuple': [0.9, 0.99]}]]}
-        >>> list(parts.tensors)
-        ['o.0.mean']
-    """
-    match state:
-        case torch.Tensor():
-            return {"tensor": parts.enter(name, state)}
-        case Mapping():
-            inside = [(key, take_apart(value, f"{name}.{key}".lstrip("."), parts)) for key, value in state.items()]
-            if all(isinstance(key, str) for key, _ in inside):
-                return {"map": dict(inside)}
-            if all(isinstance(key, (int, str)) for key, _ in inside):
-                return {"items": [[key, value] for key, value in inside]}
-        case tuple() | list():
-            items = [take_apart(value, f"{name}.{i}", parts) for i, value in enumerate(state)]
-            return {"tuple": items} if isinstance(state, tuple) else items
-        case None | bool() | int() | float() | str():
-            return state
-        case np.generic():
-            return state.item()
-        case _:
-            pass
-    raise StateError(
-        f"{name} is {state!r:.60}, a {type(state).__name__}, which a checkpoint cannot hold; let its state_dict give "
-        f"tensors, numbers, text, lists and mappings"
-    )
-
-
-def put_together(rest: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
-    """The state that `take_apart` took apart; tuples come back as tuples."""
-    if isinstance(rest, list):
-        return [put_together(value, tensors) for value in rest]
-    if not isinstance(rest, dict):
-        return rest
-    match rest:
-        case {"tensor": name}:
-            if name not in tensors:
-                raise StateError(f"the checkpoint has no tensor {name!r}; use an earlier checkpoint")
-            return tensors[name]
-        case {"map": inside}:
-            return {key: put_together(value, tensors) for key, value in inside.items()}
-        case {"items": inside}:
-            return {key: put_together(value, tensors) for key, value in inside}
-        case {"tuple": inside}:
-            return tuple(put_together(value, tensors) for value in inside)
-        case _:
-            raise StateError(f"the checkpoint holds {str(rest)!r:.60}, which means nothing; use an earlier checkpoint")
 
 
 def random_state() -> dict[str, Any]:

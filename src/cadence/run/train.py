@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cadence._errors import CadenceError, RecordError, StateError
+from cadence.curve.horizon import UNITS, Horizon
 from cadence.recipe.load import load_recipe
 from cadence.recipe.recipe import NOT_CONTENT, Recipe
 from cadence.record.environment import environment
@@ -17,19 +18,24 @@ from cadence.record.names import ENDED, RECIPE, RESULT, RUN, UPDATES
 from cadence.record.reader import Record, load_record
 from cadence.run.asked import asked_for
 from cadence.run.checkpoint import Checkpoints
-from cadence.run.course import Course, settle
+from cadence.run.course import Course, going_on, resizes, settle
 from cadence.run.driving import driven
 from cadence.run.engine import Engine, find_engine
 from cadence.run.leaving import Leaving
 from cadence.run.loop import Loop, Parts, Tell
+from cadence.run.meter import Meter
 from cadence.run.outline import Outline, outline_of
-from cadence.run.recording import Recording, Stopwatch
+from cadence.run.recording import Recording
 from cadence.run.scaling import at_batch, to_json
 from cadence.run.steering import Steering, changes_waiting
+from cadence.run.timing import Stopwatch
 from cadence.tasks import Split, Task, resolve_task
 
 RUNS = Path("runs")
 """Where runs go that are not told where to go."""
+
+SIZES = ("batch_size", "accumulate", "drop_last")
+"""Keys that say how much data an update is: a run may go on with others."""
 
 Saved = tuple[int, dict[str, Any]]
 
@@ -92,6 +98,8 @@ def train(
     with find_engine(wanted.engine)(at_batch(wanted, course.scalings), task) as engine, Leaving() as leaving:
         checkpoints = Checkpoints(folder, keep=wanted.checkpoint.keep, best=course.best)
         saved = None if fresh else checkpoints.newest()
+        if saved is not None:
+            course = going_on(course, wanted, saved[1]["state"]["driver"])
         parts = _assemble(wanted, task, course, engine, checkpoints, folder, saved, leaving, fresh=fresh, tell=progress)
         try:
             loop = Loop(parts)
@@ -122,9 +130,13 @@ def _belongs(folder: Path, wanted: Recipe, split: str) -> bool:
             raise RecordError(f"{folder} holds the record of a loop without a recipe; {other}")
         return False
     there = load_recipe(folder / RECIPE)
-    if there.content_hash != wanted.content_hash:
+    if not _same(there, wanted, ended=_ended(folder)):
         a, b = there.model_dump(), wanted.model_dump()
-        key = next(k for k in a if k not in NOT_CONTENT and a[k] != b[k])
+        differing = [key for key in a if key not in NOT_CONTENT and a[key] != b[key]]
+        # Of several, one that no run may change.
+        key = next((key for key in differing if key not in SIZES), next(iter(differing), None))
+        if key is None:
+            raise RecordError(f"{folder} holds a run whose groups or optimizers stand in another order; {other}")
         raise RecordError(
             f"{folder} holds a run with {key} {a[key]!r:.80}, and this recipe has {b[key]!r:.80}; {other}"
         )
@@ -132,6 +144,16 @@ def _belongs(folder: Path, wanted: Recipe, split: str) -> bool:
     if judged != split:
         raise RecordError(f"{folder} holds a run that was judged on {judged!r}, and this one is on {split!r}; {other}")
     return True
+
+
+def _same(there: Recipe, wanted: Recipe, *, ended: bool) -> bool:
+    """Whether two recipes are one training, as far as the run in a folder has come.
+
+    The rest of a run that has not ended may be counted in updates of another size, unless its rates are stated for one.
+    """
+    scaled = any(one.scale_lr is not None for one in wanted.optimizers.values())
+    sizes = {} if ended or scaled else {key: getattr(there, key) for key in SIZES}
+    return there.content_hash == wanted.changed(**sizes).content_hash
 
 
 def _ended(folder: Path) -> bool:
@@ -161,7 +183,8 @@ def _assemble(
     tell: Tell | None,
 ) -> Parts:
     """Driver and record around an engine. From here on the folder is held."""
-    fingerprint, watch = task.data.fingerprint(), Stopwatch()
+    fingerprint = task.data.fingerprint()
+    watch = Stopwatch(Meter(engine.device), task.data.tokens_per_example)
     if saved is not None and saved[1]["state"]["data"] != fingerprint:
         raise StateError(
             f"the data of the task {task.name!r} are not those that the run in {folder} began with; put them back, or "
@@ -176,8 +199,11 @@ def _assemble(
         environment={**here, "device": {**here["device"], **engine.device}},
         fresh=fresh,
         t=0 if saved is None else saved[0],
+        loggers=wanted.loggers,
     )
-    driver = driven(engine, course, recording)
+    # A run that goes on keeps the horizon it began with; what has changed since stands in its journal.
+    begun = None if saved is None else Horizon(**saved[1]["state"]["driver"]["horizon"])
+    driver = driven(engine, course, recording, begun)
     steering = Steering(folder, driver)
     return Parts(
         course, task.data, fingerprint, wanted.seed, engine, driver, recording, checkpoints, watch, steering, leaving,
@@ -190,7 +216,10 @@ def _take_up(saved: Saved, loop: Loop, parts: Parts) -> None:
     t, content = saved
     parts.checkpoints.load(t, content, parts.engine)
     parts.driver.load_state_dict(content["state"]["driver"])
-    loop.resume(content["state"]["loop"])
+    was, now = parts.driver.curve.units, parts.course.horizon
+    loop.resume(content["state"]["loop"], was)
+    if resizes(was, now) and t < (was.total or 0):
+        parts.driver.resize(**{unit: getattr(now, unit) for unit in UNITS})
 
 
 def _run(loop: Loop, parts: Parts) -> None:
@@ -209,6 +238,7 @@ def _run(loop: Loop, parts: Parts) -> None:
                 "updates": t,
                 "seconds": seconds,
                 "train_seconds": seconds - parts.watch.beside,
+                "spent": dict(parts.watch.spent),
                 "final": {},
                 "best": {},
                 "sentence": sentence,

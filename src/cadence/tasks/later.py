@@ -10,6 +10,9 @@ from typing import Any
 
 from cadence._lazy import need
 
+ENGINES = ("torch", "paddle")
+"""Frameworks that the embedded tasks have models for."""
+
 
 @dataclass(frozen=True)
 class Later:

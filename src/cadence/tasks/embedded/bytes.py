@@ -14,7 +14,7 @@ import numpy as np
 from cadence._errors import TaskError
 from cadence.tasks.base import Task
 from cadence.tasks.find import embedded
-from cadence.tasks.later import Later
+from cadence.tasks.later import ENGINES, Later
 from cadence.tasks.stream import TokenData
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def library_bytes() -> Task:
     return Task(
         name="bytes",
         data=data,
-        models={"torch": Later("torch", "cadence.tasks.bytes_torch", "small_gpt")},
-        losses={"torch": Later("torch", "cadence.tasks.losses_torch", "cross_entropy")},
-        metrics={"torch": Later("torch", "cadence.tasks.losses_torch", "bits_per_byte")},
+        models={engine: Later(engine, f"cadence.tasks.bytes_{engine}", "small_gpt") for engine in ENGINES},
+        losses={engine: Later(engine, f"cadence.tasks.losses_{engine}", "cross_entropy") for engine in ENGINES},
+        metrics={engine: Later(engine, f"cadence.tasks.losses_{engine}", "bits_per_byte") for engine in ENGINES},
         metric_name="bits_per_byte",
         metric_better="min",
         loss_reference=reference,

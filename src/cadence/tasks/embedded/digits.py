@@ -12,7 +12,7 @@ from cadence._lazy import need
 from cadence.tasks.arrays import ArrayData
 from cadence.tasks.base import Task
 from cadence.tasks.find import embedded
-from cadence.tasks.later import Later
+from cadence.tasks.later import ENGINES, Later
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,9 +38,9 @@ def digits() -> Task:
     return Task(
         name="digits",
         data=_data(),
-        models={"torch": Later("torch", "cadence.tasks.digits_torch", "residual_network")},
-        losses={"torch": Later("torch", "cadence.tasks.losses_torch", "cross_entropy")},
-        metrics={"torch": Later("torch", "cadence.tasks.losses_torch", "accuracy")},
+        models={engine: Later(engine, f"cadence.tasks.digits_{engine}", "residual_network") for engine in ENGINES},
+        losses={engine: Later(engine, f"cadence.tasks.losses_{engine}", "cross_entropy") for engine in ENGINES},
+        metrics={engine: Later(engine, f"cadence.tasks.losses_{engine}", "accuracy") for engine in ENGINES},
         metric_name="accuracy",
         metric_better="max",
         loss_reference=float(np.log(10)),

@@ -1,0 +1,1 @@
+"""A record in the formats of other programs, written beside it: TensorBoard, VisualDL, MLflow."""
