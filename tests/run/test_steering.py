@@ -187,7 +187,7 @@ def test_a_run_that_is_killed_later_follows_again_what_it_had_followed(
     train(recipe, out="killed")
     same("plain", "killed")
     assert cd.load_record("killed").result == cd.load_record("plain").result | {
-        k: cd.load_record("killed").result[k] for k in ("seconds", "train_seconds")
+        k: cd.load_record("killed").result[k] for k in ("seconds", "train_seconds", "spent")
     }
     assert cd.load_record("killed").t == 65
 
