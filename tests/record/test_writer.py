@@ -316,7 +316,7 @@ def test_a_result_without_a_known_status_is_refused_and_the_run_may_still_be_clo
     tmp_path: Path, result: Json
 ) -> None:
     with RunWriter(tmp_path) as writer:
-        with pytest.raises(RecordError, match="finished, stopped, diverged, failed, not as"):
+        with pytest.raises(RecordError, match="finished, stopped, diverged, failed, interrupted, not as"):
             writer.close(result)
         writer.close({"status": "finished"})
     assert json.loads((tmp_path / "result.json").read_text()) == {"status": "finished"}

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-collect_ignore = ["small_tasks.py", "small_paddle.py", "ranks_program.py", "paddle_program.py"]
-"""No tests, and they need a framework; the tests that need them import them."""
+collect_ignore = ["small_tasks.py", "small_paddle.py", "ranks_program.py", "paddle_program.py", "steered.py"]
+"""No tests, and they need a framework; the tests that need them import or start them."""
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,10 @@ def runs(
     task: Annotated[str | None, typer.Option(help="Only runs of this task.", show_default=False)] = None,
     status: Annotated[
         str | None,
-        typer.Option(help="Only runs that are finished, stopped, diverged, failed or unfinished.", show_default=False),
+        typer.Option(
+            help="Only runs that are finished, stopped, diverged, failed, interrupted or unfinished.",
+            show_default=False,
+        ),
     ] = None,
     since: Annotated[
         str | None, typer.Option(help="Only runs that began on this day (2026-11-26) or later.", show_default=False)
@@ -142,7 +145,7 @@ def _export(rows: list[dict[str, Any]], top: Path, forms: list[str], out: Path |
     return files
 
 
-STATUSES = ("finished", "stopped", "diverged", "failed", "unfinished", "unreadable")
+STATUSES = ("finished", "stopped", "diverged", "failed", "interrupted", "unfinished", "unreadable")
 
 
 def _status(status: str | None) -> str | None:
@@ -173,6 +176,8 @@ def _row(record: Record) -> dict[str, Any]:
             "seconds": result.get("seconds"),
             "final": dict(result.get("final") or {}),
             "sentence": result.get("sentence", ""),
+            "branched_from": record.run.get("branched_from"),
+            "branches": list(record.run.get("branches") or ()),
         }
     except RecordError as error:
         return _unreadable(record, error)
@@ -186,7 +191,7 @@ def _unreadable(record: Record, error: CadenceError) -> dict[str, Any]:
     empty = dict.fromkeys(("name", "task", "total", "spec", "seed", "started", "seconds"))
     return {
         "folder": str(record.folder), **empty, "status": "unreadable", "updates": 0, "tags": [], "notes": "",
-        "final": {}, "sentence": str(error),
+        "final": {}, "sentence": str(error), "branched_from": None, "branches": [],
     }  # fmt: skip
 
 
@@ -198,6 +203,9 @@ def _print(rows: list[dict[str, Any]], folder: Path) -> None:
         metrics = ", ".join(f"{name} {value:.4g}" for name, value in row["final"].items() if value is not None)
         path = Path(row["folder"])
         where = str(path.relative_to(folder)) if path != folder else str(path)
+        parent = row["branched_from"]
+        if parent is not None:
+            where += f" (branch of {Path(parent['folder']).name} at {parent['t']})"
         return where, row["status"], f"{row['updates']}{total}", metrics or row["sentence"]
 
     print_table(("run", "status", "updates", "at the end"), [cells(row) for row in rows])

@@ -36,12 +36,16 @@ def text_plot(
     value: str | None = None,
     until: int | None = None,
     labels: Sequence[str] | None = None,
+    title: str | None = None,
+    group: int | None = None,
 ) -> str:
     """Curves drawn with whatever characters the output can hold."""
     from cadence.report.plot import HEIGHT, WIDTH, draw
     from cadence.report.plot_text import as_text
 
-    drawing = draw(curves, value=value, until=until, lang=lang, columns=2 * WIDTH, labels=labels)
+    drawing = draw(
+        curves, value=value, until=until, lang=lang, columns=2 * WIDTH, labels=labels, title=title, group=group
+    )
     return as_text(drawing, WIDTH, HEIGHT, ascii_only=ascii_only())
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
+import threading
 import traceback
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,7 +66,7 @@ def train(
     t = 0
     told = False
     try:
-        with live.training(lang.value) as show:
+        with live.training(lang.value) as show, _terminated_as_interrupted():
 
             def tell(now: Progress) -> None:
                 nonlocal t, told
@@ -92,6 +96,8 @@ def train(
     # Of several processes one talks.
     if load("cadence.run.ranks").leads():
         _show(record, found, lang.value, as_json, trained=told)
+    if record.status == "interrupted":
+        raise Interrupted(say(lang.value, "train_stopped", t=record.t))
     if record.status in ("diverged", "failed"):
         raise typer.Exit(RUN_FAILED)
     if any(finding.severity == "error" for finding in found):
@@ -165,6 +171,20 @@ def _groups(outline: Outline, lang: str) -> tuple[list[str], list[list[str]]]:
     return [WORDS[f"groups_{name}"][lang] if f"groups_{name}" in WORDS else name for name in head], rows
 
 
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Generator[None]:
+    """SIGTERM ends the training as Ctrl-C does, with the same sentence and status."""
+    number = getattr(signal, "SIGTERM", None)
+    if number is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 def _foreign(fault: Exception, t: int) -> None:
     """A fault in the code that the recipe names: where it is, for whoever wrote it."""
     frames = traceback.extract_tb(fault.__traceback__)
@@ -186,6 +206,8 @@ def _show(record: Record, found: list[Finding], lang: str, as_json: bool, *, tra
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in final.items()) or result.get("sentence", "")
     seconds = result.get("seconds")
     took = "?" if seconds is None else f"{seconds:.1f}"
+    if record.status == "interrupted":
+        return
     status = say(lang, record.status)
     print(say(lang, "ended", status=status, t=result.get("updates"), seconds=took, metrics=metrics))
     if record.effective_rates:

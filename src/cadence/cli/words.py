@@ -27,6 +27,30 @@ WORDS: dict[str, dict[str, str]] = {
         "en": "interrupted after {t} updates; the same command continues from the last checkpoint",
         "zh": "在 {t} 次更新之后中断；同一命令会从最近的检查点继续",
     },
+    "train_stopped": {
+        "en": "stopped from outside after {t} updates, at a checkpoint; the same command continues",
+        "zh": "在 {t} 次更新之后由外部命令停止于检查点；同一命令会继续",
+    },
+    "steer_title": {"en": "{value} before and after", "zh": "{value}：之前与之后"},
+    "before": {"en": "before", "zh": "之前"},
+    "after": {"en": "after", "zh": "之后"},
+    "steer_preview": {"en": "Nothing was changed (--dry-run).", "zh": "未作任何更改（--dry-run）。"},
+    "steer_applied": {"en": "Done, from update {t} on.", "zh": "已生效，自第 {t} 次更新起。"},
+    "steer_waiting": {
+        "en": "Follows when the run is continued: cadence train {recipe} --out {folder}",
+        "zh": "将在继续运行时生效：cadence train {recipe} --out {folder}",
+    },
+    "steer_slow": {"en": "Not answered yet.", "zh": "尚无应答。"},
+    "branched": {
+        "en": "{out} begins at update {t} of {folder}; train it with: cadence train {recipe} --out {out}",
+        "zh": "{out} 始于 {folder} 的第 {t} 次更新；训练命令：cadence train {recipe} --out {out}",
+    },
+    "standing": {
+        "en": "{folder}: {status}, update {t} of {total}",
+        "zh": "{folder}：{status}，第 {t} 次更新，共 {total} 次",
+    },
+    "standing_by": {"en": "by process {pid} on {host} since {since}", "zh": "进程 {pid}，主机 {host}，始于 {since}"},
+    "standing_waiting": {"en": "waits to be followed: {command}", "zh": "等待执行：{command}"},
     "files": {
         "en": "Report: {page}\nPicture: {picture}\nTable: {table}\nRuns: {folder}",
         "zh": "报告：{page}\n图：{picture}\n表格：{table}\n运行记录：{folder}",

@@ -288,7 +288,7 @@ def _tried(folder: Path, rate: float) -> TriedRate:
 
 def _status(record: Record, key: str) -> str:
     """How the run ended; one that ended at a loss that is no finite number has diverged, whatever it says itself."""
-    if record.result is None:
+    if record.result is None or record.status == "interrupted":
         return "unfinished"
     final = _mapping(record.result.get("final"))
     ended = record.status in COMPLETE

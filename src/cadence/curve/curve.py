@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from cadence._errors import HorizonError, SpecError, UnknownNameError, neighbours
 from cadence.curve.combined import PlacedRule
-from cadence.curve.edits import MOVING, Entry, alike, cuts_of, edited
+from cadence.curve.edits import MOVING, Aim, Entry, alike, cuts_of, edited
 from cadence.curve.horizon import Horizon, epochs_done, units_of
+from cadence.curve.journal import acting
 from cadence.curve.layout import has_absolute
 from cadence.curve.placed import MOST_EVENTS, Event, Placed, Scene
 from cadence.spec.plan import Plan
@@ -57,7 +58,7 @@ class Curve:
         (key, schedule), *others = self.plan.entries
         return repr(schedule) if key == "lr" and not others else repr(self.plan)
 
-    @property
+    @cached_property
     def total(self) -> int | None:
         """Length of the run in updates; None where it is not known."""
         return self.units.total
@@ -71,6 +72,20 @@ class Curve:
         """Epochs that the first `t` updates are; None where the length of an epoch is not known."""
         done = epochs_done(t, self.horizon, self.journal)
         return None if done is None else float(done)
+
+    @cached_property
+    def acting(self) -> tuple[Entry, ...]:
+        """The entries of the journal that the curve stands under now; what came before the last change of schedule or
+        length may be history.
+        """
+        return acting(self.journal)
+
+    @cached_property
+    def former(self) -> tuple[int, Curve] | None:
+        """The first update of the last change of schedule or length, and the curve before it; None without one."""
+        from cadence.curve.former import former
+
+        return former(self)
 
     @property
     def end(self) -> int | None:
@@ -95,7 +110,7 @@ class Curve:
         for value in self.plan.values():
             entries = {entry for _, v, entry, _ in self._governed if v == value}
             bases = {g: base for g, v, _, base in self._governed if v == value}
-            if len(entries) == 1 and self._relative[entries.pop()] and alike(self.journal, value, bases):
+            if len(entries) == 1 and self._relative[entries.pop()] and alike(self.acting, value, bases):
                 found[value] = tuple(bases.values())
         return found
 
@@ -179,14 +194,14 @@ class Curve:
             HorizonError: more growing cycles than can be written out.
         """
         index, chosen = self._pair(group, value)
-        if any(e["kind"] in MOVING for e in self.journal):
+        if any(e["kind"] in MOVING for e in self.acting):
             raise HorizonError("a curve that was changed by hand cannot be traced; sample it with values()")
         return self._plain(t, index, chosen, xp)
 
     def columns(self, start: int, stop: int) -> list[list[float]]:
         """For each of `pairs` its values at updates `start` to before `stop`, as a driver writes them."""
         times = np.arange(start, stop)
-        if any(e["kind"] in MOVING for e in self.journal):
+        if any(e["kind"] in MOVING for e in self.acting):
             return [self._compute(times, g, value).tolist() for g, value in self.pairs]
         # Nobody changed a group by hand: a schedule is computed once for all its groups, a column once for each base.
         factors: dict[tuple[int, float], Any] = {}
@@ -236,7 +251,14 @@ class Curve:
 
     def _compute(self, times: Any, group: int, value: str) -> Any:
         """Values of rising times."""
-        return edited(lambda t: self._plain(t, group, value, np), self.journal, value, group)(times)
+        aim = Aim(value, group, self.bases[value][group] or 0.0)
+        values = edited(lambda t: self._plain(t, group, value, np), self.acting, aim)(times)
+        if self.former is None or not times.size or times[0] >= self.former[0]:
+            return values
+        since, earlier = self.former
+        if (group, value) not in earlier.pairs:
+            return values
+        return np.where(times < since, earlier._compute(times, group, value), values)
 
     def _plain(self, times: Any, group: int, value: str, xp: Any) -> Any:
         """Values without what was changed by hand."""
@@ -258,7 +280,7 @@ class Curve:
 
     @cached_property
     def _cuts(self) -> dict[int, tuple[float, ...]]:
-        return cuts_of(self.journal)
+        return cuts_of(self.acting)
 
     def _scheduled(self, times: Any, entry: int, base: float, xp: Any = np) -> Any:
         """One entry of the plan at rising times, without what was changed by hand."""

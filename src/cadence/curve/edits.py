@@ -7,7 +7,8 @@ An entry is plain JSON data with `t`, the first update it governs. Those that mo
 - ``hold``: from `t` to before `until` (None: until a `release`) each value stays at `values[value][group]`;
   afterwards the curve goes on from there, multiplied so that it does not jump.
 - ``release``: ends a hold that had no `until`.
-- ``change``: another spec or another horizon from `t` on; `factors` as for ``set`` keep the values from jumping.
+- ``change``: another spec or another horizon from `t` on; `factors` as for ``set`` keep the values from jumping, `was`
+  holds the spec and the horizon before, and entries of the kinds in `ends` mean nothing from `t` on.
 - ``stretch``: from `t` on the rest of the curve, up to `was` updates, takes until update `total`.
 - ``resize``: from `t` on an update takes another number of samples, and the rest of the curve, up to `was` updates,
   takes until update `total`, which is as much data; `steps_per_epoch`, `batch_size` and `tokens_per_step` hold from
@@ -15,23 +16,27 @@ An entry is plain JSON data with `t`, the first update it governs. Those that mo
 - ``rewarm``: from `t` on, over `updates`, all values are multiplied by a line from `start` to 1.
 - ``rollback``: from `t` on all values are multiplied by `factor`, and, over `updates` or up to the next rollback, by a
   line from `start` to 1.
+- ``cooldown``: from `t` on, over `updates`, the `values` go from where they stand to `to`, a multiple of the base,
+  along `shape`; the run ends at update `total`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
-Entry: TypeAlias = Mapping[str, Any]
+from cadence._typing import Numbers
+from cadence.curve.journal import SLOWING, Entry
+from cadence.spec.shape import shape
+
 Plain: TypeAlias = Callable[[Any], Any]
 """Update numbers (int64 array, rising) -> values before the edit."""
 
-MOVING = ("set", "change", "stretch", "resize", "hold", "rewarm", "rollback")
+MOVING = ("set", "change", *SLOWING, "hold", "rewarm", "rollback", "cooldown")
 
-SLOWING = ("stretch", "resize")
-"""Entries that change how many updates the rest of the curve takes."""
 
 ROUNDING = 1e-13
 """By how much held values may lie off the ratio of their bases, as a share: they were computed in a few steps."""
@@ -54,11 +59,26 @@ def unstretched(t: float, journal: Sequence[Entry]) -> float:
     return t
 
 
-def edited(plain: Plain, journal: Sequence[Entry], value: str, group: int) -> Plain:
+@dataclass(frozen=True)
+class Aim:
+    """What is computed.
+
+    Attributes:
+        value: ``"lr"``, ...
+        group: index of the parameter group.
+        base: of the value in the group.
+    """
+
+    value: str
+    group: int
+    base: float
+
+
+def edited(plain: Plain, journal: Sequence[Entry], aim: Aim) -> Plain:
     """The curve of one value of one group with the journal's changes."""
     for i, entry in enumerate(journal):
         if entry["kind"] in MOVING:
-            plain = _EDITS[entry["kind"]](plain, entry, journal[i + 1 :], value, group)
+            plain = _EDITS[entry["kind"]](plain, entry, journal[i + 1 :], aim)
     return plain
 
 
@@ -87,9 +107,9 @@ def _alike(entry: Entry, value: str, bases: Mapping[int, float]) -> bool:
     return not factors or max(factors) - min(factors) <= ROUNDING * max(factors)
 
 
-def _set(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, group: int) -> Plain:
+def _set(plain: Plain, entry: Entry, later: Sequence[Entry], aim: Aim) -> Plain:
     del later
-    begin, factor = int(entry["t"]), _number_for(entry["factors"], value, group)
+    begin, factor = int(entry["t"]), _number_for(entry["factors"], aim.value, aim.group)
     if factor is None:
         return plain
 
@@ -100,8 +120,8 @@ def _set(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, group: 
     return values
 
 
-def _hold(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, group: int) -> Plain:
-    begin, held = int(entry["t"]), _number_for(entry["values"], value, group)
+def _hold(plain: Plain, entry: Entry, later: Sequence[Entry], aim: Aim) -> Plain:
+    begin, held = int(entry["t"]), _number_for(entry["values"], aim.value, aim.group)
     if held is None:
         return plain
     until = entry["until"]
@@ -122,9 +142,9 @@ def _hold(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, group:
     return values
 
 
-def _rewarm(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, group: int) -> Plain:
-    del later, group
-    if value not in entry["values"]:
+def _rewarm(plain: Plain, entry: Entry, later: Sequence[Entry], aim: Aim) -> Plain:
+    del later
+    if aim.value not in entry["values"]:
         return plain
     begin, n, start = int(entry["t"]), int(entry["updates"]), float(entry["start"])
 
@@ -135,9 +155,8 @@ def _rewarm(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, grou
     return values
 
 
-def _rollback(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, group: int) -> Plain:
-    del group
-    if value not in entry["values"]:
+def _rollback(plain: Plain, entry: Entry, later: Sequence[Entry], aim: Aim) -> Plain:
+    if aim.value not in entry["values"]:
         return plain
     begin, n, start, factor = int(entry["t"]), int(entry["updates"]), float(entry["start"]), float(entry["factor"])
     # Two warmups at once would be lower than either.
@@ -150,8 +169,8 @@ def _rollback(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, gr
     return values
 
 
-def _stretch(plain: Plain, entry: Entry, later: Sequence[Entry], value: str, group: int) -> Plain:
-    del later, value, group
+def _stretch(plain: Plain, entry: Entry, later: Sequence[Entry], aim: Aim) -> Plain:
+    del later, aim
     # Between two updates of the old clock lies a time like any other: the formulas take it as it is.
     return lambda t: plain(_slower(t, entry))
 
@@ -162,7 +181,24 @@ def _slower(t: Any, entry: Entry) -> Any:
     return np.where(t < begin, t, begin + (t - begin) * ((was - begin) / (total - begin)))
 
 
-_EDITS: Mapping[str, Callable[[Plain, Entry, Sequence[Entry], str, int], Plain]] = {
+def _cooldown(plain: Plain, entry: Entry, later: Sequence[Entry], aim: Aim) -> Plain:
+    del later
+    if aim.value not in entry["values"]:
+        return plain
+    begin, n, end = int(entry["t"]), int(entry["updates"]), float(entry["to"]) * aim.base
+    along, xp = shape[entry["shape"]], cast("Numbers", np)
+    start = float(plain(np.array([begin]))[0])
+
+    def values(t: Any) -> Any:
+        done = np.clip(t - begin, 0, n)
+        u, v = done / n, (n - done) / n
+        cooled = start * along.fall(u, v, xp, {}) + end * along.climb(u, v, xp, {})
+        return np.where(t < begin, plain(t), cooled)
+
+    return values
+
+
+_EDITS: Mapping[str, Callable[[Plain, Entry, Sequence[Entry], Aim], Plain]] = {
     "set": _set,
     "change": _set,
     "stretch": _stretch,
@@ -170,6 +206,7 @@ _EDITS: Mapping[str, Callable[[Plain, Entry, Sequence[Entry], str, int], Plain]]
     "hold": _hold,
     "rewarm": _rewarm,
     "rollback": _rollback,
+    "cooldown": _cooldown,
 }
 
 

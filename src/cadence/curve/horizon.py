@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from cadence._errors import HorizonError
+from cadence.curve.journal import ENDING, acting
 from cadence.spec.shown import shown
 from cadence.spec.span import LONGEST, Span, SpanLike, span
 
@@ -145,8 +146,9 @@ def as_much_data(t: int, total: int, was: Horizon, now: Horizon) -> int:
 
 def units_of(run: Horizon, journal: Sequence[Mapping[str, Any]]) -> Horizon:
     """What an update is, and how long the run is, after all that happened to it."""
-    sizes = [e for e in journal if e["kind"] == "resize"]
-    lengths = [e for e in journal if e["kind"] in ("stretch", "resize")]
+    left = acting(journal)
+    sizes = [e for e in left if e["kind"] == "resize"]
+    lengths = [e for e in left if e["kind"] in ENDING]
     found = Horizon(run.total, *(sizes[-1].get(unit) for unit in UNITS)) if sizes else run
     return replace(found, total=int(lengths[-1]["total"])) if lengths else found
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, final
 
-from cadence._errors import DriverError, HorizonError, SpecError, UnknownNameError, neighbours
+from cadence._errors import DriverError, HorizonError
 from cadence.curve.curve import Curve, named_groups
 from cadence.curve.edits import Entry
-from cadence.curve.horizon import UNITS, as_much_data, horizon, round_half_up
+from cadence.curve.horizon import UNITS, as_much_data, horizon
+from cadence.curve.place import as_plan
+from cadence.drivers.changes import branched, change
 from cadence.drivers.effective import COLUMNS, EffectiveRates
 from cadence.drivers.freezing import Freezing, freezing
 from cadence.drivers.recording import Recorder
@@ -17,9 +18,9 @@ from cadence.drivers.state import regrouped, restored, saved, since_change
 from cadence.drivers.writer import Write, Writer
 from cadence.feedback.control import Control, as_numbers
 from cadence.feedback.rules import Decision
-from cadence.spec.nodes import PastEnd
-from cadence.spec.span import Span, SpanLike, span
-from cadence.spec.value import number_of
+from cadence.spec.nodes import PastEnd, Schedule
+from cadence.spec.plan import Plan
+from cadence.spec.span import SpanLike
 
 SMALLEST_BLOCK, LARGEST_BLOCK = 64, 4096
 """Updates computed ahead: few after a change, more as it goes on undisturbed."""
@@ -328,21 +329,7 @@ class Driver:
             >>> [driver.curve.at(t) for t in (0, 5, 10)]
             [0.05, 0.025, 0.0]
         """
-        if not values:
-            raise SpecError("set changes nothing; write e.g. driver.set(lr=0.01)")
-        now, factors = self._done(), dict[str, list[float | None]]()
-        numbers = {value: number_of(x, value) for value, x in values.items()}
-        for value, number in numbers.items():
-            if number == 0:
-                raise SpecError(
-                    f"set({value}=0) would end it for good, because the rest of the curve is multiplied; write a small "
-                    f"number, e.g. {value}=1e-12"
-                )
-            factors[value] = self._factors(value, number, group, now)
-        told = ", ".join(f"{value} = {number:g}" for value, number in numbers.items())
-        where = "" if group is None else f" of group {group!r}"
-        sentence = f"Set by hand: {told}{where}."
-        self._edit({"t": now, "kind": "set", "group": group, "factors": factors, "sentence": sentence})
+        self.change("set", {"values": values, "group": group})
 
     def hold(self, length: SpanLike | None = None) -> None:
         """Keep all values as they are from the next update on; afterwards the curve goes on from there without a jump.
@@ -352,14 +339,9 @@ class Driver:
 
         Raises:
             SpecError: a value that stands at 0 now and will not later, which could not go on from there.
+            DriverError: the values are held already, until they are released.
         """
-        now = self._done()
-        until = None if length is None else now + self._updates(length, "the length of hold")
-        held: dict[str, list[float | None]] = {v: [None] * len(self.curve.groups) for v in self.curve.plan.values()}
-        for g, value in self.curve.pairs:
-            held[value][g] = self._holdable(g, value, now, now + 1 if until is None else until)
-        told = "until released" if until is None else f"until update {until}"
-        self._edit({"t": now, "kind": "hold", "values": held, "until": until, "sentence": f"Held by hand {told}."})
+        self.change("hold", {"length": length})
 
     def release(self) -> None:
         """End a `hold` that was given no length.
@@ -367,12 +349,7 @@ class Driver:
         Raises:
             DriverError: nothing is held.
         """
-        kinds = [
-            e["kind"] for e in self.journal if e["kind"] == "release" or (e["kind"] == "hold" and e["until"] is None)
-        ]
-        if not kinds or kinds[-1] == "release":
-            raise DriverError("nothing is held, so there is nothing to release; write driver.hold() first")
-        self._edit({"t": self._done(), "kind": "release", "sentence": "Released by hand."})
+        self.change("release", {})
 
     def rewarm(self, length: SpanLike, *, start: float = 0.01) -> None:
         """Warm up again from the next update on: the learning rate is multiplied by a line from `start` to 1.
@@ -384,13 +361,154 @@ class Driver:
         Raises:
             SpecError: a start outside.
         """
-        now, n = self._done(), self._updates(length, "the length of rewarm")
-        low = number_of(start, "start of rewarm")
-        if low > 1:
-            raise SpecError(f"start of rewarm is {low:g}; it is a share of the plan's value, at most 1")
-        values = ["lr"] if "lr" in self.curve.plan.values() else self.curve.plan.values()[:1]
-        told = f"Warmed up again by hand over {n} updates, from {low:g} of the plan."
-        self._edit({"t": now, "kind": "rewarm", "updates": n, "start": low, "values": values, "sentence": told})
+        self.change("rewarm", {"length": length, "start": start})
+
+    def cooldown(self, length: SpanLike, *, to: float = 0.0, shape: str = "1-sqrt") -> None:
+        """Cool down now: from the next update on the learning rate falls from where it stands, and ends the run.
+
+        Args:
+            length: of the cooldown, at most what is left of the run; shares are of the whole run as it is now.
+            to: where the rate arrives, as a multiple of its base.
+            shape: along which it falls, see `cadence.shape`.
+
+        Raises:
+            SpecError: a cooldown longer than what is left, a rate that is 0 already, or a `to` above it.
+
+        Example:
+            >>> import torch
+            >>> import cadence as cd
+            >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+            >>> driver = cd.drive(optimizer, "constant()", total=100)
+            >>> driver.cooldown(10, shape="linear")
+            >>> driver.curve.total, [round(driver.curve.at(t), 3) for t in (0, 5, 10)]
+            (10, [0.1, 0.05, 0.0])
+        """
+        self.change("cooldown", {"length": length, "to": to, "shape": shape})
+
+    def extend(self, length: SpanLike) -> None:
+        """Make the run longer: the same schedule over the new length, scaled to go on from where the values stand.
+
+        A cooldown or a stretch that is in force is given up.
+
+        Args:
+            length: by how much; shares are of the whole run as it is now.
+
+        Raises:
+            SpecError: the length of the run is not known, or a value has arrived at 0.
+            HorizonError: the schedule does not fit the new length.
+
+        Example:
+            >>> import torch
+            >>> import cadence as cd
+            >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+            >>> driver = cd.drive(optimizer, "constant() >> linear('20%')", total=100)
+            >>> driver.extend("100%")
+            >>> driver.curve.total, [round(driver.curve.at(t), 3) for t in (0, 160, 180)]
+            (200, [0.1, 0.1, 0.05])
+        """
+        self.change("extend", {"length": length})
+
+    def shorten(self, length: SpanLike) -> None:
+        """Make the run shorter: the same schedule over the new length, scaled to go on from where the values stand.
+
+        Args:
+            length: by how much; shares are of the whole run as it is now.
+
+        Raises:
+            SpecError: the length of the run is not known, the end would be past, or a cooldown is in force.
+            HorizonError: the schedule does not fit the new length.
+        """
+        self.change("shorten", {"length": length})
+
+    def stretch(self, length: SpanLike) -> None:
+        """Let what is left of the curve take longer, every part of it by the same ratio.
+
+        Args:
+            length: by how much; shares are of the whole run as it is now.
+
+        Raises:
+            StateError: the length of the run is not known, or nothing is left of it.
+        """
+        self.change("stretch", {"length": length})
+
+    def branch(
+        self, tail: Schedule | Plan | str | Mapping[str, Any], *, total: SpanLike | None = None
+    ) -> dict[str, Any]:
+        """The state of another run that goes on from here along another schedule, scaled so that nothing jumps.
+
+        Nothing changes in this run. Save the state with the weights and load it into the driver of the other run, made
+        with the schedule that the state names.
+
+        Args:
+            tail: the schedule of what is left; a plan where it is of more than the learning rate. Its lengths and
+                positions are on the run's clock: it follows ``constant(n)`` over the `n` updates done.
+            total: length of the other run; this one's by default.
+
+        Returns:
+            What `state_dict` would return there.
+
+        Raises:
+            HorizonError: the tail does not fit the length.
+            StateError: the tail begins at 0, or a value has arrived there.
+
+        Example:
+            >>> import torch
+            >>> import cadence as cd
+            >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+            >>> driver = cd.drive(optimizer, "constant()", total=100)
+            >>> for _ in range(80):
+            ...     driver.step()
+            >>> state = driver.branch("linear()")
+            >>> state["spec"]
+            'constant(80) >> linear()'
+            >>> other = cd.drive(optimizer, state["spec"], total=100)
+            >>> other.load_state_dict(state)
+            >>> [round(other.curve.at(t), 3) for t in (80, 90, 100)]
+            [0.1, 0.05, 0.0]
+        """
+        return saved(branched(self._control, self._done(), as_plan(tail), total), self._done())
+
+    def preview(self, kind: str, /, **arguments: Any) -> Curve:
+        """The curve as a change would make it; nothing is changed.
+
+        Args:
+            kind: ``"extend"``, ``"shorten"``, ``"stretch"``, ``"cooldown"``, ``"rewarm"``, ``"hold"``, ``"release"``,
+                or ``"set"`` (with ``values={"lr": 0.01}``).
+            arguments: as the method of that name takes them.
+
+        Raises:
+            CadenceError: what the method would raise.
+
+        Example:
+            >>> import torch
+            >>> import cadence as cd
+            >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+            >>> driver = cd.drive(optimizer, "linear()", total=100)
+            >>> text = cd.plot([driver.curve, driver.preview("cooldown", length="10%")], labels=["before", "after"])
+            >>> driver.curve.total
+            100
+        """
+        return self._after(kind, arguments)[0].curve
+
+    def change(self, kind: str, arguments: Mapping[str, Any]) -> None:
+        """Change the run by hand, as plain data: what `set`, `hold`, `cooldown` and their like come down to.
+
+        Args:
+            kind: name of the change, see `preview`.
+            arguments: of it.
+
+        Raises:
+            CadenceError: the change cannot be made; then nothing is changed.
+        """
+        before = self._control
+        self._control, self._freezing = self._after(kind, arguments)
+        ended = {e["kind"] for e in since_change(self.journal)}
+        self._stopped, self._past_end = "stop" in ended, "past_end" in ended
+        if self._record is not None:
+            self._record.event(dict(self.journal[-1]))
+        if self.curve.horizon != before.curve.horizon:
+            self._describe()
+        self._refresh()
 
     def resize(
         self, *, steps_per_epoch: int | None = None, batch_size: int | None = None, tokens_per_step: int | None = None
@@ -441,7 +559,8 @@ class Driver:
             f"{total} instead of {was.total}, after as much data."
         )
         units = {unit: getattr(wanted, unit) for unit in UNITS}
-        self._edit({"t": now, "kind": "resize", "was": was.total, "total": total, **units, "sentence": told})
+        self._note({"t": now, "kind": "resize", "was": was.total, "total": total, **units, "sentence": told})
+        self._refresh()
 
     # ---- state ---------------------------------------------------------------------------------------------------
 
@@ -573,6 +692,12 @@ class Driver:
                 }
             )
 
+    def _after(self, kind: str, arguments: Mapping[str, Any]) -> tuple[Control, Freezing]:
+        """What a change would make of the run."""
+        control = change(self._control, self._done(), kind, arguments)
+        curve = control.curve
+        return control, freezing(self._writer.frozen(), curve.groups, curve.horizon, control.journal)
+
     def _lasting(self) -> Freezing:
         """From which update on each group is trained."""
         return freezing(self._writer.frozen(), self.curve.groups, self.curve.horizon, self.journal)
@@ -594,57 +719,10 @@ class Driver:
         """Updates done, those included that `step` has not been told of."""
         return max(self.t, self._clock.done)
 
-    def _edit(self, entry: Entry) -> None:
-        self._note(entry)
-        self._refresh()
-
     def _note(self, entry: Entry) -> None:
         self._control = self._control.noted(entry)
         if self._record is not None:
             self._record.event(dict(entry))
-
-    def _factors(self, value: str, number: float, group: str | int | None, now: int) -> list[float | None]:
-        governed = [g for g, v in self.curve.pairs if v == value]
-        if not governed:
-            raise UnknownNameError(f"the plan does not govern {value!r}; {neighbours(value, self.curve.plan.values())}")
-        touched = governed if group is None else self._chosen(group, governed, value)
-        chosen = touched[0]
-        current = self.curve.at(now, group=chosen, value=value)
-        if current == 0:
-            raise SpecError(
-                f"{value} is 0 at update {now} of {self.curve.spec}, and no factor makes {number:g} of it; drive "
-                f"the optimizer with a schedule that does not end at 0, e.g. cosine(to=0.01)"
-            )
-        factor = number / current
-        if not math.isfinite(factor):
-            raise SpecError(f"{value} is {current:g} at update {now}, too small to be scaled to {number:g}")
-        return [factor if g in touched else None for g in range(len(self.curve.groups))]
-
-    def _holdable(self, g: int, value: str, now: int, then: int) -> float:
-        held, later = (self.curve.at(t, group=g, value=value) for t in (now, then))
-        if held == 0 != later:
-            raise SpecError(
-                f"{value} is 0 at update {now}, and the curve could not go on from a value held at 0; hold it later, "
-                f"or let the schedule begin above 0"
-            )
-        return held
-
-    def _chosen(self, group: str | int, governed: list[int], value: str) -> list[int]:
-        """The group of that name or index, or the parts of the one of that name."""
-        names = {self.curve.groups[g]: g for g in governed}
-        if group in names:
-            return [names[str(group)]]
-        found = [g for name, g in names.items() if g == group or name.partition(":")[0] == group]
-        if not found:
-            raise UnknownNameError(f"no group {group!r} has a governed {value!r}; {neighbours(str(group), names)}")
-        return found
-
-    def _updates(self, length: SpanLike, what: str) -> int:
-        read: Span = span(length, what)
-        updates = round_half_up(self.curve.units.updates(read))
-        if updates < 1:
-            raise SpecError(f"{what} is {read}, less than one update; write a longer one")
-        return updates
 
     def _epoch(self, done: int) -> dict[str, float]:
         epoch = self.curve.epochs(done)

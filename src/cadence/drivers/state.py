@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any, cast
 
 from cadence._errors import StateError, UnknownNameError, neighbours
 from cadence.curve.curve import Curve
-from cadence.curve.edits import MOVING, SLOWING, Entry
+from cadence.curve.edits import MOVING, Entry
 from cadence.curve.horizon import UNITS, horizon
+from cadence.curve.journal import ENDING, SLOWING
 from cadence.curve.place import as_plan, lay_out
 from cadence.feedback.control import Control
 from cadence.spec.parse import parse
@@ -21,7 +22,7 @@ VERSION = 1
 KEYS = ("version", "t", "spec", "horizon", "groups", "bases", "rules", "begun", "journal")
 CHANGES = ("extend", "stretch", "new")
 
-OF_OLD_LENGTH = ("stretch", "resize")
+OF_OLD_LENGTH = ENDING
 """Entries that mean nothing on another length."""
 
 OF_OLD_SCHEDULE = (*MOVING, "cut", "stop", "release")
@@ -66,8 +67,26 @@ def restored(state: Mapping[str, Any], here: Control, *, change: str | None) -> 
     if change is None:
         return then, t
     if change == "stretch":
-        return _stretched(then, here.curve.total, t), t
-    return _changed(then, here, t, change), t
+        return stretched(then, here.curve.total, t), t
+    return changed(then, here, t, change), t
+
+
+def own_control(state: Mapping[str, Any]) -> tuple[Control, int]:
+    """The control that was saved and its update, over the groups that the state itself names.
+
+    Raises:
+        StateError: it is no state.
+    """
+    try:
+        told, groups = state["horizon"], tuple(str(g) for g in state["groups"])
+        units = horizon(None, *(told[unit] for unit in UNITS))
+        bases = {str(value): tuple(numbers) for value, numbers in state["bases"].items()}
+        plain = lay_out(as_plan(parse(state["spec"])), replace(units, total=told["total"]), groups, bases)
+    except (KeyError, TypeError, AttributeError) as fault:
+        raise StateError(
+            f"this is no state of a driver ({fault}); load what driver.state_dict() returned, unchanged"
+        ) from fault
+    return read_state(state, plain)
 
 
 def read_state(state: Mapping[str, Any], now: Curve) -> tuple[Control, int]:
@@ -154,6 +173,8 @@ def checked_same(then: Curve, now: Curve, change: str | None) -> None:
     Raises:
         StateError: naming both.
     """
+    if change is None and any(_same(former, now) for former in _formers(then)):
+        return
     if then.plan != now.plan and change != "new":
         raise StateError(
             f"the state belongs to {then.spec}, and this driver was made with {now.spec}; make it with the same "
@@ -174,6 +195,27 @@ def checked_same(then: Curve, now: Curve, change: str | None) -> None:
                 f"with the same, and say driver.resize({unit}={wanted}, ...) once the state is loaded, or say "
                 f"change='extend' to go on with the new one without a jump"
             )
+
+
+def _formers(curve: Curve) -> Iterator[Curve]:
+    """What the run was before each change of its schedule or length, the last one first."""
+    while True:
+        changes = [i for i, e in enumerate(curve.journal) if e["kind"] in (*ENDING, "change")]
+        for i in reversed(changes):
+            if curve.journal[i]["kind"] == "change":
+                break
+            yield replace(curve, journal=curve.journal[:i])
+        if curve.former is None:
+            return
+        curve = curve.former[1]
+        yield curve
+
+
+def _same(then: Curve, now: Curve) -> bool:
+    alike = [
+        getattr(now.horizon, unit) in (None, getattr(then.horizon, unit), getattr(then.units, unit)) for unit in UNITS
+    ]
+    return then.plan == now.plan and then.total == now.total and all(alike)
 
 
 def _resized(curve: Curve) -> bool:
@@ -271,7 +313,7 @@ def _run(curve: Curve) -> str:
     return "unknown length" if curve.total is None else f"{curve.total} updates"
 
 
-def _stretched(then: Control, total: int | None, t: int) -> Control:
+def stretched(then: Control, total: int | None, t: int) -> Control:
     """The rest of the saved curve over the rest of the wanted length: nothing jumps, every phase takes its share."""
     was = then.curve.total
     if was is None or total is None or min(was, total) <= t:
@@ -283,25 +325,24 @@ def _stretched(then: Control, total: int | None, t: int) -> Control:
     return then.noted({"t": t, "kind": "stretch", "was": was, "total": total, "sentence": told})
 
 
-def _changed(then: Control, here: Control, t: int, change: str) -> Control:
+def changed(then: Control, here: Control, t: int, change: str) -> Control:
     """The wanted curve from update `t` on, scaled so that nothing jumps there."""
     old = then.curve
     # The wanted curve with the loaded bases; what belongs to the old schedule or length is history from here on.
     bases = {v: tuple(old.bases.get(v, here.curve.bases[v])) for v in here.curve.plan.values()}
     outdated = OF_OLD_LENGTH if change == "extend" else OF_OLD_SCHEDULE
-    journal = tuple({**e, "kind": f"earlier {e['kind']}"} if e["kind"] in outdated else e for e in then.journal)
-    new = lay_out(here.curve.plan, here.curve.horizon, here.curve.groups, bases, moving(journal))
+    was = {"spec": old.spec, "horizon": old.horizon.to_json()}
+    entry: dict[str, Any] = {"t": t, "kind": "change", "factors": {}, "was": was, "ends": list(outdated)}
+    known = moving(then.journal)
+    new = lay_out(here.curve.plan, here.curve.horizon, here.curve.groups, bases, (*known, entry))
     factors: dict[str, list[float | None]] = {v: [None] * len(new.groups) for v in new.plan.values()}
     for g, value in new.pairs:
         if (g, value) in old.pairs:
             factors[value][g] = _factor(old, new, t, g, value)
     told = f"{new.spec} over {_run(new)} instead of {old.spec} over {_run(old)}"
-    entry = {
-        "t": t, "kind": "change", "factors": factors, "was": {"spec": old.spec, "horizon": old.horizon.to_json()},
-        "sentence": f"From update {t} on: {told}, without a jump.",
-    }  # fmt: skip
+    entry = {**entry, "factors": factors, "sentence": f"From update {t} on: {told}, without a jump."}
     states, begun = (then.states, then.begun) if change == "extend" else (here.states, False)
-    return Control(new, states, begun, journal).noted(entry)
+    return Control(replace(new, journal=known), states, begun, then.journal).noted(entry)
 
 
 def _factor(old: Curve, new: Curve, t: int, g: int, value: str) -> float:

@@ -62,7 +62,7 @@ class Control:
             self._check_complete(metrics)
         control, decisions = replace(self, begun=True), list[Decision]()
         # Rules lie where the schedule was placed; a stretch since then has slowed the clock (and rounded it).
-        where = round(unstretched(done, self.curve.journal), 6)
+        where = round(unstretched(done, self.curve.acting), 6)
         for i, placed in enumerate(self.curve.rules):
             if placed.rule.metric not in metrics or not placed.hears(where):
                 continue

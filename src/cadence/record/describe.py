@@ -20,6 +20,7 @@ _ENDS = {
     "stopped": "was stopped after {}",
     "diverged": "diverged after {}",
     "failed": "failed after {}",
+    "interrupted": "was interrupted after {}",
     "running or killed": "is running or was killed, and has come to {}",
 }
 _NO_METRICS = CLOCKS | {"t", "epoch"}

@@ -15,6 +15,7 @@ from cadence.record.lines import Lines
 from cadence.record.lock import FolderLock
 from cadence.record.names import (
     CHECKPOINTS,
+    COMMANDS,
     ENDED,
     ENVIRONMENT,
     EVALUATIONS,
@@ -116,7 +117,7 @@ def _clear(folder: Path) -> None:
     """Remove a record. The result first: if this is interrupted, what is left is no finished run."""
     try:
         (folder / RESULT).unlink(missing_ok=True)
-        for name in (CHECKPOINTS, ROLLBACKS, *LOGGERS):
+        for name in (COMMANDS, CHECKPOINTS, ROLLBACKS, *LOGGERS):
             if (folder / name).exists():
                 shutil.rmtree(folder / name)
         for name in (JOURNAL, EVALUATIONS, UPDATES, ENVIRONMENT, RECIPE, RUN):

@@ -7,11 +7,13 @@ import datetime
 import json
 import os
 import socket
+import time
 from pathlib import Path
-from typing import Any, final
+from typing import Any, cast, final
 
 from cadence._errors import RecordError
-from cadence.record.files import trouble
+from cadence.record.files import sync_folder, trouble
+from cadence.record.names import RESULT
 
 try:
     import fcntl
@@ -66,17 +68,72 @@ class FolderLock:
             os.close(fd)
 
 
+def holder(folder: Path) -> dict[str, Any] | None:
+    """Who writes a folder: ``{"pid", "host", "since"}``, as far as it is known; None where nobody does.
+
+    Where the system has no locks, what the writer has said of itself must do: it may have died since.
+    """
+    try:
+        fd = os.open(folder / NAME, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        if fcntl is not None and _free(fd):
+            return None
+        content = os.pread(fd, 4096, 0)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    try:
+        who: Any = json.loads(content)
+    except ValueError:
+        return None if fcntl is None else {}
+    return cast("dict[str, Any]", who) if isinstance(who, dict) else {}
+
+
+def reopen(folder: Path) -> None:
+    """Let a run that has ended go on: remove what says that it has.
+
+    Raises:
+        RecordError: another process writes the folder, or it cannot be written.
+    """
+    lock = FolderLock(folder)
+    try:
+        (folder / RESULT).unlink(missing_ok=True)
+        sync_folder(folder)
+    except OSError as fault:
+        raise trouble(fault, folder, "written") from fault
+    finally:
+        lock.release()
+
+
+def _free(fd: int) -> bool:
+    """Whether nobody holds the lock. A shared one, taken for a moment, disturbs no other that looks."""
+    assert fcntl is not None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_UN)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def _locked(fd: int) -> bool:
     if fcntl is None:
         return True
-    try:
-        # Not lockf: its locks fall as soon as anything in this process closes the file, a copying backup for example.
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True  # some network file systems have no locks; a record is worth more than its lock
-    return True
+    for wait in (0.02, 0.0):
+        try:
+            # Not lockf: its locks fall as soon as anything in this process closes the file, as a copying backup does.
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            # Perhaps somebody just looks whether it is held.
+            time.sleep(wait)
+        except OSError:
+            return True  # some network file systems have no locks; a record is worth more than its lock
+        else:
+            return True
+    return False
 
 
 def _who() -> str:

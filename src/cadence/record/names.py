@@ -13,6 +13,7 @@ JOURNAL = "journal.jsonl"
 RESULT = "result.json"
 CHECKPOINTS = "checkpoints"
 ROLLBACKS = "rollbacks"
+COMMANDS = "commands"
 
 LOGGERS = ("tensorboard", "visualdl", "mlflow")
 """Programs whose format a record is also written in, each in a folder of its name. Each has a file
@@ -21,11 +22,15 @@ LOGGERS = ("tensorboard", "visualdl", "mlflow")
 RUN_KEYS = ("spec", "horizon", "groups", "values", "bases")
 """What a run says of itself; its name is the folder's if it has no other."""
 
-STATUSES = ("finished", "stopped", "diverged", "failed")
-"""How a run ends."""
+STATUSES = ("finished", "stopped", "diverged", "failed", "interrupted")
+"""How a run ends; one that is interrupted was asked to, and stands at a checkpoint."""
 
 ENDED = ("finished", "stopped", "diverged")
-"""Ends that the same run would come to again. One that failed (no memory, no disk, a fault in the code) may go on."""
+"""Ends that the same run would come to again. One that failed (no memory, no disk, a fault in the code) or was
+interrupted may go on."""
+
+LINEAGE = ("branched_from", "branches")
+"""What a run says of others: the one that it began in, and those that began in it."""
 
 CLOCKS = frozenset({
     "seconds", "data_seconds", "update_seconds", "checkpoint_seconds", "evaluation_seconds", "samples_per_second",

@@ -99,7 +99,7 @@ class Record:
 
     @property
     def status(self) -> str:
-        """``"finished"``, ``"stopped"``, ``"diverged"``, ``"failed"``, or ``"running or killed"``."""
+        """``"finished"``, ``"stopped"``, ``"diverged"``, ``"failed"``, ``"interrupted"`` or ``"running or killed"``."""
         return UNFINISHED if self.result is None else self.result["status"]
 
     @cached_property

@@ -16,7 +16,7 @@ from cadence.record.files import make_folder, read_json, sync_folder, trouble, w
 from cadence.record.held import HeldFolder
 from cadence.record.lines import Row
 from cadence.record.loggers.followers import Followers
-from cadence.record.names import ENVIRONMENT, RECIPE, RESULT, ROLLBACKS, RUN, RUN_KEYS, STATUSES, VERSION
+from cadence.record.names import ENVIRONMENT, LINEAGE, RECIPE, RESULT, ROLLBACKS, RUN, RUN_KEYS, STATUSES, VERSION
 from cadence.record.spelling import RowSpeller, spell
 
 
@@ -112,7 +112,7 @@ class RunWriter:
         # The recipe first: a folder with a description and no recipe would be that of a loop of somebody's own.
         if recipe is not None:
             write_atomically(self.folder / RECIPE, recipe)
-        described = {"version": VERSION, "name": self.folder.resolve().name, **run}
+        described = {"version": VERSION, "name": self.folder.resolve().name, **self._lineage(), **run}
         write_json(self.folder / RUN, described)
         if self._followers is not None:
             self._followers.describe(described)
@@ -297,6 +297,12 @@ class RunWriter:
             others = [other for other in self._earlier.get("resumed", []) if other["t"] < self._t]
             content = {**self._earlier, "resumed": [*others, {"t": self._t, **content}]}
         write_json(self.folder / ENVIRONMENT, content)
+
+    def _lineage(self) -> dict[str, Any]:
+        """What the folder says of runs that it came from or that came from it: it outlasts every new description."""
+        path = self.folder / RUN
+        told: dict[str, Any] = read_json(path) if path.exists() else {}
+        return {key: told[key] for key in LINEAGE if key in told}
 
     def _remove_result(self) -> None:
         path = self.folder / RESULT

@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
 from cadence._errors import RecordError, StateError
-from cadence.record.files import read_json, replacing, trouble, write_json
+from cadence.record.files import make_folder, read_json, replacing, trouble, write_json
 from cadence.record.names import CHECKPOINTS
 from cadence.run.background import Background
 from cadence.run.engine import Engine
@@ -101,6 +102,26 @@ class Checkpoints:
             if content is not None:
                 return t, content
         return None
+
+    def read(self, t: int) -> dict[str, Any] | None:
+        """The content of a checkpoint; None where there is no whole one."""
+        return self._read(t)
+
+    def adopt(self, t: int, content: Mapping[str, Any], others: Checkpoints) -> None:
+        """Take over a checkpoint of another run, with other content beside its tensors.
+
+        Raises:
+            RecordError: it cannot be read, or the disk will not take it.
+        """
+        make_folder(self._folder)
+        there, here = others._path(t, "safetensors"), self._path(t, "safetensors")
+        try:
+            shutil.copyfile(there, here)
+        except OSError as fault:
+            raise trouble(fault, here, "written") from fault
+        if _file_sum(here) != content["tensors"]["sha256"]:
+            raise RecordError(f"{there} was replaced while it was copied; choose a checkpoint that is kept")
+        write_json(self._path(t, "json"), {**content, "sha256": _sum(content)})
 
     def load(self, t: int, content: Mapping[str, Any], engine: Engine) -> None:
         """Put a checkpoint's weights, optimizer and random numbers into an engine.

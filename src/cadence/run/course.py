@@ -35,6 +35,7 @@ class Course:
         plan: what governs the optimizer's values, the rule that ends the run included.
         divergence: what becomes of an update that diverges.
         rewarm: updates of the warmup after a rollback.
+        spacing: evaluations and checkpoints as they were asked for; None: a checkpoint with every evaluation.
         averaging: of the weights; None: there is none.
         best: metric whose best checkpoint is kept, and whether ``"min"`` or ``"max"`` of it is best; None: none is.
         scalings: of base rates that are stated for another batch.
@@ -55,6 +56,7 @@ class Course:
     plan: Plan
     divergence: DivergenceRecipe
     rewarm: int
+    spacing: tuple[Span, Span | None]
     averaging: Averaging | None
     best: tuple[str, str] | None
     scalings: Scalings
@@ -68,6 +70,12 @@ class Course:
     def world(self) -> int:
         """Processes that train together."""
         return self.epoch.world
+
+    def distances(self, total: int) -> tuple[Fraction, Fraction | None]:
+        """Updates between evaluations and between checkpoints, where the run has come to another length."""
+        evaluate, save = self.spacing
+        run = replace(self.horizon, total=total)
+        return _distance(evaluate, run), None if save is None else _distance(save, run)
 
 
 def settle(recipe: Recipe, task: Task, split: Split, world: int = 1) -> Course:
@@ -105,12 +113,13 @@ def settle(recipe: Recipe, task: Task, split: Split, world: int = 1) -> Course:
         total=run.total,
         batch_size=batch_size,
         accumulate=accumulate,
-        evaluate=_distance(recipe.evaluate, run),
-        checkpoint=None if every is None else _distance(every, run),
+        evaluate=_distance(span(recipe.evaluate), run),
+        checkpoint=None if every is None else _distance(span(every), run),
         split=split,
         plan=plan,
         divergence=recipe.divergence,
         rewarm=_rewarm(recipe.divergence.rewarm, run),
+        spacing=(span(recipe.evaluate), None if every is None else span(every)),
         averaging=averaging(recipe, run),
         best=_best(recipe, task),
         scalings=found,
@@ -239,13 +248,13 @@ def marks(every: Fraction, after: int, origin: Fraction = Fraction(0)) -> Iterat
             yield mark
 
 
-def _distance(length: int | str, run: Horizon) -> Fraction:
+def _distance(length: Span, run: Horizon) -> Fraction:
     # A length above zero is at least one update.
-    return max(run.updates(span(length)), Fraction(1))
+    return max(run.updates(length), Fraction(1))
 
 
 def _rewarm(length: int | str | None, run: Horizon) -> int:
-    return 0 if length is None else round_half_up(_distance(length, run))
+    return 0 if length is None else round_half_up(_distance(span(length), run))
 
 
 def rules_of(plan: Plan) -> Iterator[Rule]:

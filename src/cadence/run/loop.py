@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,10 +16,12 @@ from cadence.run.checkpoint import Checkpoints
 from cadence.run.course import Course, marks
 from cadence.run.engine import Engine, Update
 from cadence.run.feed import groups
+from cadence.run.leaving import Leaving
 from cadence.run.policy import Fault, Policy, skips
 from cadence.run.ranks import Ranks, first, judged, share
 from cadence.run.recording import NoRecording, Recording
 from cadence.run.rollback import go_back
+from cadence.run.steering import LOOK_SECONDS, Asked, Heard, Steering, plain_ids
 from cadence.run.timing import Stopwatch
 from cadence.run.units import moved
 from cadence.tasks import Batch, Data
@@ -28,6 +31,10 @@ PROGRESS_SECONDS = 0.1
 
 MOST_SKIPPED = 100
 """Updates in a row that may be left out. Each halves the scale of a loss scaler: after so many it stands at nothing."""
+
+
+AGREED_EVERY = 20
+"""Updates between two moments at which several processes agree on what has come from outside."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,8 @@ class Parts:
         recording: the record.
         checkpoints: of the run folder.
         watch: the time.
+        steering: what comes from outside.
+        leaving: whether the process is asked to leave.
         tell: is called with the progress, or None.
     """
 
@@ -86,6 +95,8 @@ class Parts:
     recording: Recording | NoRecording
     checkpoints: Checkpoints
     watch: Stopwatch
+    steering: Steering
+    leaving: Leaving
     tell: Tell | None
 
 
@@ -101,6 +112,11 @@ class Loop:
         self._parts = parts
         self._position = 0
         self._policy = Policy(parts.course.divergence)
+        # The update of the newest checkpoint.
+        self._saved = -1
+        self._evaluations: Iterator[int] = iter(())
+        self._saves: Iterator[int] = iter(())
+        self._next_evaluation = self._next_save = sys.maxsize
         self._skipped = 0
         # Of the updates that were left out since the last one that was done.
         self._left_out: list[Fault] = []
@@ -119,6 +135,7 @@ class Loop:
             "final": self._final,
             "best": self._best,
             "policy": self._policy.state(),
+            "commands": list(self._parts.steering.followed),
         }
 
     def saved(self) -> dict[str, Any]:
@@ -145,6 +162,8 @@ class Loop:
             self._position = moved(int(state["position"]), was, self._parts.course.horizon)
             self._final, self._best = dict(state["final"]), dict(state["best"])
             self._policy.resume(state["policy"])
+            self._saved = self._parts.driver.t
+            self._parts.steering.followed = plain_ids(state)
             self._parts.watch.go_on(float(state["seconds"]), dict(state["spent"]))
         except (KeyError, TypeError, ValueError) as fault:
             raise StateError(
@@ -167,17 +186,20 @@ class Loop:
             if fault.action != "rollback" or not self._goes_back(fault):
                 return self._result("diverged", self._told(fault))
             fault = self._train(feed)
+        if not self._over and self._saved != parts.driver.t:
+            self._save(parts.driver.t, evaluated=False)
         parts.checkpoints.wait()
-        return self._result(*self._end())
+        if self._over:
+            return self._result(*self._end())
+        return self._result("interrupted", f"Interrupted after {parts.driver.t} of {self._total} updates.")
 
     # ---- one by one ----------------------------------------------------------------------------------------------
 
     def _train(self, feed: Iterator[list[Batch]]) -> Fault | None:
-        """Train to the end, or to the first fault that nothing but a rollback may mend."""
-        parts, driver, total = self._parts, self._parts.driver, self._parts.course.total
-        evaluate, save = self._marks()
-        next_evaluation, next_save = next(evaluate), next(save)
-        while driver.t < total and not driver.should_stop:
+        """Train to the end, until somebody stops it, or to the first fault that nothing but a rollback may mend."""
+        parts, driver = self._parts, self._parts.driver
+        self._place_marks()
+        while self._goes_on():
             before = driver.t
             fault = self._update(parts.watch.timed("data", next, feed))
             if fault is not None:
@@ -185,16 +207,69 @@ class Loop:
             t = driver.t
             if t == before:
                 continue
-            if evaluated := t >= next_evaluation or t >= total:
+            if evaluated := t >= self._next_evaluation or t >= self._total:
                 fault = self._evaluate(t)
                 if fault is not None:
                     return fault
-                next_evaluation = _beyond(evaluate, next_evaluation, t)
-            last = t >= total or driver.should_stop
-            if last or t >= next_save or (evaluated and parts.course.checkpoint is None):
+                self._next_evaluation = _beyond(self._evaluations, self._next_evaluation, t)
+            if self._over or t >= self._next_save or (evaluated and parts.course.spacing[1] is None):
                 self._save(t, evaluated=evaluated)
-                next_save = _beyond(save, next_save, t)
+                self._next_save = _beyond(self._saves, self._next_save, t)
         return None
+
+    @property
+    def _total(self) -> int:
+        """The length of the run, which may be changed while it goes on."""
+        total = self._parts.driver.curve.total
+        assert total is not None
+        return total
+
+    @property
+    def _over(self) -> bool:
+        """Whether the run has come to its end, or to that which a rule has decided."""
+        return self._parts.driver.should_stop or self._parts.driver.t >= self._total
+
+    def _goes_on(self) -> bool:
+        """Whether there is another update to do, after all that has come from outside."""
+        parts = self._parts
+        asked = self._hear(ending=self._over)
+        if parts.steering.paused and asked != "stop":
+            asked = self._pause()
+        if asked == "changed":
+            self._place_marks()
+        return not (self._over or asked == "stop")
+
+    def _hear(self, *, ending: bool) -> Asked:
+        """What comes from outside: by commands in the folder, or by a signal to the process."""
+        parts = self._parts
+        steering, ranks = parts.steering, parts.ranks
+        if ranks.world == 1:
+            asked = steering.look(ending=ending).asked
+            return "stop" if parts.leaving.asked else asked
+        # One process looks, and a signal may have come to any: they agree on it now and then, at the same update.
+        if not ending and not steering.paused and parts.driver.t % AGREED_EVERY:
+            return ""
+        heard = steering.look(ending=ending) if ranks.rank == 0 else None
+        told = ranks.exchange({"heard": heard, "leaving": parts.leaving.asked})
+        heard = Heard(*told[0]["heard"])
+        if ranks.rank:
+            steering.repeat(heard)
+        return "stop" if any(one["leaving"] for one in told) else heard.asked
+
+    def _pause(self) -> Asked:
+        """Wait without work, at a checkpoint, until somebody says how to go on."""
+        parts, begin, t = self._parts, time.perf_counter(), self._parts.driver.t
+        parts.recording.event({"t": t, "kind": "pause", "sentence": f"Paused by hand at update {t}."})
+        if self._saved != t:
+            self._save(t, evaluated=False)
+        asked: Asked = "changed"
+        while parts.steering.paused and asked != "stop":
+            time.sleep(LOOK_SECONDS)
+            asked = self._hear(ending=False) or "changed"
+        parts.watch.leave_out(time.perf_counter() - begin)
+        if not parts.steering.paused:
+            parts.recording.event({"t": t, "kind": "unpause", "sentence": f"Went on by hand at update {t}."})
+        return asked
 
     def _update(self, batches: list[Batch]) -> Fault | None:
         """One update; returns what is wrong, if the run cannot simply go on."""
@@ -242,6 +317,8 @@ class Loop:
         )  # fmt: skip
         if state is not None:
             self._final, self._best = dict(state["final"]), dict(state["best"])
+            # What was asked for since is asked for again: it is followed at the update that was promised.
+            self._saved, parts.steering.followed = parts.driver.t, plain_ids(state)
         return state is not None
 
     def _told(self, fault: Fault) -> str:
@@ -297,6 +374,7 @@ class Loop:
             parts.watch.timed("checkpoint", parts.checkpoints.save, t, parts.engine, self.saved(), metrics)
         else:
             parts.watch.timed("checkpoint", parts.engine.save)
+        self._saved = t
 
     def _tell(self, *, evaluated: bool) -> None:
         parts = self._parts
@@ -304,19 +382,17 @@ class Loop:
             return
         self._told_at = time.perf_counter()
         driver, seconds = parts.driver, parts.watch.seconds
-        parts.tell(
-            Progress(driver.t, parts.course.total, self._last_loss, seconds, driver.values, self._final, evaluated)
-        )
+        parts.tell(Progress(driver.t, self._total, self._last_loss, seconds, driver.values, self._final, evaluated))
 
     # ---- the end -------------------------------------------------------------------------------------------------
 
     def _end(self) -> tuple[str, str]:
         driver = self._parts.driver
         told = ", ".join(f"{name} {value:.4g}" for name, value in self._final.items())
-        if driver.t >= self._parts.course.total:
+        if driver.t >= self._total:
             return "finished", f"Finished after {driver.t} updates: {told}."
         why = next((e["sentence"] for e in reversed(driver.journal) if e["kind"] == "stop"), "")
-        return "stopped", f"Stopped after {driver.t} of {self._parts.course.total} updates: {told}. {why}".rstrip()
+        return "stopped", f"Stopped after {driver.t} of {self._total} updates: {told}. {why}".rstrip()
 
     def _result(self, status: str, sentence: str) -> dict[str, Any]:
         watch = self._parts.watch
@@ -332,12 +408,14 @@ class Loop:
             "sentence": sentence,
         }
 
-    def _marks(self) -> tuple[Iterator[int], Iterator[int]]:
+    def _place_marks(self) -> None:
+        """Where the next evaluation and the next checkpoint are, in a run of this length."""
         course, t = self._parts.course, self._parts.driver.t
+        evaluate, save = course.distances(self._total)
+        self._evaluations = marks(evaluate, t, course.evaluate_from)
         # With checkpoints at evaluations there are no marks of their own before the end.
-        if course.checkpoint is None:
-            return marks(course.evaluate, t, course.evaluate_from), iter([course.total])
-        return marks(course.evaluate, t, course.evaluate_from), marks(course.checkpoint, t, course.checkpoint_from)
+        self._saves = iter([sys.maxsize]) if save is None else marks(save, t, course.checkpoint_from)
+        self._next_evaluation, self._next_save = next(self._evaluations), next(self._saves)
 
 
 def _beyond(rest: Iterator[int], mark: int, t: int) -> int:

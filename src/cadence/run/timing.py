@@ -50,6 +50,10 @@ class Stopwatch:
         self.spent = {what: float(spent.get(what, 0.0)) for what in SPENT}
         self._begin = time.perf_counter() - seconds
 
+    def leave_out(self, seconds: float) -> None:
+        """Do not count the last so many seconds: nobody was training."""
+        self._begin += seconds
+
     @property
     def seconds(self) -> float:
         """Since the start of training."""

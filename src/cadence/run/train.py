@@ -13,6 +13,7 @@ from cadence.recipe.load import load_recipe
 from cadence.recipe.recipe import Recipe, make_recipe
 from cadence.record.environment import environment
 from cadence.record.files import read_json
+from cadence.record.lock import reopen
 from cadence.record.names import ENDED, RECIPE, RESULT, RUN, UPDATES
 from cadence.record.reader import Record, load_record
 from cadence.run.asked import asked_for
@@ -21,12 +22,14 @@ from cadence.run.course import Course, going_on, resizes, settle
 from cadence.run.driving import driven
 from cadence.run.engine import Engine, find_engine
 from cadence.run.forcing import Differences, check_fits, differences, entry, forced, told
+from cadence.run.leaving import Leaving
 from cadence.run.loop import Loop, Parts, Tell
 from cadence.run.meter import Meter
 from cadence.run.outline import Outline, outline_of
 from cadence.run.ranks import Ranks, attempted, first, together
 from cadence.run.recording import NoRecording, Recording
 from cadence.run.scaling import at_batch, to_json
+from cadence.run.steering import Steering, changes_waiting
 from cadence.run.timing import Stopwatch
 from cadence.tasks import Split, Task, resolve_task
 
@@ -70,8 +73,9 @@ def train(
         progress: called with a `cadence.run.loop.Progress` about ten times a second and after every evaluation.
 
     Returns:
-        The record of the run. ``record.result["status"]`` is ``"finished"``, ``"stopped"`` (by a rule) or
-        ``"diverged"``.
+        The record of the run. ``record.result["status"]`` is ``"finished"``, ``"stopped"`` (by a rule),
+        ``"diverged"``, or ``"interrupted"`` where somebody outside has stopped it (see `cadence.run.steer`): the next
+        call goes on. Ctrl-C and SIGTERM save a checkpoint first, and then do what they always do.
 
     Raises:
         RecipeError: the recipe, or something in it, cannot be used. This and the following before anything is trained.
@@ -115,7 +119,7 @@ def _train(
     other: Differences = {}
     task = resolve_task(wanted.task, **wanted.task_args)
     course = settle(wanted, task, split, ranks.world)
-    with find_engine(wanted.engine)(at_batch(wanted, course.scalings), task, ranks) as engine:
+    with find_engine(wanted.engine)(at_batch(wanted, course.scalings), task, ranks) as engine, Leaving() as leaving:
         checkpoints = Checkpoints(folder, keep=wanted.checkpoint.keep, best=course.best)
         # The disk is asked once: another process might see it a moment later.
         saved = first(ranks, lambda: None if fresh else checkpoints.newest())
@@ -127,9 +131,10 @@ def _train(
         parts = attempted(
             ranks,
             lambda: _assemble(
-                wanted, task, course, ranks, engine, checkpoints, folder, saved, other, fresh=fresh, tell=progress
+                wanted, task, course, ranks, engine, checkpoints, folder, saved, other, leaving, fresh=fresh,
+                tell=progress,
             ),
-        )
+        )  # fmt: skip
         try:
             loop = Loop(parts)
             if ranks.rank == 0:
@@ -142,8 +147,9 @@ def _train(
         finally:
             checkpoints.end()
             parts.recording.close()
-    # Nobody reads the record before it is closed.
-    first(ranks, lambda: None)
+        # Nobody reads the record before it is closed.
+        first(ranks, lambda: None)
+        leaving.take_course()
     return load_record(folder)
 
 
@@ -161,7 +167,10 @@ def _done(folder: Path, wanted: Recipe, split: str, *, resume: bool, fresh: bool
     if other:
         _check_may_differ(folder, other, force)
     elif _ended(folder):
-        return True
+        if not changes_waiting(folder):
+            return True
+        # It was asked to go on after its end.
+        reopen(folder)
     _check_may_resume(folder, resume)
     return False
 
@@ -226,6 +235,7 @@ def _assemble(
     folder: Path,
     saved: Saved | None,
     other: Differences,
+    leaving: Leaving,
     *,
     fresh: bool,
     tell: Tell | None,
@@ -258,8 +268,9 @@ def _assemble(
     driver = driven(engine, course, recording, begun)
     recipe = wanted.model_dump()
     return Parts(
-        course, task.data, fingerprint, recipe, wanted.seed, ranks, engine, driver, recording, checkpoints, watch, tell
-    )
+        course, task.data, fingerprint, recipe, wanted.seed, ranks, engine, driver, recording, checkpoints, watch,
+        Steering(folder, driver), leaving, tell,
+    )  # fmt: skip
 
 
 def _together(ranks: Ranks) -> dict[str, int]:

@@ -1,0 +1,185 @@
+"""What comes to a run from outside while it goes on: changes of its curve, and pause, resume, stop."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias, final
+
+from cadence._errors import CadenceError
+from cadence.drivers.changes import CHANGES
+from cadence.drivers.driver import Driver
+from cadence.record.commands import Command, answer, commands
+from cadence.record.names import COMMANDS
+
+LOOK_SECONDS = 0.25
+"""The folder is looked at no more often than this."""
+
+SETTLED_NS = 2_000_000_000
+"""A folder that was changed less long ago may change again within the grain of its time stamp."""
+
+OF_THE_PROCESS = ("pause", "resume", "stop")
+"""Commands to the process that trains, not to the run: they end with it."""
+
+Asked: TypeAlias = Literal["", "changed", "stop"]
+
+
+class Heard(NamedTuple):
+    """What a look has come to, plain enough to be sent to other processes that train together.
+
+    Attributes:
+        asked: ``"changed"`` where the curve is another one now; ``"stop"`` where the run is to leave.
+        paused: whether the run is to wait.
+        changes: that were made: id, name and arguments of each.
+    """
+
+    asked: Asked
+    paused: bool
+    changes: tuple[tuple[str, str, Mapping[str, Any]], ...] = ()
+
+
+@final
+class Steering:
+    """The commands in a run's folder, followed between two updates, in order, each exactly once.
+
+    A command is answered before it is followed, with the update that it governs. A run that is taken up at an earlier
+    checkpoint follows it there again, because `followed` is part of the checkpoint and does not have it.
+
+    Args:
+        folder: of the run.
+        driver: of the run.
+
+    Attributes:
+        followed: ids of the changes that have been made, part of a checkpoint.
+        paused: whether the run waits.
+    """
+
+    def __init__(self, folder: Path, driver: Driver) -> None:
+        self._folder = folder
+        self._driver = driver
+        self._looked = -LOOK_SECONDS
+        self._seen = -1
+        # The next update at which a change is due that was promised before the run was taken up again.
+        self._due = sys.maxsize
+        self._over: set[str] = set()
+        self._first = True
+        self.followed: list[str] = []
+        self.paused = False
+
+    def look(self, *, ending: bool) -> Heard:
+        """Follow what has come, if it is time to look.
+
+        Args:
+            ending: the run is about to end: what has come up to now may change that.
+        """
+        now, t = time.perf_counter(), self._driver.t
+        if now - self._looked < LOOK_SECONDS and not ending and t < self._due:
+            return Heard("", self.paused)
+        self._looked = now
+        # The first look tells what was left to a process that has ended.
+        if not self._news() and not (ending or self._first) and t < self._due:
+            return Heard("", self.paused)
+        known = len(self.followed)
+        given = commands(self._folder)
+        asked = self._follow(given)
+        made = {command.id: command for command in given}
+        changes = tuple((i, made[i].name, made[i].arguments) for i in self.followed[known:])
+        return Heard(asked, self.paused, changes)
+
+    def repeat(self, heard: Heard) -> None:
+        """Do what the process that looks has done."""
+        for command, name, arguments in heard.changes:
+            self.followed.append(command)
+            self._driver.change(name, arguments)
+        self.paused = heard.paused
+
+    # ---- inside --------------------------------------------------------------------------------------------------
+
+    def _news(self) -> bool:
+        """Whether the folder may have changed since the last look."""
+        try:
+            changed = os.stat(self._folder / COMMANDS).st_mtime_ns
+        except OSError:
+            return False
+        if changed == self._seen and time.time_ns() - changed > SETTLED_NS:
+            return False
+        self._seen = changed
+        return True
+
+    def _follow(self, given: Iterable[Command]) -> Asked:
+        first, self._first = self._first, False
+        self._due = sys.maxsize
+        asked: Asked = ""
+        for command in given:
+            if command.id in self._over or command.id in self.followed:
+                continue
+            if command.name in OF_THE_PROCESS:
+                self._over.add(command.id)
+                if command.answer is None:
+                    self._obey(command, too_late=first)
+                    if command.name == "stop" and not first:
+                        return "stop"
+                continue
+            promised = None if command.answer is None else command.answer.get("t")
+            if command.answer is not None and command.answer.get("status") != "applied":
+                self._over.add(command.id)
+            elif isinstance(promised, int) and promised > self._driver.t:
+                # What was asked for later is done later.
+                self._due = promised
+                break
+            elif self._change(command):
+                asked = "changed"
+        return asked
+
+    def _change(self, command: Command) -> bool:
+        """Change the curve; the promise comes first."""
+        driver, t = self._driver, self._driver.t
+        try:
+            if command.name not in CHANGES:
+                self._refuse(command, f"there is no command {command.name!r} that a run follows")
+                return False
+            curve = driver.preview(command.name, **command.arguments)
+        except (CadenceError, TypeError, ValueError) as fault:
+            self._refuse(command, str(fault))
+            return False
+        if command.answer is None:
+            sentence = curve.journal[-1]["sentence"]
+            told = {"status": "applied", "t": t, "total": curve.total, "sentence": sentence}
+            answer(self._folder, command.id, told)
+        self.followed.append(command.id)
+        driver.change(command.name, command.arguments)
+        return True
+
+    def _obey(self, command: Command, *, too_late: bool) -> None:
+        t = self._driver.t
+        if too_late:
+            self._refuse(command, f"the process that was to {command.name} has ended")
+        elif command.name == "resume" and not self.paused:
+            self._refuse(command, "the run is not paused, so there is nothing to resume")
+        elif command.name == "pause" and self.paused:
+            self._refuse(command, "the run is paused already")
+        else:
+            if command.name != "stop":
+                self.paused = command.name == "pause"
+            told = {"pause": "Pauses", "resume": "Goes on", "stop": "Stops"}[command.name]
+            sentence = (
+                f"{told} at update {t}, at a checkpoint." if command.name != "resume" else f"{told} at update {t}."
+            )
+            answer(self._folder, command.id, {"status": "applied", "t": t, "sentence": sentence})
+
+    def _refuse(self, command: Command, why: str) -> None:
+        self._over.add(command.id)
+        answer(self._folder, command.id, {"status": "refused", "t": self._driver.t, "sentence": why})
+
+
+def changes_waiting(folder: Path) -> list[Command]:
+    """Changes that a run was asked for and has not answered."""
+    return [c for c in commands(folder) if c.answer is None and c.name in CHANGES]
+
+
+def plain_ids(state: Any) -> list[str]:
+    """`followed` as a checkpoint has it; of one that was written before there were commands: none."""
+    return [str(each) for each in state.get("commands", ())]
