@@ -94,7 +94,7 @@ def branch(
         judged = there.record.run.get("split", "val")
         _write(
             new, origin, t, wanted, control, control.journal[known:],
-            {**content, "state": _state(content["state"], saved(control, t))}, checkpoints, {"split": judged},
+            {**content, "state": _state(content["state"], saved(control, t), wanted)}, checkpoints, {"split": judged},
         )  # fmt: skip
     return Branch(new, origin, t, before, control.curve)
 
@@ -164,9 +164,10 @@ def _turned(control: Control, wanted: Recipe, run: Horizon, t: int) -> Control:
 # ---- the folder ------------------------------------------------------------------------------------------------------
 
 
-def _state(state: Mapping[str, Any], driver: Mapping[str, Any]) -> dict[str, Any]:
+def _state(state: Mapping[str, Any], driver: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
     """The state of the new run; what the old one was told by name is of its own folder."""
-    return {**state, "driver": driver, "loop": {**state["loop"], "commands": []}}
+    loop = {**state["loop"], "commands": []}
+    return {**state, "driver": driver, "loop": loop, "recipe": recipe.model_dump()}
 
 
 def _write(
