@@ -19,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 import cadence as cd
 from cadence._errors import CadenceError, RanksError
+from cadence.record.commands import send
 from cadence.run import loop
 from cadence.run.engine import Judged
 from cadence.run.ranks import first
@@ -166,6 +167,11 @@ def resume(job: Callable[..., None]) -> None:
     job("disturbed", watched(ALIVE, "disturbed", stop_at=13))
     job("gone on", watched(ALIVE, "disturbed"))
     job("sharded disturbed", watched({**ROWS, "parallel": "fsdp"}, "sharded", stop_at=13))
+    job("before steering", watched({**ROWS, "seed": 5}, "steered", stop_at=13))
+    if RANK == 0:
+        send(FOLDER / "steered", "set", {"values": {"lr": 0.002}})
+    dist.barrier()
+    job("steered", watched({**ROWS, "seed": 5}, "steered"))
     # With the other strategy, which is none of the recipe's content.
     job("sharded gone on", watched(ROWS, "sharded"))
     job("first of three", watched(ROWS, "three", stop_at=7))

@@ -175,6 +175,14 @@ def test_an_update_that_overflows_on_one_rank_takes_all_of_them_back(folder: Pat
     assert record.result["status"] == "finished"
 
 
+def test_a_command_is_followed_by_all_ranks_at_the_same_update(folder: Path) -> None:
+    ranks = told(folder, "steered")
+    assert ranks[0]["rates"] == ranks[1]["rates"]
+    assert ranks[0]["rates"][0] == pytest.approx(0.002)
+    assert ranks[0]["weights"] == ranks[1]["weights"]
+    assert [event["kind"] for event in load_record(folder / "steered").journal].count("set") == 1
+
+
 # ---- decisions -------------------------------------------------------------------------------------------------------
 
 

@@ -117,6 +117,8 @@ class Loop:
         self._evaluations: Iterator[int] = iter(())
         self._saves: Iterator[int] = iter(())
         self._next_evaluation = self._next_save = sys.maxsize
+        # What was asked for while the run was at rest is heard before its first update.
+        self._unheard = True
         self._skipped = 0
         # Of the updates that were left out since the last one that was done.
         self._left_out: list[Fault] = []
@@ -247,8 +249,9 @@ class Loop:
             asked = steering.look(ending=ending).asked
             return "stop" if parts.leaving.asked else asked
         # One process looks, and a signal may have come to any: they agree on it now and then, at the same update.
-        if not ending and not steering.paused and parts.driver.t % AGREED_EVERY:
+        if not (ending or steering.paused or self._unheard) and parts.driver.t % AGREED_EVERY:
             return ""
+        self._unheard = False
         heard = steering.look(ending=ending) if ranks.rank == 0 else None
         told = ranks.exchange({"heard": heard, "leaving": parts.leaving.asked})
         heard = Heard(*told[0]["heard"])
