@@ -67,11 +67,10 @@ def recipe(name: str) -> Recipe:
 
 
 def placed(name: str, rows: int, processes: int = 8) -> tuple[Course, Curve]:
-    """A recipe at its real size; processes make updates as large as micro-batches do that are accumulated."""
+    """A recipe at its real size, in so many processes."""
     read = recipe(name)
-    whole = read.changed(accumulate=processes * read.accumulate)
-    course = settle(whole, task(rows), "val")
-    base = at_batch(whole, course.scalings).main.lr
+    course = settle(read, task(rows), "val", processes)
+    base = at_batch(read, course.scalings).main.lr
     return course, place(course.plan, total=course.total, base=base, steps_per_epoch=course.horizon.steps_per_epoch)
 
 
@@ -98,7 +97,7 @@ def test_imagenet_in_updates_of_2048_is_626_updates_an_epoch(name: str) -> None:
     assert course.horizon.steps_per_epoch == math.ceil(IMAGENET / 2048) == 626
     assert course.total == curve.total == 90 * 626
     # Left out, it is one update less, and the run is shorter by as many as it has epochs.
-    full = settle(recipe(name).changed(accumulate=8, drop_last=True), task(IMAGENET), "val")
+    full = settle(recipe(name).changed(drop_last=True), task(IMAGENET), "val")
     assert full.horizon.steps_per_epoch == IMAGENET // 2048 == 625
     assert full.total == 90 * 625
 
@@ -131,9 +130,11 @@ def test_rates_at_real_size_are_those_that_the_sources_have(name: str) -> None:
 
 def test_on_one_gpu_with_eight_micro_batches_the_training_is_the_same() -> None:
     read = recipe("imagenet-resnet50-sgd-step-corrected")
-    one = settle(read.changed(accumulate=8), task(IMAGENET), "val")
-    assert at_batch(read.changed(accumulate=8), one.scalings).main.lr == pytest.approx(0.8)
-    # And with neither, a recipe that says what batch its rate is for has the rate for the smaller one.
+    one = settle(read, task(IMAGENET), "val")
+    assert one.accumulate == 8
+    assert at_batch(read, one.scalings).main.lr == pytest.approx(0.8)
+    # And in smaller updates, a recipe that says what batch its rate is for has the rate for them.
+    read = read.changed(update_size=None)
     alone = settle(read, task(IMAGENET), "val")
     assert at_batch(read, alone.scalings).main.lr == pytest.approx(0.1)
     assert alone.horizon.steps_per_epoch == 5005
@@ -234,6 +235,7 @@ def small(read: Recipe, images: Path) -> Recipe:
         # A batch of one needs more than one pixel where the network is deepest.
         task_args={**read.task_args, "folder": str(images), "size": 64 if alone else 32, "workers": 1, "tune": 0},
         batch_size=1 if alone else 16,
+        update_size=None,
         precision="fp32",
         device="cpu",
         evaluate=2,
