@@ -438,9 +438,10 @@ def test_a_dry_run_shows_the_groups_and_trains_nothing(tiny: Path, command) -> N
     done = command("train", "deep.yaml", "--dry-run")
     assert (done.status, done.err) == (0, "")
     assert set(tiny.iterdir()) - {tiny / "__pycache__"} == before - {tiny / "__pycache__"}
-    head, spec, _, *table = done.out.splitlines()
+    head, spec, numbers, _, *table = done.out.splitlines()
     assert head == "deep: 8 updates (2 epochs), 8 examples each, on cpu"
     assert spec == "constant()"
+    assert numbers.startswith("8 updates, 4 in an epoch of ")
     assert [line.split() for line in table] == [
         ["group", "depth", "numbers", "lr", "weight_decay", "parameters"],
         ["rest:0", "0", "2", "0.1", "0.01", "weight"],

@@ -152,7 +152,7 @@ def test_a_folder_that_becomes_read_only_says_so(keys: Keys) -> None:
 
 def test_a_folder_that_is_taken_away_says_so_and_goes_on_when_it_is_put_back(keys: Keys) -> None:
     whole = train(keys, out="whole")
-    with pytest.raises(RecordError, match=r"its folder is not there; if it was moved, .* put it back and continue"):
+    with pytest.raises(RecordError, match=r"its folder does not exist; make it, or, if it was moved .* put it back"):
         train(keys, out="run", progress=at(9, lambda: os.rename("run", "elsewhere")))
     assert not Path("run").exists()
     os.rename("elsewhere", "run")

@@ -45,8 +45,8 @@ def trouble(error: OSError, path: Path, doing: str) -> RecordError:
         return RecordError(f"{path} may not be {doing} {said}; {where}")
     if error.errno == errno.ENOENT and doing == "written":
         return RecordError(
-            f"{path} cannot be written, because its folder is not there; if it was moved, or its disk taken away, put "
-            f"it back and continue"
+            f"{path} cannot be written, because its folder does not exist; make it, or, if it was moved or its disk "
+            f"taken away, put it back"
         )
     if error.errno == errno.ENOENT:
         return RecordError(f"{path} does not exist; check the spelling of the path")
