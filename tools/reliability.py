@@ -26,13 +26,12 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "run"))
 
-import safetensors.torch
 import torch
 
 from cadence.record.names import CLOCKS, JOURNAL
@@ -40,6 +39,7 @@ from cadence.record.reader import Record, load_record
 from cadence.run import loop
 from cadence.run.checkpoint import Checkpoints
 from cadence.run.torch_engine import TorchEngine
+from cadence.run.torch_state import read_tensors
 from cadence.run.train import train
 
 KEYS: dict[str, Any] = {
@@ -89,7 +89,7 @@ class Board:
         self._memory[0] = self._memory[1] = 0
 
     @contextlib.contextmanager
-    def during(self, phase: str) -> Iterator[None]:
+    def during(self, phase: str) -> Generator[None, None, None]:
         """Show a phase while the block lasts."""
         before, self._memory[0] = self._memory[0], PHASES.index(phase)
         self._memory[1] = (self._memory[1] + (phase == "copying the state")) % 256
@@ -202,7 +202,7 @@ def _events(record: Record) -> list[dict[str, Any]]:
 
 def _weights(record: Record) -> dict[str, bytes]:
     t = (record.result or {})["updates"]
-    tensors = safetensors.torch.load_file(record.folder / "checkpoints" / f"{t}.safetensors")
+    tensors = read_tensors(record.folder / "checkpoints" / f"{t}.safetensors")
     return {name: x.reshape(-1).view(torch.uint8).numpy().tobytes() for name, x in tensors.items()}
 
 
@@ -246,7 +246,7 @@ def storm(kills: int, seed: int, folder: Path, *, sync: bool, seconds: float) ->
 
 def main() -> int:
     """Parse, storm, print; status 1 where a run came to another end."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=3600.0, help="begin no further run after this time")

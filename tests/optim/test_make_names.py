@@ -276,7 +276,7 @@ def test_a_schedule_free_method_needs_a_share_for_its_average(name: str, argumen
 def test_sparse_gradients_are_refused_when_the_model_tells() -> None:
     net = torch.nn.Sequential(torch.nn.Embedding(5, 3, sparse=True), torch.nn.Linear(3, 2))
     for name in ("adamw", "lamb", "radam"):
-        with pytest.raises(OptimizerError, match="the gradients of '0.weight' are sparse"):
+        with pytest.raises(OptimizerError, match=r"the gradients of '0\.weight' are sparse"):
             optimizer(name, net, lr=0.1)
     optimizer("sgd", net, lr=0.1)
     with pytest.raises(OptimizerError, match="takes only sparse gradients"):
