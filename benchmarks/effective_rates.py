@@ -32,6 +32,7 @@ from cadence.run.checkpoint import Checkpoints
 from cadence.run.course import settle
 from cadence.run.engine import find_engine
 from cadence.run.feed import groups
+from cadence.run.leaving import Leaving
 from cadence.run.loop import Loop
 from cadence.run.ranks import Alone
 from cadence.tasks import resolve_task
@@ -61,9 +62,20 @@ def training(name: str, task_name: str, folder: Path, every: int | None) -> Case
     engine = find_engine("torch")(recipe, task, Alone()).__enter__()
     checkpoints = Checkpoints(folder, keep=1, best=None)
     parts = run._assemble(
-        recipe, task, course, engine, checkpoints, folder, None, {}, fresh=True, tell=lambda progress: None
+        recipe,
+        task,
+        course,
+        Alone(),
+        engine,
+        checkpoints,
+        folder,
+        None,
+        {},
+        Leaving(),
+        fresh=True,
+        tell=lambda progress: None,
     )
-    loop, feed = Loop(parts), groups(task.data, course, recipe.seed, 0)
+    loop, feed = Loop(parts), groups(task.data, course, recipe.seed, 0, Alone())
     return case(name, lambda: loop._update(next(feed)))
 
 

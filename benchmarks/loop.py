@@ -34,6 +34,7 @@ from cadence.run.checkpoint import Checkpoints
 from cadence.run.course import Course, settle
 from cadence.run.engine import find_engine
 from cadence.run.feed import groups
+from cadence.run.leaving import Leaving
 from cadence.run.loop import Loop
 from cadence.run.ranks import Alone
 from cadence.tasks import ArrayData, Batch, Task, resolve_task
@@ -109,9 +110,20 @@ def ours(recipe: Recipe, task: Task, folder: Path) -> Callable[[], float]:
     engine = find_engine(recipe.engine)(recipe, task, Alone()).__enter__()
     checkpoints = Checkpoints(folder, keep=1, best=None)
     parts = run._assemble(
-        recipe, task, course, engine, checkpoints, folder, None, {}, fresh=True, tell=lambda progress: None
+        recipe,
+        task,
+        course,
+        Alone(),
+        engine,
+        checkpoints,
+        folder,
+        None,
+        {},
+        Leaving(),
+        fresh=True,
+        tell=lambda progress: None,
     )
-    loop, feed = Loop(parts), groups(task.data, course, recipe.seed, 0)
+    loop, feed = Loop(parts), groups(task.data, course, recipe.seed, 0, Alone())
 
     def sample() -> float:
         begin = time.process_time()
