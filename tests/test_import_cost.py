@@ -76,6 +76,6 @@ def test_a_command_loads_no_other_command_and_a_script_is_linted_by_definitions_
         "loaded = {name for name in sys.modules if name.startswith('cadence.')}\n"
         "assert 'cadence.conversion.frameworks.torch.steps' in loaded\n"
         "assert not [name for name in loaded if '.objects' in name], loaded\n"
-        "assert not loaded & {'cadence.cli.plot', 'cadence.cli.train', 'cadence.recipe.load'}, loaded\n"
+        "assert not loaded & {'cadence.cli.plot', 'cadence.cli.train', 'cadence.recipe.load', 'cadence.recipe.recipe'}, loaded\n"
     )
     assert loaded_by(code) & FRAMEWORKS == set()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cadence._errors import RecipeError, neighbours
-from cadence.recipe.recipe import Recipe
 from cadence.spec.groups import REST, Multiple, Wanted
 from cadence.spec.plan import Plan, split_key
+
+if TYPE_CHECKING:
+    from cadence.recipe.recipe import Recipe
 
 
 def group_names(recipe: Recipe) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from cadence._errors import CadenceError
 from cadence.curve.place import place
@@ -12,9 +13,11 @@ from cadence.findings.recipes import RecipeView
 from cadence.findings.rule import Found, rule
 from cadence.optim.habits import averages, finds_rate
 from cadence.recipe.bases import groups_of
-from cadence.recipe.parts import OptimizerRecipe
 from cadence.spec.nodes import Constant, EarlyStop, Phase, Product, Schedule, Sequence
 from cadence.spec.plan import Plan
+
+if TYPE_CHECKING:
+    from cadence.recipe.parts import OptimizerRecipe
 
 LONGEST = 1_000_000
 """Updates that are looked at."""
