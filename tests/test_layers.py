@@ -19,8 +19,9 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"feedback", "record"}),
     frozenset({"conversion", "drivers", "optim", "recipe", "tasks"}),
     frozenset({"run"}),
-    frozenset({"script"}),
+    frozenset({"finder", "script"}),
     frozenset({"comparison", "findings"}),
+    frozenset({"advice", "diagnosis", "search"}),
     frozenset({"report"}),
     frozenset({"cli"}),
     frozenset({"__init__", "__main__"}),  # the front door: it may open everything, and nothing inside goes through it

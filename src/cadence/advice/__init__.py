@@ -1,0 +1,1 @@
+"""What to train with, why, and how sure: from a description of the training to a recipe."""

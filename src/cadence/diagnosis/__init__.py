@@ -1,0 +1,1 @@
+"""What went wrong in a training that ran, from its record or from the logs of other tools."""

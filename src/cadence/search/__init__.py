@@ -1,0 +1,1 @@
+"""Search over the fields of a recipe, on one machine or many."""
