@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from cadence._errors import CompilerError, OptimizerError, StateError
+from cadence.optim.kernels.cuda import CudaKernel
 from cadence.optim.kernels.kernel import Addresses, Kernel, kernel
 from cadence.optim.kernels.source import Precision
 from cadence.optim.rules.rule import Rule, check
@@ -24,6 +25,7 @@ from cadence.optim.stepping.torch_checks import (
     signature,
     sparse,
 )
+from cadence.optim.stepping.torch_cuda import kernel_of, update_on_gpu
 from cadence.optim.stepping.torch_memory import Group, Item, Slot, counted, misfit, portions, precision
 from cadence.optim.stepping.torch_numbers import Variants, norm_of_all, numbers_of, numbers_on_device
 from cadence.optim.stepping.torch_plain import update_whole
@@ -41,8 +43,9 @@ _LOG = logging.getLogger("cadence.optim")
 class TorchMethod(Optimizer):
     """A rule as a torch optimizer.
 
-    On a processor all tensors of one precision are updated by one call of a compiled kernel. Elsewhere, under
-    `torch.compile`, and where there is no C compiler, torch's own operations are used; the numbers agree to rounding.
+    On a processor, and on a GPU of Nvidia's, all tensors of one precision are updated together by a compiled kernel.
+    Elsewhere, under `torch.compile`, and where there is no compiler, torch's own operations are used; the numbers agree
+    to rounding.
 
     Args:
         params: parameters, or dicts that describe groups of them. Real numbers, dense gradients.
@@ -66,7 +69,7 @@ class TorchMethod(Optimizer):
         check(self.rule, given)
         check_modes(compiled, capturable)
         self._compiled = compiled
-        self._done: list[tuple[list[Item], Sequence[Any]]] = []
+        self._done: list[tuple[list[Item], Sequence[Any] | Tensor]] = []
         self._slots: dict[int, Slot] = {}
         super().__init__(listed(params), {**given, "capturable": capturable, METHOD: self.rule.name})
         if compiled:
@@ -178,13 +181,13 @@ class TorchMethod(Optimizer):
             for item in items:
                 self._on_device(item, norm)
             return loss
-        by_kernel: dict[Precision, list[Item]] = {}
+        by_kernel: dict[tuple[Precision, torch.device], list[Item]] = {}
         by_torch: list[Item] = []
         for item in items:
             kind = None if self._compiled is False else precision(item)
-            (by_torch if kind is None else by_kernel.setdefault(kind, [])).append(item)
-        for kind, those in by_kernel.items():
-            by_torch += self._by_kernel(those, kind, norm)
+            (by_torch if kind is None else by_kernel.setdefault((kind, item.x.device), [])).append(item)
+        for (kind, device), those in by_kernel.items():
+            by_torch += self._by_kernel(those, kind, device, norm)
         self._by_torch(by_torch, norm)
         return loss
 
@@ -194,7 +197,9 @@ class TorchMethod(Optimizer):
         Empty before the first update, and under `torch.compile`; 1 where the method knows no such ratio.
         """
         ratio_of = {
-            id(item.x): ratio for items, ratios in self._done for item, ratio in zip(items, ratios, strict=True)
+            id(item.x): ratio
+            for items, ratios in self._done
+            for item, ratio in zip(items, ratios.tolist() if isinstance(ratios, Tensor) else ratios, strict=True)
         }
         parameters = [x for group in self.param_groups for x in group["params"]]
         return [float(ratio_of[id(x)]) for x in parameters if id(x) in ratio_of]
@@ -253,7 +258,7 @@ class TorchMethod(Optimizer):
                 scales = update_together(rule, columns, {**numbers, "t": t})
                 self._done.append(([item for item, _ in some], scales))
 
-    def _by_kernel(self, items: list[Item], kind: Precision, norm: Tensor | None) -> list[Item]:
+    def _by_kernel(self, items: list[Item], kind: Precision, device: torch.device, norm: Tensor | None) -> list[Item]:
         """Update tensors of one precision in as few calls as there are variants of the rule among the groups.
 
         Returns:
@@ -266,10 +271,14 @@ class TorchMethod(Optimizer):
             calls.setdefault((rule, tuple(numbers)), []).append(item)
         for (rule, names), those in calls.items():
             try:
-                run = kernel(rule, names, kind)
+                run = kernel(rule, names, kind) if device.type == "cpu" else kernel_of(rule, names, kind, device)
             except CompilerError as fault:
                 self._go_without(fault)
                 left += those
+                continue
+            if isinstance(run, CudaKernel):
+                slots = [self._slot(item.x, item.group, rule, rule.state) for item in those]
+                self._done.append((those, update_on_gpu(run, rule, those, slots, variants)))
             else:
                 self._done.append((those, self._call(run, rule, those, variants)))
         return left
@@ -318,7 +327,12 @@ class TorchMethod(Optimizer):
         for group in self.param_groups:
             rule = self.rule.of(group)
             norm = None if group.get("max_grad_norm") is None else torch.ones(())
-            kernel(rule, tuple(numbers_of(rule, group, norm)), "float")
+            names = tuple(numbers_of(rule, group, norm))
+            for device in {x.device for x in group["params"]}:
+                if device.type == "cpu":
+                    kernel(rule, names, "float")
+                elif device.type == "cuda":
+                    kernel_of(rule, names, "float", device)
 
     def _go_without(self, fault: CompilerError) -> None:
         if self._compiled:

@@ -1,0 +1,154 @@
+"""A rule as functions of a GPU: a few launches update many tensors.
+
+Source: NVIDIA, CUDA Driver API, modules and execution control.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from array import array
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, NamedTuple, final
+
+from cadence._errors import CompilerError
+from cadence.optim.kernels.cuda_source import PIECE, THREADS, cuda_source
+from cadence.optim.kernels.nvrtc import machine_code
+from cadence.optim.kernels.source import Precision
+from cadence.optim.kernels.symbols import Operand
+from cadence.optim.rules.rule import Rule
+
+TOGETHER = 1 << 22
+"""Elements of tensors whose second pass follows their first while they are in the GPU's cache: together at most so
+many, unless one alone has more."""
+
+
+class Portion(NamedTuple):
+    """Tensors that one launch updates: pieces from number `offset` on."""
+
+    offset: int
+    pieces: int
+
+
+class Layout(NamedTuple):
+    """How tensors of given sizes are gone through.
+
+    Attributes:
+        pieces: number of a tensor and of its piece, for each piece.
+        firsts: number of each tensor's first piece.
+        portions: in order.
+    """
+
+    pieces: array[int]
+    firsts: list[int]
+    portions: list[Portion]
+
+
+def layout(sizes: Sequence[int], together: int = TOGETHER) -> Layout:
+    """Lay out tensors; an empty one has no pieces.
+
+    Example:
+        >>> found = layout([3, 20_000, 5], together=20_000)
+        >>> found.pieces.tolist(), found.firsts, [tuple(portion) for portion in found.portions]
+        ([0, 0, 1, 0, 1, 1, 2, 0], [0, 1, 3], [(0, 1), (1, 2), (3, 1)])
+    """
+    pieces, firsts, portions = array("i"), list[int](), list[Portion]()
+    offset = elements = 0
+    for number, size in enumerate(sizes):
+        here = len(pieces) // 2
+        firsts.append(here)
+        if here > offset and elements + size > together:
+            portions.append(Portion(offset, here - offset))
+            offset, elements = here, 0
+        elements += size
+        for piece in range(-(-size // PIECE)):
+            pieces.extend((number, piece))
+    here = len(pieces) // 2
+    if here > offset:
+        portions.append(Portion(offset, here - offset))
+    return Layout(pieces, firsts, portions)
+
+
+@final
+class CudaKernel:
+    """One update of many tensors by one rule, in place, on one GPU. All addresses are those of its memory.
+
+    Args:
+        rule: with its choice of variants.
+        numbers: names of the numbers of each tensor.
+        precision: of all tensors.
+        capability: of the GPU.
+        cuda: version of CUDA that the framework is built with.
+
+    Attributes:
+        constants: what each tensor's row holds, in order.
+        norms: how many sums are kept for each piece.
+
+    Raises:
+        CompilerError: there is no compiler, or it or the driver refuses.
+    """
+
+    def __init__(
+        self, rule: Rule, numbers: tuple[str, ...], precision: Precision, capability: tuple[int, int], cuda: str
+    ) -> None:
+        written = cuda_source(rule, numbers, precision)
+        self.constants: tuple[Operand, ...] = written.constants
+        self.norms = written.norms
+        module = ctypes.c_void_p()
+        _check(_driver().cuModuleLoadData(ctypes.byref(module), machine_code(written.code, capability, cuda)))
+        self._module = module
+        names = ("first", "second") if written.norms else ("only",)
+        self._functions = [_function(module, name) for name in names]
+
+    def update(
+        self, portions: Sequence[Portion], table: int, pieces: int, constants: int, sums: int, scales: int, stream: int
+    ) -> None:
+        """Have the GPU update, after all that the stream has before; returns at once."""
+        for offset, count in portions:
+            here = pieces + 8 * offset
+            if not self.norms:
+                _launch(self._functions[0], count, stream, table, here, constants)
+                continue
+            _launch(self._functions[0], count, stream, table, here, constants, sums)
+            _launch(self._functions[1], count, stream, table, here, constants, sums, scales)
+
+
+@cache
+def cuda_kernel(
+    rule: Rule, numbers: tuple[str, ...], precision: Precision, device: int, capability: tuple[int, int], cuda: str
+) -> CudaKernel:
+    """The kernel of a rule on a GPU, which is the current one; made at most once per process."""
+    del device  # a module is loaded into the context of one GPU
+    return CudaKernel(rule, numbers, precision, capability, cuda)
+
+
+def _launch(function: ctypes.c_void_p, blocks: int, stream: int, *addresses: int) -> None:
+    values = [ctypes.c_void_p(address) for address in addresses]
+    arguments = (ctypes.c_void_p * len(values))(*(ctypes.addressof(value) for value in values))
+    _check(
+        _driver().cuLaunchKernel(
+            function, blocks, 1, 1, THREADS, 1, 1, 0, ctypes.c_void_p(stream), arguments, None
+        )
+    )  # fmt: skip
+
+
+def _function(module: ctypes.c_void_p, name: str) -> ctypes.c_void_p:
+    function = ctypes.c_void_p()
+    _check(_driver().cuModuleGetFunction(ctypes.byref(function), module, name.encode()))
+    return function
+
+
+@cache
+def _driver() -> Any:
+    try:
+        return ctypes.CDLL("libcuda.so.1")
+    except OSError as fault:
+        raise CompilerError(f"the driver of the GPU cannot be loaded ({fault}); see cadence env") from fault
+
+
+def _check(status: int) -> None:
+    if status:
+        said = ctypes.c_char_p()
+        _driver().cuGetErrorString(status, ctypes.byref(said))
+        told = (said.value or b"").decode() or f"error {status}"
+        raise CompilerError(f"the driver refuses the code of a rule ({told}); make the optimizer with compiled=False")
