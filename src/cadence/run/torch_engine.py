@@ -31,6 +31,7 @@ from cadence.run.torch_state import (
     Parts,
     Shelf,
     file_of_tensors,
+    lay_out,
     plain_state,
     random_state,
     read_tensors,
@@ -243,6 +244,7 @@ class TorchEngine(Engine):
             self._model.load_state_dict(spread(state["model"], self._model.state_dict(), self._how))
             for optimizer, saved in zip(self._optimizers.members, state["optimizers"], strict=True):
                 optimizer.load_state_dict(spread_optimizer(saved, optimizer, self._how))
+                lay_out(optimizer)
             if self._means.scaler is not None:
                 self._means.scaler.load_state_dict(state["scaler"])
             self._average.load(spread(state.get("average", {}), self._model.state_dict(), self._how))
