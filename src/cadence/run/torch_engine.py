@@ -26,6 +26,7 @@ from cadence.run.torch_average import Average
 from cadence.run.torch_finite import Guard, finite, overflowed, within
 from cadence.run.torch_optimizers import Together, torch_optimizers
 from cadence.run.torch_parallel import Parallel, gathered, parallel, spread, spread_optimizer
+from cadence.run.torch_pinned import pinned
 from cadence.run.torch_smoothing import smoothed
 from cadence.run.torch_state import (
     Parts,
@@ -56,6 +57,8 @@ def open_engine(recipe: Recipe, task: Task, ranks: Ranks) -> Generator[Engine, N
     device = _device(recipe.device)
     means = arithmetic(recipe.precision, device)
     loss, metric = task.loss("torch"), task.metric("torch")
+    if device.type == "cuda":
+        task.data.lend(pinned)
     begin = others_weights(recipe, task)
     with _own_randomness(recipe.seed, recipe.threads, device):
         model = model_of(recipe, task)

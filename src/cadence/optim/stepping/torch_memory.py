@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -90,7 +90,7 @@ def portions(items: list[tuple[Item, Slot]], most: int) -> Iterator[list[tuple[I
         yield portion
 
 
-def counted(slots: list[Slot]) -> list[float]:
+def counted(slots: Sequence[Slot]) -> list[float]:
     """Count this update of each tensor; returns its number."""
     if not slots:
         return []

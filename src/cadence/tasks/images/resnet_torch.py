@@ -112,7 +112,9 @@ def resnet50(
                 nn.init.zeros_(module.bn3.weight)
     if weights is not None:
         load_weights(model, weights, head="fc")
-    return model.to(memory_format=torch.channels_last) if channels_last else model
+    if channels_last:
+        model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    return model
 
 
 def _stage(inputs: int, inside: int, blocks: int, stride: int) -> nn.Sequential:
