@@ -100,17 +100,41 @@ class CudaKernel:
         names = ("first", "second") if written.norms else ("only",)
         self._functions = [_function(module, name) for name in names]
 
-    def update(
-        self, portions: Sequence[Portion], table: int, pieces: int, constants: int, sums: int, scales: int, stream: int
-    ) -> None:
-        """Have the GPU update, after all that the stream has before; returns at once."""
+    def launches(
+        self, portions: Sequence[Portion], table: int, pieces: int, constants: int, sums: int, scales: int
+    ) -> list[Launch]:
+        """What updates tensors, in order. All arguments are addresses in the memory of the GPU."""
+        found: list[Launch] = []
         for offset, count in portions:
-            here = pieces + 8 * offset
-            if not self.norms:
-                _launch(self._functions[0], count, stream, table, here, constants)
-                continue
-            _launch(self._functions[0], count, stream, table, here, constants, sums)
-            _launch(self._functions[1], count, stream, table, here, constants, sums, scales)
+            addresses = (table, pieces + 8 * offset, constants, sums, scales)
+            for function, arguments in zip(self._functions, (3,) if not self.norms else (4, 5), strict=True):
+                found.append(Launch(function, count, addresses[:arguments]))
+        return found
+
+
+@final
+class Launch:
+    """One call of a kernel, as it is made at each update.
+
+    Args:
+        function: of a module that is loaded.
+        blocks: that it is executed by.
+        addresses: its arguments.
+    """
+
+    def __init__(self, function: ctypes.c_void_p, blocks: int, addresses: Sequence[int]) -> None:
+        values = [ctypes.c_void_p(address) for address in addresses]
+        places = (ctypes.c_void_p * len(values))(*(ctypes.addressof(value) for value in values))
+        self._values = values  # what the places point to
+        self._call = _driver().cuLaunchKernel
+        shape = [ctypes.c_uint(n) for n in (blocks, 1, 1, THREADS, 1, 1, 0)]
+        self._before, self._after = (function, *shape), (places, None)
+
+    def begin(self, stream: ctypes.c_void_p) -> None:
+        """Have it executed after all that the stream has before; returns at once."""
+        status = self._call(*self._before, stream, *self._after)
+        if status:
+            _check(status)
 
 
 @cache
@@ -120,16 +144,6 @@ def cuda_kernel(
     """The kernel of a rule on a GPU, which is the current one; made at most once per process."""
     del device  # a module is loaded into the context of one GPU
     return CudaKernel(rule, numbers, precision, capability, cuda)
-
-
-def _launch(function: ctypes.c_void_p, blocks: int, stream: int, *addresses: int) -> None:
-    values = [ctypes.c_void_p(address) for address in addresses]
-    arguments = (ctypes.c_void_p * len(values))(*(ctypes.addressof(value) for value in values))
-    _check(
-        _driver().cuLaunchKernel(
-            function, blocks, 1, 1, THREADS, 1, 1, 0, ctypes.c_void_p(stream), arguments, None
-        )
-    )  # fmt: skip
 
 
 def _function(module: ctypes.c_void_p, name: str) -> ctypes.c_void_p:

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Sequence
-from functools import lru_cache
-from typing import NamedTuple
+import ctypes
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from cadence._errors import CompilerError, OptimizerError
-from cadence.optim.kernels.cuda import CudaKernel, Portion, cuda_kernel, layout
+from cadence.optim.kernels.cuda import CudaKernel, cuda_kernel
 from cadence.optim.kernels.source import Precision
-from cadence.optim.kernels.values import Values
 from cadence.optim.rules.rule import Rule
-from cadence.optim.stepping.torch_memory import Item, Slot, counted
-from cadence.optim.stepping.torch_numbers import Variants
-
-
-class Laid(NamedTuple):
-    """A layout in the memory of a GPU."""
-
-    pieces: Tensor
-    firsts: list[int]
-    portions: list[Portion]
+from cadence.optim.stepping.torch_roster import Roster
 
 
 def kernel_of(rule: Rule, numbers: tuple[str, ...], precision: Precision, device: torch.device) -> CudaKernel:
@@ -43,10 +31,13 @@ def kernel_of(rule: Rule, numbers: tuple[str, ...], precision: Precision, device
         return cuda_kernel(rule, numbers, precision, torch.cuda.current_device(), capability, built)
 
 
-def update_on_gpu(
-    run: CudaKernel, rule: Rule, items: Sequence[Item], slots: Sequence[Slot], variants: Variants
-) -> Tensor:
+def update_on_gpu(roster: Roster, gradients: Sequence[Tensor], numbers: Mapping[int, Mapping[str, float]]) -> Tensor:
     """Update tensors of one GPU and precision; waits for nothing.
+
+    Args:
+        roster: of the tensors.
+        gradients: of each, as dense as it is.
+        numbers: id of a group -> its numbers.
 
     Returns:
         What the step of each was multiplied by, on the GPU.
@@ -54,46 +45,21 @@ def update_on_gpu(
     Raises:
         OptimizerError: a CUDA graph is being captured.
     """
-    x = items[0].x
-    with torch.cuda.device(x.device):
+    device = roster.xs[0].device
+    with torch.cuda.device(device):
         if torch.cuda.is_current_stream_capturing():
             raise OptimizerError(
                 "a CUDA graph is being captured, and would do update 1 for ever; make the optimizer with "
                 "capturable=True, and with a tensor as its rate"
             )
-        laid = _laid(tuple(slot.size for slot in slots), x.device)
-        copies, words = list[Tensor](), array("q")
-        rows, constants = dict[tuple[int, float], int](), array("d")
-        for (x, g, group), slot, t, first in zip(items, slots, counted(slots), laid.firsts, strict=True):
-            if g.stride() != slot.stride or g.dtype != x.dtype:
-                g = torch.empty_like(x).copy_(g)
-                copies.append(g)
-            row = rows.get((id(group), t))
-            if row is None:
-                row = rows[id(group), t] = len(constants)
-                known = Values({**variants.of(group)[1], "t": t})
-                constants.extend([known[one] for one in run.constants])
-            words.extend((slot.address, g.data_ptr(), *slot.addresses, slot.size, first, row))
-        table = _sent(words.tobytes() + constants.tobytes(), items[0].x.device)
-        sums = table.new_empty(run.norms * (laid.pieces.numel() // 2) + 1, dtype=torch.float64)
-        scales = table.new_ones(len(items), dtype=torch.float64)
-        begin = table.data_ptr()
-        run.update(
-            laid.portions, begin, laid.pieces.data_ptr(), begin + 8 * len(words), sums.data_ptr(), scales.data_ptr(),
-            torch.cuda.current_stream().cuda_stream,
-        )  # fmt: skip
+        stream = torch.cuda.current_stream().cuda_stream
+        content = torch.frombuffer(bytearray(roster.told(gradients, numbers)), dtype=torch.int64)
+        # From pinned memory: for any other the processor would wait.
+        there = roster.prepared(content.numel(), stream)
+        there.table.copy_(content.pin_memory(), non_blocking=True)
+        at = ctypes.c_void_p(stream)
+        for launch in there.launches:
+            launch.begin(at)
     # Memory was written behind torch's back; what autograd has kept of these tensors must be known to be stale.
-    torch.autograd.graph.increment_version([item.x for item in items])
-    return scales
-
-
-@lru_cache(maxsize=64)
-def _laid(sizes: tuple[int, ...], device: torch.device) -> Laid:
-    found = layout(sizes)
-    return Laid(_sent(found.pieces.tobytes(), device, torch.int32), found.firsts, found.portions)
-
-
-def _sent(content: bytes, device: torch.device, dtype: torch.dtype = torch.int64) -> Tensor:
-    """Bytes on a GPU, in the order of its stream. From pinned memory: from any other the processor would wait."""
-    there = torch.frombuffer(bytearray(content), dtype=dtype)
-    return there.pin_memory().to(device, non_blocking=True)
+    torch.autograd.graph.increment_version(roster.xs)
+    return there.scales
