@@ -215,3 +215,54 @@ def test_a_captured_update_follows_a_schedule(name: str) -> None:
     assert on_gpu.t == driver.t == 10
     assert on_gpu.values == driver.values
     assert_close([x.detach().cpu()], [plain.detach()], 1e-11)
+
+
+@every_method
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_changes_between_updates_changes_the_same_on_both(name: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = [rng.normal(size=size) for size in ((40, 3), (7,), (2, 3, 5), (1,), (PIECE + 3,), (6, 6))]
+    pairs = []
+    for device in ("cpu", "cuda"):
+        xs = [torch.nn.Parameter(torch.tensor(v, device=device)) for v in values]
+        pairs.append((xs, method(name)([{"params": xs[:2]}, {"params": xs[2:5], "weight_decay": 0.05}])))
+    for t in range(30):
+        what, which = int(rng.integers(9)), int(rng.integers(5))
+        resting = set(rng.integers(0, 5, 2).tolist()) if rng.random() < 0.3 else set[int]()
+        for xs, optimizer in pairs:
+            if what == 0:
+                optimizer.param_groups[which % 2]["lr"] *= 0.7
+            elif what == 1:
+                optimizer.param_groups[which % 2]["weight_decay"] = 0.0 if which % 3 else 0.02
+            elif what == 2:
+                xs[which].data = xs[which].data.clone()
+            elif what == 3:
+                for key, value in optimizer.state[xs[which]].items():
+                    optimizer.state[xs[which]][key] = value.clone()
+            elif what == 4:
+                optimizer.load_state_dict(optimizer.state_dict())
+            elif what == 5 and len(optimizer.param_groups) == 2:
+                optimizer.add_param_group({"params": [xs[5]], "lr": 0.02})
+            elif what == 6:
+                optimizer.state.pop(xs[which], None)
+            for i, x in enumerate(xs):
+                g = torch.cos(x.detach() * (i + 1) + t)
+                x.grad = None if i in resting else (g.t().contiguous().t() if what == 7 and g.dim() == 2 else g)
+            optimizer.step()
+    assert_close([x.detach().cpu() for x in pairs[1][0]], [x.detach() for x in pairs[0][0]], 1e-9)
+    steps = [[float(o.state[x]["step"]) for x in xs if x in o.state] for xs, o in pairs]
+    assert steps[0] == steps[1]
+
+
+def test_gradients_are_not_kept_from_one_update_to_the_next() -> None:
+    x = torch.nn.Parameter(torch.ones(1 << 20, device="cuda"))
+    optimizer = method("lamb")([x])
+    for _ in range(3):
+        x.grad = torch.ones_like(x)
+        optimizer.step()
+        optimizer.zero_grad()
+        held = torch.cuda.memory_allocated()
+    x.grad = torch.ones_like(x)
+    optimizer.step()
+    optimizer.zero_grad()
+    assert torch.cuda.memory_allocated() == held
