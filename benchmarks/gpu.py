@@ -214,7 +214,7 @@ ONE: dict[str, dict[str, Any]] = {
     "torch Adagrad, foreach": {"name": "torch:adagrad", "foreach": True},
     "torch RMSprop, foreach": {"name": "torch:rmsprop", "foreach": True},
     "RMSprop": {"name": "rmsprop"},
-    "Adagrad": {"name": "adagrad"},
+    "Adagrad": {"name": "cadence:adagrad"},
     "LARS": {"name": "lars"},
 }
 """With one."""

@@ -89,7 +89,7 @@ def train(name: str, settings: dict[str, Any], updates: int, folder: Path) -> li
 
 @needs_compiler
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("piece", [4, 16384])
+@pytest.mark.parametrize("piece", [4, 8192])
 def test_code_for_a_gpu_computes_what_the_kernel_of_a_processor_does(
     name: str, piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,7 @@ from cadence.run.torch_ranks import open_ranks
 
 KEYS: dict[str, Any] = {
     "task": "small_tasks:rows", "optimizer": {"name": "lamb", "lr": 0.05}, "total": "4 epochs", "device": "cuda",
-    "clip_norm": 1.0, "batch_size": 3, "accumulate": 2, "precision": "bf16",
+    "effective_rates": None, "clip_norm": 1.0, "batch_size": 3, "accumulate": 2, "precision": "bf16",
     "schedule": "warmup(3) >> constant() * plateau('val_loss', factor=0.5, patience=0, threshold=0.3)",
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ from cadence.optim.rules.rule import Rule
 THREADS = 256
 """Of a block."""
 
-PIECE = 16384
+PIECE = 8192
 """Elements that a block goes through. The borders depend on the tensor alone, and so do the sums over pieces."""
 
 

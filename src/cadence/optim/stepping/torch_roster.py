@@ -115,7 +115,7 @@ class Roster:
         scales = pieces.new_ones(len(self.xs), dtype=torch.float64)
         begin = table.data_ptr()
         launches = self.run.launches(
-            laid.portions, begin, pieces.data_ptr(), begin + 8 * len(self._table), sums.data_ptr(), scales.data_ptr()
+            count, begin, pieces.data_ptr(), begin + 8 * len(self._table), sums.data_ptr(), scales.data_ptr()
         )
         return Prepared(stream, table, scales, launches, (pieces, sums))
 
