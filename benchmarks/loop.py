@@ -182,9 +182,7 @@ def benchmarks(folder: Path) -> list[Benchmark]:
 def of_gpt(folder: Path) -> list[Benchmark]:
     """A model of two million parameters: the loop beside it, and what bfloat16 is worth."""
     task = dataclasses.replace(resolve_task("bytes"), models={"torch": lambda: ByteModel(204, 4, 6, 816)})
-    recipe = next(r for r in builtin_recipes("bytes") if r.name == "adamw-cosine").changed(
-        total=100_000, device="cpu", batch_size=8
-    )
+    recipe = next(r for r in builtin_recipes("bytes") if r.name == "adamw-cosine").changed(total=100_000, device="cpu")
     cases = [
         Case("hand-written loop", hand_written_torch(recipe, task, 2)),
         Case("cadence.train", ours(recipe, task, folder / "gpt", 2)),
