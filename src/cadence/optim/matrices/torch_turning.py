@@ -28,7 +28,7 @@ class Matrix(NamedTuple):
 
 
 def orthogonal(u: Tensor) -> Tensor:
-    """The nearest matrices with all singular values near 1: between 0.65 and 1.2 where they were above 0.01 of the norm.
+    """The nearest matrices with singular values near 1: between 0.65 and 1.2 where they were above 0.01 of the norm.
 
     Args:
         u: matrices, shape (n, rows, columns).
