@@ -1,0 +1,202 @@
+"""The pilot: short races over a few rates, on copies of the very model.
+
+A few rates a factor of 3 apart run for a small share of the budget; the better half goes on with fresh copies for
+longer. Each run is a small whole: a climb, then a fall to 0, so that rates are compared as they will be used.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from cadence._errors import AdviceError
+from cadence.advice.choice import Source
+from cadence.advice.outcome import Outcome, Rate, UserRun, outcome_of
+from cadence.advice.practices.practice import Practice, Why
+from cadence.advice.profile import Profile
+from cadence.advice.rules.batch import factor_of
+from cadence.advice.rules.rate import round_rate
+from cadence.advice.setting import Making, Setting
+from cadence.findings.finding import Both
+
+FACTOR = 3.0
+"""From one rate to the next."""
+
+SHARE = 0.10
+"""Of the run's updates: what a pilot takes where nobody says."""
+
+LEAST = 6
+"""Updates below which nothing can be told."""
+
+START = 1e-3
+"""Where a race begins if no rule has a rate."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One short training of a pilot.
+
+    Attributes:
+        rate: at its peak.
+        updates: it was given.
+        loss: mean of its last third; infinity where it diverged.
+        probe: loss on training data that it has not used; None where the run does not tell.
+    """
+
+    rate: float
+    updates: int
+    loss: float
+    probe: float | None
+
+    @property
+    def diverged(self) -> bool:
+        """Whether it came to no finite loss."""
+        return not math.isfinite(self.score)
+
+    @property
+    def score(self) -> float:
+        """What it is judged by: unused data where there are some, else its last losses."""
+        return self.loss if self.probe is None else self.probe
+
+
+@dataclass(frozen=True)
+class Piloted:
+    """What a pilot has found.
+
+    Attributes:
+        practice: with what it changed.
+        trials: in order.
+        budget: updates that it was given.
+        used: updates that it took.
+        words: what came of it.
+    """
+
+    practice: Practice
+    trials: tuple[Trial, ...]
+    budget: int
+    used: int
+    words: Both
+
+
+def race(run: UserRun, budget: int, profile: Profile, practice: Practice) -> Piloted:
+    """Race a few rates around the rules' own.
+
+    Args:
+        run: trains a copy of the initial model.
+        budget: updates that may be spent, all runs together.
+        profile: of the training.
+        practice: whose rate is in the middle.
+
+    Returns:
+        The practice with the rate that won.
+
+    Raises:
+        AdviceError: the budget is too small for anything, or `run` returns something that is no losses. What `run`
+            itself raises in its first training passes through; later on it ends the pilot.
+    """
+    if budget < LEAST:
+        raise AdviceError(f"a pilot of {budget} updates tells nothing; give it at least {LEAST}, or leave it out")
+    course = _Course(run, budget, practice)
+    middle = _middle(profile, practice)
+    count = 5 if budget >= 30 else 3
+    rates = [middle * FACTOR ** (i - count // 2) for i in range(count)]
+    each = max(1, int(0.45 * budget) // count)
+    first = course.all(rates, each)
+    best = sorted((trial for trial in first if not trial.diverged), key=lambda trial: trial.score)[:2]
+    last = course.all(sorted(trial.rate for trial in best), (budget - course.used) // max(1, len(best)))
+    return _concluded(course, practice, _judged(best, last, profile), rates)
+
+
+class _Course:
+    """Counts what is spent."""
+
+    def __init__(self, run: UserRun, budget: int, practice: Practice) -> None:
+        self._run, self.budget, self._practice = run, budget, practice
+        self.used = 0
+        self.trials: list[Trial] = []
+        self.ended: str | None = None
+
+    def all(self, rates: Sequence[float], updates: int) -> list[Trial]:
+        """One training at each rate."""
+        made: list[Trial] = []
+        for rate in rates:
+            if self.ended is None and 0 < updates <= self.budget - self.used:
+                made += self._one(rate, updates)
+        return made
+
+    def _one(self, rate: float, updates: int) -> list[Trial]:
+        own = self._practice
+        making = Making(Setting(own.optimizer, rate, own.weight_decay, own.arguments, own.no_decay, own.layer_decay))
+        try:
+            found: Outcome = outcome_of(self._run(making, updates, _whole(rate, updates)))
+        except AdviceError:
+            raise
+        except Exception as fault:
+            if not self.trials:
+                raise
+            self.ended = f"{type(fault).__name__}: {fault}"
+            return []
+        self.used += updates
+        trial = Trial(rate, updates, found.tail(), math.inf if found.diverged else found.probe)
+        self.trials.append(trial)
+        return [trial]
+
+
+def _whole(rate: float, updates: int) -> Rate:
+    """A climb over a fifth, then a straight line to 0 at the end."""
+    climb = max(1, updates // 5)
+
+    def at(t: int) -> float:
+        return rate * min((t + 1) / (climb + 1), (updates - t) / max(1, updates - climb))
+
+    return at
+
+
+def _middle(profile: Profile, practice: Practice) -> float:
+    if practice.lr is None:
+        return START
+    factor = 1.0 if practice.scaling is None else factor_of(practice.scaling, profile, practice)
+    return practice.lr * factor
+
+
+def _judged(first: Sequence[Trial], last: Sequence[Trial], profile: Profile) -> Trial | None:
+    """The winner; of two that are close, the lower rate where rows are repeated."""
+    alive = [trial for trial in (last or first) if not trial.diverged]
+    if not alive:
+        return min(first, key=lambda trial: trial.score, default=None)
+    best = min(alive, key=lambda trial: trial.score)
+    repeated = (profile.passes or 1.0) > 8
+    close = [trial for trial in alive if trial.score <= (1.05 if repeated else 1.0) * abs(best.score)]
+    return min(close, key=lambda trial: trial.rate, default=best)
+
+
+def _concluded(course: _Course, practice: Practice, winner: Trial | None, rates: Sequence[float]) -> Piloted:
+    source = Source("pilot", f"{len(course.trials)} short trainings of this model, {course.used} updates")
+    low, high = f"{rates[0]:.2g}", f"{rates[-1]:.2g}"
+    if winner is None:
+        rate = round_rate(rates[0] / FACTOR)
+        words = Both(
+            f"every rate from {low} to {high} diverged in the pilot: look at the data and the loss before anything "
+            "else; "
+            f"{rate:g} lies below all of them",
+            f"试跑中从 {low} 到 {high} 的所有学习率都发散：先检查数据和损失；{rate:g} 低于它们全部",
+        )
+        why = Why(words, source, "low")
+    else:
+        rate = round_rate(winner.rate)
+        edge = rate in (round_rate(rates[0]), round_rate(rates[-1]))
+        told = f"; it ended early ({course.ended})" if course.ended else ""
+        judged = "unused training data" if winner.probe is not None else "its own last losses"
+        zh = "未使用的训练数据" if winner.probe is not None else "自身末尾的损失"
+        words = Both(
+            f"the best of {len(rates)} rates from {low} to {high}, judged by {judged}{told}"
+            + ("; it lies at the edge of what was tried" if edge else ""),
+            f"从 {low} 到 {high} 的 {len(rates)} 个学习率中最好的，以{zh}评判"
+            + ("；它位于所试范围的边缘" if edge else ""),
+        )
+        why = Why(words, source, "low" if edge else "medium")
+    changed = replace(
+        practice, lr=rate, reference_batch=None, scaling=None, why={**practice.why, "learning_rate": why}
+    )  # fmt: skip
+    return Piloted(changed, tuple(course.trials), course.budget, course.used, words)
