@@ -41,8 +41,7 @@ class Setting:
         arguments = {key: _frozen(x) for key, x in self.arguments.items()}
         decay: dict[str, Any] = {} if self.weight_decay is None else {"weight_decay": self.weight_decay}
         if not self.no_decay and self.layer_decay is None:
-            made: Any = make_optimizer(self.name, model, lr=self.lr, **decay, **arguments)
-            return made
+            return cast("Any", make_optimizer(self.name, model, lr=self.lr, **decay, **arguments))
         divided = parameter_groups(model, no_decay=self.no_decay, layer_decay=self.layer_decay, lr=self.lr, **decay)
         return make_optimizer(self.name, divided, lr=self.lr, **decay, **arguments)
 

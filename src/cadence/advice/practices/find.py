@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cadence.advice.practices import images, others, text
+from cadence.advice.practices import convnets, denoising, dense, language, others, sequences, vision
 from cadence.advice.practices.practice import Practice
 from cadence.advice.profile import Profile
 from cadence.advice.rules.training import is_small, small
@@ -16,9 +16,9 @@ def practice_of(profile: Profile) -> Practice:
     if is_small(profile):
         return small(profile)
     by_task = {
-        "detection": images.detection,
-        "segmentation": images.segmentation,
-        "denoising": others.denoising,
+        "detection": dense.detection,
+        "segmentation": dense.segmentation,
+        "denoising": denoising.denoising,
         "contrastive": others.contrastive,
         "other": others.unknown,
     }
@@ -27,22 +27,22 @@ def practice_of(profile: Profile) -> Practice:
     if profile.reads == "image":
         return _image(profile)
     if profile.fine_tuning:
-        return text.fine_tuning_text(profile) if profile.reads == "text" else others.unknown(profile)
+        return sequences.fine_tuning_text(profile) if profile.reads == "text" else others.unknown(profile)
     if profile.model.recurrent and not profile.model.attention:
         return others.recurrent(profile)
     if profile.task == "lm":
-        return text.language_model(profile)
+        return language.language_model(profile)
     if profile.task == "masked_lm":
-        return text.masked_language_model(profile)
+        return sequences.masked_language_model(profile)
     if profile.task == "translation":
-        return text.translation(profile)
+        return sequences.translation(profile)
     return others.tables(profile) if profile.reads == "table" else others.unknown(profile)
 
 
 def _image(profile: Profile) -> Practice:
     if profile.fine_tuning:
-        return images.fine_tuning_images(profile)
+        return vision.fine_tuning_images(profile)
     if not profile.model.batch_statistics:
-        return images.vision_transformer(profile)
+        return vision.vision_transformer(profile)
     few = profile.dataset_size is not None and profile.dataset_size < FEW_IMAGES
-    return images.small_images(profile) if few else images.convnet(profile)
+    return convnets.small_images(profile) if few else convnets.convnet(profile)
