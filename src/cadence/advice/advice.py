@@ -152,6 +152,35 @@ class Advice:
 
         return recipe_text(self, task=task, model=model, comments=comments)
 
+    def search(self, *, task: str | None = None, model: str | None = None) -> str:
+        """The recipe with a search around it, for `cadence sweep`: each number as far as its confidence is uncertain.
+
+        Args:
+            task, model: as for `recipe`.
+
+        Returns:
+            YAML: the recipe, and a section ``search`` with the ranges of `search_space`.
+
+        Raises:
+            AdviceError: nobody has said which task.
+        """
+        from cadence.advice.searching import search_text
+
+        return search_text(self, task=task, model=model)
+
+    def search_space(self) -> dict[str, Any]:
+        """What a search should try: field of the recipe -> range, or list of choices.
+
+        Example:
+            >>> from cadence.advice.recommend import recommend
+            >>> advice = recommend(model="gpt2", task="lm", updates=10_000, batch_size=512, tokens_per_example=1024)
+            >>> advice.search_space()["lr"]
+            'log(0.0002, 0.0018)'
+        """
+        from cadence.advice.searching import search_space
+
+        return search_space(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data: profile, choices, pilot, notes; texts in English."""
         pilot = self.piloted

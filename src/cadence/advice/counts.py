@@ -10,7 +10,7 @@ from typing import Any
 from cadence._errors import AdviceError
 from cadence.optim.groups.depth import depths
 from cadence.optim.groups.door import tree_of
-from cadence.optim.groups.roles import roles
+from cadence.optim.groups.roles import is_norm, roles
 from cadence.optim.groups.tree import Module, Parameter, Tree
 
 _ATTENTION = re.compile(r"attention|attn|(^|_)(qkv|q_proj|query)(_|$)", re.IGNORECASE)
@@ -121,7 +121,7 @@ def count(model: Any) -> Counts:
         embeddings=kinds["embedding"],
         norms=kinds["norm"],
         biases=kinds["vector"],
-        frozen=sum(p.size for p in tree.parameters if not p.trained),
+        frozen=sum(p.size for p in tree.parameters if not p.trained and not _gathered(p)),
         tensors=len(trained),
         depth=found.last + 1,
         normalisations=_normalisations(tree.modules),
@@ -129,6 +129,11 @@ def count(model: Any) -> Counts:
         recurrent=any(kind in _RECURRENT for m in tree.modules for kind in m.types),
         tied=sum(len(p.names) > 1 for p in trained),
     )
+
+
+def _gathered(parameter: Parameter) -> bool:
+    """Whether it is a running statistic, which paddle registers as a parameter and torch as a buffer."""
+    return is_norm(parameter) and parameter.name.endswith(("_mean", "_variance"))
 
 
 def _nothing(tree: Tree) -> str:

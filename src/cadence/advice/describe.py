@@ -52,11 +52,11 @@ def describe(
     assumed: list[Both] = []
     named = look_at(model, model_args)
     assumed += named.assumed
-    known, rows = _data(data, dataset_size)
+    per_example = _whole("tokens_per_example", tokens_per_example)
+    known, rows = _data(data, dataset_size, per_example)
     kind = _task(task, named, known, assumed)
     reads = _reads(kind, named, known)
     tuned = _begins(from_scratch, fine_tuning, named, kind, assumed)
-    per_example = _whole("tokens_per_example", tokens_per_example)
     world = _ranks(ranks, gpus)
     batch = _batch(batch_size, rows, world)
     length = _length(
@@ -123,8 +123,8 @@ def _one_of(name: str, x: Any, known: tuple[str, ...]) -> str | None:
 # ---- what belongs together -------------------------------------------------------------------------------------------
 
 
-def _data(data: str | int | None, size: int | None) -> tuple[KnownData | None, int | None]:
-    """The data set, where it is known, and how many rows it has."""
+def _data(data: str | int | None, size: int | None, per_example: int | None) -> tuple[KnownData | None, int | None]:
+    """The data set, where it is known, and how many rows it has; of text, as many as its tokens fill."""
     rows = _whole("dataset_size", size)
     if data is None:
         return None, rows
@@ -140,6 +140,8 @@ def _data(data: str | int | None, size: int | None) -> tuple[KnownData | None, i
                 f"rows it has, e.g. data=50000"
             )
         named = found.examples
+        if found.tokens is not None and per_example is not None:
+            named = max(1, found.tokens // per_example)
     if found is None and rows is not None and rows != named:
         raise AdviceError(f"data is {data!r} and dataset_size {rows}; both are the number of rows, so leave one out")
     return found, rows if rows is not None else named

@@ -26,8 +26,15 @@ FACTOR = 3.0
 SHARE = 0.10
 """Of the run's updates: what a pilot takes where nobody says."""
 
-LEAST = 6
-"""Updates below which nothing can be told."""
+LEAST = 24
+"""Updates below which nothing can be told: three rates, four updates each, and as many again for the better ones."""
+
+SHORTEST = 8
+"""Updates that a first run has where the budget allows it."""
+
+STATISTICS = 40
+"""Updates after which running statistics of batch normalisation are those of the data; before, a loss on unused data
+says more about them than about the weights."""
 
 START = 1e-3
 """Where a race begins if no rule has a rate."""
@@ -57,7 +64,7 @@ class Trial:
     @property
     def score(self) -> float:
         """What it is judged by: unused data where there are some, else its last losses."""
-        return self.loss if self.probe is None else self.probe
+        return self.loss if self.probe is None or not math.isfinite(self.loss) else self.probe
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ def race(run: UserRun, budget: int, profile: Profile, practice: Practice) -> Pil
 
     Args:
         run: trains a copy of the initial model.
-        budget: updates that may be spent, all runs together.
+        budget: updates that may be spent, all runs together; at least `LEAST`.
         profile: of the training.
         practice: whose rate is in the middle.
 
@@ -92,16 +99,15 @@ def race(run: UserRun, budget: int, profile: Profile, practice: Practice) -> Pil
         The practice with the rate that won.
 
     Raises:
-        AdviceError: the budget is too small for anything, or `run` returns something that is no losses. What `run`
-            itself raises in its first training passes through; later on it ends the pilot.
+        AdviceError: `run` returns something that is no losses. What `run` itself raises in its first training passes
+            through; later on it ends the pilot.
     """
-    if budget < LEAST:
-        raise AdviceError(f"a pilot of {budget} updates tells nothing; give it at least {LEAST}, or leave it out")
-    course = _Course(run, budget, practice)
+    course = _Course(run, budget, practice, batch_statistics=profile.model.batch_statistics)
     middle = _middle(profile, practice)
-    count = 5 if budget >= 30 else 3
+    # The first round takes half, and fewer rates rather than runs too short to tell anything.
+    count = 5 if budget >= 10 * SHORTEST else 3
     rates = [middle * FACTOR ** (i - count // 2) for i in range(count)]
-    each = max(1, int(0.45 * budget) // count)
+    each = max(1, budget // 2 // count)
     first = course.all(rates, each)
     best = sorted((trial for trial in first if not trial.diverged), key=lambda trial: trial.score)[:2]
     last = course.all(sorted(trial.rate for trial in best), (budget - course.used) // max(1, len(best)))
@@ -111,8 +117,9 @@ def race(run: UserRun, budget: int, profile: Profile, practice: Practice) -> Pil
 class _Course:
     """Counts what is spent."""
 
-    def __init__(self, run: UserRun, budget: int, practice: Practice) -> None:
+    def __init__(self, run: UserRun, budget: int, practice: Practice, *, batch_statistics: bool) -> None:
         self._run, self.budget, self._practice = run, budget, practice
+        self._batch_statistics = batch_statistics
         self.used = 0
         self.trials: list[Trial] = []
         self.ended: str | None = None
@@ -138,7 +145,8 @@ class _Course:
             self.ended = f"{type(fault).__name__}: {fault}"
             return []
         self.used += updates
-        trial = Trial(rate, updates, found.tail(), math.inf if found.diverged else found.probe)
+        early = self._batch_statistics and updates < STATISTICS
+        trial = Trial(rate, updates, found.tail(), None if early and not found.diverged else found.probe)
         self.trials.append(trial)
         return [trial]
 

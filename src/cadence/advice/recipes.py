@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from cadence._errors import AdviceError
@@ -45,11 +46,10 @@ def recipe_keys(advice: Advice, *, task: str | None, model: str | None) -> dict[
         )
     setting = setting_of({choice.field: choice for choice in advice.choices})
     decay = {} if setting.weight_decay is None else {"weight_decay": setting.weight_decay}
-    arguments = {key: _listed(x) for key, x in setting.arguments.items()}
     made: dict[str, Any] = {**origin, "task": task}
     if model is not None:
         made["model"] = model
-    made["optimizer"] = {"name": setting.name, "lr": setting.lr, **decay, **arguments}
+    made["optimizer"] = {"name": setting.name, "lr": setting.lr, **decay, **listed(setting.arguments)}
     made["schedule"] = advice.schedule
     made.setdefault("total", own.updates)
     if "batch_size" not in made and "update_size" not in made:
@@ -70,8 +70,9 @@ def recipe_keys(advice: Advice, *, task: str | None, model: str | None) -> dict[
     return made
 
 
-def _listed(x: Any) -> Any:
-    return list(cast("tuple[Any, ...]", x)) if isinstance(x, tuple) else x
+def listed(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a method as YAML has them: lists in the place of pairs."""
+    return {key: list(cast("tuple[Any, ...]", x)) if isinstance(x, tuple) else x for key, x in arguments.items()}
 
 
 def recipe_text(advice: Advice, *, task: str | None, model: str | None, comments: bool) -> str:

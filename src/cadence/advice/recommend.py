@@ -9,7 +9,7 @@ from cadence._errors import AdviceError
 from cadence.advice.advice import Advice
 from cadence.advice.describe import describe
 from cadence.advice.outcome import UserRun
-from cadence.advice.pilot import SHARE, Piloted, race
+from cadence.advice.pilot import LEAST, SHARE, Piloted, race
 from cadence.advice.practices.find import practice_of
 from cadence.advice.practices.practice import Practice
 from cadence.advice.profile import Profile
@@ -135,10 +135,18 @@ def advise(
 
 def _piloted(
     profile: Profile, practice: Practice, pilot: UserRun, budget: int | None, notes: list[Both]
-) -> tuple[Piloted, Practice]:
+) -> tuple[Piloted | None, Practice]:
     if not callable(pilot):
         raise AdviceError(f"pilot is a {type(pilot).__name__}; give a function run(make_optimizer, updates, rate)")
     spent = _budget(profile, budget, notes)
+    if spent < LEAST:
+        notes.append(
+            Both(
+                f"a pilot of {spent} updates tells nothing, so rules alone decide; it needs at least {LEAST}",
+                f"{spent} 次更新的试跑说明不了什么，因此仅凭规则决定；至少需要 {LEAST} 次",
+            )
+        )
+        return None, practice
     found = race(pilot, spent, profile, practice)
     return found, found.practice
 

@@ -59,7 +59,7 @@ def language_model(profile: Profile) -> Practice:
     """Language models from scratch."""
     size = profile.model.without_embeddings or profile.parameters
     rate = float(f"{rate_for_size(size):.3g}")
-    others = _deepseek(profile, size)
+    others = (*_llama(size), *_deepseek(profile, size))
     per_step = profile.tokens_per_step
     known_batch = per_step is not None and 65_536 <= per_step <= 4_000_000
     short = profile.updates < 40_000
@@ -91,9 +91,9 @@ def language_model(profile: Profile) -> Practice:
             ),
             "batch_scaling": Why(
                 Both(
-                    "none: the rates of the sources were found together with their batches of half a million to four "
+                    "the rates of the sources were found together with their batches of half a million to four "
                     "million tokens",
-                    "不缩放：来源的学习率与其五十万到四百万 token 的批量一同确定",
+                    "来源的学习率与其五十万到四百万 token 的批量一同确定",
                 ),
                 GPT3,
                 "medium" if known_batch else "low",
@@ -191,6 +191,23 @@ def language_model(profile: Profile) -> Practice:
         decay="constant() >> decay('20%', shape='1-sqrt')",
         weight_decay=0.1,
         clip_norm=1.0,
+    )
+
+
+def _llama(size: int) -> tuple[Alternative, ...]:
+    if size < 3e9:
+        return ()
+    return (
+        Alternative(
+            3e-4 if size < 2e10 else 1.5e-4,
+            LLAMA,
+            Both(
+                "with batches of four million tokens, for 7 to 13 billion parameters and above; the largest batch of "
+                "the "
+                "two sources goes with the larger rate",
+                "批量为四百万 token，用于 70 亿到 130 亿及以上参数；两个来源中批量较大的配较大的学习率",
+            ),
+        ),
     )
 
 

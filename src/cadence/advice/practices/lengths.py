@@ -5,8 +5,17 @@ from __future__ import annotations
 from cadence.advice.profile import Profile
 
 
-def warmup_epochs(profile: Profile, n: float) -> int | str:
-    """A warmup of so many epochs, but never more than a tenth of the run."""
-    if profile.epochs is None or profile.steps_per_epoch is None or n > 0.1 * profile.epochs:
-        return "10%" if profile.epochs is not None and n > 0.1 * profile.epochs else "5%"
-    return f"{n:g} epochs"
+def warmup_epochs(profile: Profile, n: float, most: float = 0.1) -> int | str:
+    """A warmup of so many epochs, but never more than a share of the run.
+
+    Args:
+        profile: of the training.
+        n: epochs, above 0.
+        most: share of the run, in (0, 1).
+
+    Returns:
+        A length; a twentieth of the run where nobody knows what an epoch is.
+    """
+    if profile.epochs is None:
+        return "5%"
+    return f"{100 * most:g}%" if n > most * profile.epochs else f"{n:g} epochs"

@@ -24,8 +24,8 @@ def tables(profile: Profile) -> Practice:
             ),
             "batch_scaling": Why(
                 Both(
-                    "none: the rate is searched for each data set in every source",
-                    "不缩放：各来源都对每个数据集搜索学习率",
+                    "the rate is searched for each data set in every source",
+                    "各来源都对每个数据集搜索学习率",
                 ),
                 gorishniy,
                 "low",

@@ -251,7 +251,7 @@ def fine_tuning_images(profile: Profile) -> Practice:
                 "medium",
             ),
             "weight_decay": Why(
-                Both("none: the weights are where they should be", "不用：权重已经在合适的位置"),
+                Both("the weights are where they should be", "权重已经在合适的位置"),
                 bit,
                 "medium",
                 (

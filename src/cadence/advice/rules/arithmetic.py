@@ -103,8 +103,8 @@ def clip_norm(profile: Profile, practice_: Practice, chosen: Chosen) -> Choice:
 
 _NONE = Why(
     Both(
-        "none: gradients of such nets do not explode after a warmup; a record of their norms would tell",
-        "不裁剪：此类网络预热后梯度不会爆炸；范数记录可以确认",
+        "gradients of such nets do not explode after a warmup; a record of their norms would tell",
+        "此类网络预热后梯度不会爆炸；范数记录可以确认",
     ),
     practice("most code for such nets"),
     "medium",

@@ -24,12 +24,13 @@ def batch_scaling(profile: Profile, practice: Practice, chosen: Chosen) -> Choic
     """The rule, the batch it begins at, and the factor it comes to; None where the rate is stated for this batch."""
     if practice.scaling is None or practice.reference_batch is None:
         return from_practice("batch_scaling", None, practice, _NONE)
-    rule = practice.scaling
     asked = str(chosen["optimizer"].value["name"])
-    if asked != practice.optimizer:
-        rule = FOLLOWS.get(asked, "sqrt")
+    own = asked == practice.optimizer
+    rule = practice.scaling if own else FOLLOWS.get(asked, "sqrt")
     value = {"rule": rule, "reference_batch": practice.reference_batch, "factor": factor_of(rule, profile, practice)}
-    return from_practice("batch_scaling", value, practice, _SOME)
+    if own:
+        return from_practice("batch_scaling", value, practice, _SOME)
+    return Choice("batch_scaling", value, _SOME.reason, _SOME.source, "low")
 
 
 def factor_of(rule: str, profile: Profile, practice: Practice) -> float:
@@ -40,7 +41,7 @@ def factor_of(rule: str, profile: Profile, practice: Practice) -> float:
 
 
 _NONE = Why(
-    Both("none: the rate is stated for this batch", "不缩放：学习率就是针对此批量给出的"),
+    Both("the rate is stated for this batch", "学习率就是针对此批量给出的"),
     paper("Malladi et al. 2022, arXiv:2205.10287"),
     "medium",
 )

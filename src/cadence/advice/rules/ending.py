@@ -33,7 +33,7 @@ def label_smoothing(profile: Profile, practice_: Practice, chosen: Chosen) -> Ch
     return Choice(
         "label_smoothing",
         0.0,
-        Both("none: losses stay comparable", "不用：损失值保持可比"),
+        Both("losses stay comparable", "损失值保持可比"),
         practice("most code"),
         "medium",
         pilot=None
@@ -67,11 +67,11 @@ def stopping(profile: Profile, practice_: Practice, chosen: Chosen) -> Choice:
             "stopping",
             None,
             Both(
-                "none: a schedule that falls to its end is worth most there, and a run that is stopped before has "
+                "a schedule that falls to its end is worth most there, and a run that is stopped before has "
                 "paid for "
                 "high rates and not been given low ones; keep the best checkpoint, or cool down early "
                 "(driver.cooldown) where it should end sooner",
-                "不用：降到末尾的调度在末尾收益最大，提前停止等于付出了高学习率却没有得到低学习率；应保留最佳检查点，"
+                "降到末尾的调度在末尾收益最大，提前停止等于付出了高学习率却没有得到低学习率；应保留最佳检查点，"
                 "需要提前结束时用冷却（driver.cooldown）",
             ),
             paper("Hägele et al. 2024, arXiv:2405.18392, section 4"),
@@ -101,7 +101,7 @@ def stopping(profile: Profile, practice_: Practice, chosen: Chosen) -> Choice:
     return Choice(
         "stopping",
         None,
-        Both("none: no row comes twice, so nothing is learnt by heart", "不用：数据不重复，不会死记硬背"),
+        Both("no row comes twice, so nothing is learnt by heart", "数据不重复，不会死记硬背"),
         practice("language models"),
         "medium",
     )
@@ -114,9 +114,7 @@ _AVERAGED = Why(
     "medium",
 )
 _NOT = Why(
-    Both(
-        "none: a schedule that falls to (nearly) 0 has averaged already", "不用：降到（接近）0 的调度已起到平均的作用"
-    ),
+    Both("a schedule that falls to (nearly) 0 has averaged already", "降到（接近）0 的调度已起到平均的作用"),
     paper("Sandler et al. 2023, arXiv:2301.04693"),
     "medium",
 )

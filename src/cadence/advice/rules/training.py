@@ -68,7 +68,7 @@ def small(profile: Profile) -> Practice:
                 ),
             ),
             "batch_scaling": Why(
-                Both("none: the rate is chosen for this batch", "不缩放：学习率就是为此批量选取的"), MEASURED, "low"
+                Both("the rate is chosen for this batch", "学习率就是为此批量选取的"), MEASURED, "low"
             ),
             "learning_rate": Why(
                 Both(
