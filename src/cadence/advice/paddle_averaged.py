@@ -74,7 +74,9 @@ class _Kept:
         own = {key.removeprefix(_PREFIX): x for key, x in state.items() if key.startswith(_PREFIX)}
         if own:
             self._t = int(own.pop("t"))
-            self._kept = {name: paddle.to_tensor(x).clone() for name, x in own.items()}
+            self._kept = {
+                name: (x if paddle.is_tensor(x) else paddle.to_tensor(x)).detach().clone() for name, x in own.items()
+            }
         self._load({key: x for key, x in state.items() if not key.startswith(_PREFIX)})
 
 

@@ -110,8 +110,17 @@ def race(run: UserRun, budget: int, profile: Profile, practice: Practice) -> Pil
     each = max(1, budget // 2 // count)
     first = course.all(rates, each)
     best = sorted((trial for trial in first if not trial.diverged), key=lambda trial: trial.score)[:2]
-    last = course.all(sorted(trial.rate for trial in best), (budget - course.used) // max(1, len(best)))
-    return _concluded(course, practice, _judged(best, last, profile), rates)
+    again = _again([trial.rate for trial in best], rates)
+    last = course.all(again, (budget - course.used) // max(1, len(again)))
+    return _concluded(course, practice, _judged(best, last, profile), sorted({*rates, *again}))
+
+
+def _again(best: Sequence[float], rates: Sequence[float]) -> list[float]:
+    """Which rates go on: the better two; where the best lies at an edge, it and the one beyond."""
+    if not best:
+        return []
+    beyond = {rates[0]: best[0] / FACTOR, rates[-1]: best[0] * FACTOR}.get(best[0])
+    return sorted(best if beyond is None else [best[0], beyond])
 
 
 class _Course:

@@ -51,5 +51,5 @@ def task_kind(name: str) -> str:
     plain = name.strip().lower().replace("-", "_").replace(" ", "_")
     plain = _ALSO.get(plain, plain)
     if plain not in TASKS:
-        raise AdviceError(f"there is no kind of task {name!r:.60}; {neighbours(plain, [*TASKS, *_ALSO])}")
+        raise AdviceError(f"there is no kind of task {name!r:.60}; {neighbours(plain, TASKS)}")
     return plain

@@ -77,10 +77,11 @@ def recommend(
     lang: Lang = Language.en,
     as_json: AsJson = False,
 ) -> None:
-    """Recommend a whole recipe, with a reason, a source and a confidence for every choice.
+    """Recommend what to train with, and say why.
 
-    Optimizer, learning rate, warmup, schedule, weight decay, groups, precision, clipping, averaging and stopping. Exit
-    status 1: no learning rate can be recommended; 3: a pilot diverged at every rate.
+    Optimizer, learning rate, warmup, schedule, weight decay, groups, precision, clipping, averaging and stopping, each
+    with a reason, a source and a confidence. Exit status 1: no learning rate can be recommended; 3: a pilot diverged at
+    every rate.
     """
     from cadence._lazy import load
 
