@@ -41,7 +41,7 @@ PUBLISHED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "Liu 2019: RoBERTa from scratch, batch 8192 (6e-4 to 5 %)": (
         {"model": "roberta-base", "task": "masked_lm", "batch_size": 8192, "updates": 500_000, "tokens_per_example": 512},
-        {"optimizer": "adamw", "learning_rate": 5.66e-4, "warmup": "6%"},
+        {"optimizer": "adamw", "learning_rate": 5.66e-4, "warmup": "5%"},
     ),
     "Devlin 2018: fine-tuning, between 2e-5 and 5e-5": (
         {"model": "bert-base-uncased", "data": "sst2", "batch_size": 32, "epochs": 3},

@@ -61,6 +61,8 @@ def value_text(field: str, value: Any, *, known: bool, lang: str = "en") -> str:
     if value is None or (field == "label_smoothing" and value == 0):
         return pick(_NONE, lang)
     table = cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else None
+    if field == "warmup" and isinstance(value, int):
+        return f"{value:,} 次更新" if lang == "zh" else f"{value:,} updates"
     if table is None:
         return f"{value:.6g}" if isinstance(value, float) else f"{value}"
     if field == "optimizer":

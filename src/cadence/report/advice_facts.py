@@ -63,7 +63,7 @@ def _parts(counts: Counts, lang: str) -> str:
 
 
 def _share(x: float) -> str:
-    return f"{100 * x:.2g} %" if x < 0.995 else f"{100 * x:.0f} %"
+    return f"{100 * x:.2g}\u00a0%" if x < 0.995 else f"{100 * x:.0f}\u00a0%"
 
 
 def _length(profile: Profile, *, zh: bool) -> str:

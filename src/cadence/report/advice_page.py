@@ -47,7 +47,7 @@ def advice_page(advice: Advice, *, lang: str = "en", version: str = "") -> str:
         dark.
     """
     words = _Words(lang)
-    title = words("title", kind=advice.profile.model.kind)
+    title = words("title", kind=_called(advice))
     curve, data = _curve(advice, words)
     sections = [
         _section("glance", _glance(advice, words), words),
@@ -87,6 +87,11 @@ class _Words:
     def __call__(self, key: str, **values: Any) -> str:
         text = pick(WORDS[key], self.lang)
         return text.format(**values) if values else text
+
+
+def _called(advice: Advice) -> str:
+    """What is trained, in a word: the recipe's task, else the model."""
+    return str((advice.origin or {}).get("task") or advice.profile.model.kind)
 
 
 def _section(name: str, body: Markup, words: _Words) -> Markup:

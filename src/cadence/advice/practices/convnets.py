@@ -126,8 +126,8 @@ def convnet(profile: Profile) -> Practice:
                         "decay on all of them",
                         practice("torch's optimizers"),
                         Both(
-                            "what the paper of the linear rule did, but for the gains of normalisation",
-                            "提出线性规则的论文即如此",
+                            "what the paper of the linear rule did with all but normalisation",
+                            "提出线性规则的论文除归一化外即如此",
                         ),
                     ),
                 ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cadence.advice.choice import Alternative, paper
+from cadence.advice.choice import Alternative, paper, practice
 from cadence.advice.practices.practice import Practice, Why
 from cadence.advice.profile import Profile
 from cadence.findings.finding import Both
@@ -11,6 +11,7 @@ from cadence.findings.finding import Both
 def denoising(profile: Profile) -> Practice:
     """Models that take noise away: diffusion, autoencoders."""
     ddpm = paper("Ho et al. 2020, DDPM, arXiv:2006.11239, appendix B")
+    code = practice("DDPM's published code")
     return Practice(
         "denoising",
         Both("a model that takes noise away", "去噪模型"),
@@ -34,7 +35,7 @@ def denoising(profile: Profile) -> Practice:
                 "low",
             ),
             "learning_rate": Why(
-                Both("0.0002", "0.0002"),
+                Both("what the source trains with", "来源使用的数值"),
                 ddpm,
                 "medium" if profile.parameters >= 10e6 else "low",
                 (
@@ -56,7 +57,7 @@ def denoising(profile: Profile) -> Practice:
             ),
             "warmup": Why(
                 Both("5,000 updates, or a twentieth of a shorter run", "5000 次更新，较短的训练取二十分之一"),
-                ddpm,
+                code,
                 "medium",
             ),
             "schedule": Why(
@@ -72,7 +73,7 @@ def denoising(profile: Profile) -> Practice:
                 ),
             ),
             "weight_decay": Why(Both("none", "不用"), ddpm, "medium"),
-            "clip_norm": Why(Both("1.0", "1.0"), ddpm, "medium"),
+            "clip_norm": Why(Both("what the source trains with", "来源使用的数值"), code, "medium"),
             "averaging": Why(
                 Both(
                     "an average of the weights with decay 0.9999: samples of the bare weights are visibly worse",

@@ -41,7 +41,7 @@ def detection(profile: Profile) -> Practice:
                 "schedule": Why(
                     Both("one drop by 10 after two thirds of the run", "在三分之二处下降十倍"), detr, "medium"
                 ),
-                "weight_decay": Why(Both("1e-4", "1e-4"), detr, "medium"),
+                "weight_decay": Why(Both("what the source trains with", "来源使用的数值"), detr, "medium"),
                 "clip_norm": Why(
                     Both("0.1: its gradients are small and its early ones erratic", "0.1：梯度本身小而早期不稳定"),
                     detr,
@@ -91,7 +91,7 @@ def detection(profile: Profile) -> Practice:
                     "drops by 10 at two thirds and at eleven twelfths of the run",
                     "在三分之二和十二分之十一处各下降十倍",
                 ),
-                mask,
+                practice("the 1x schedule of Detectron and MMDetection"),
                 "high",
                 (
                     Alternative(
@@ -104,7 +104,7 @@ def detection(profile: Profile) -> Practice:
                     ),
                 ),
             ),
-            "weight_decay": Why(Both("1e-4", "1e-4"), mask, "high"),
+            "weight_decay": Why(Both("what the source trains with", "来源使用的数值"), mask, "high"),
             "clip_norm": Why(Both("none is needed after the warmup", "预热之后无需裁剪"), mask, "medium"),
         },
         reference_batch=16,
@@ -120,6 +120,7 @@ def segmentation(profile: Profile) -> Practice:
     """A class for every pixel."""
     deeplab = paper("Chen et al. 2017, DeepLabv3, arXiv:1706.05587, section 4")
     segformer = paper("Xie et al. 2021, SegFormer, arXiv:2105.15203, section 4.1")
+    pspnet = paper("Zhao et al. 2016, PSPNet, arXiv:1612.01105, section 5.1")
     nnunet = paper("Isensee et al. 2018, nnU-Net, arXiv:1809.10486; the published code of 2020")
     if profile.model.attention:
         return Practice(
@@ -149,7 +150,7 @@ def segmentation(profile: Profile) -> Practice:
                     "medium",
                 ),
                 "schedule": Why(Both("a straight line to 0", "直线降到 0"), segformer, "medium"),
-                "weight_decay": Why(Both("0.01", "0.01"), segformer, "medium"),
+                "weight_decay": Why(Both("what the source trains with", "来源使用的数值"), segformer, "medium"),
             },
             reference_batch=16,
             scaling="sqrt",
@@ -164,8 +165,8 @@ def segmentation(profile: Profile) -> Practice:
         0.01,
         {
             "optimizer": Why(
-                Both("SGD with momentum 0.9", "动量 0.9 的 SGD"),
-                deeplab,
+                Both("SGD with momentum 0.9, as both sources", "动量 0.9 的 SGD，两个来源都如此"),
+                pspnet,
                 "high",
                 (
                     Alternative(
@@ -177,16 +178,26 @@ def segmentation(profile: Profile) -> Practice:
             ),
             "batch_scaling": Why(
                 Both("0.01 for 16 images, in proportion to the batch", "每 16 张图像 0.01，随批量成比例"),
-                deeplab,
+                paper("Zhao et al. 2016, arXiv:1612.01105; Goyal et al. 2017, arXiv:1706.02677, section 5.6"),
                 "medium",
             ),
             "learning_rate": Why(
                 Both(
-                    f"0.01 x {profile.batch_size} / 16; the paper has 0.007, most code 0.01",
-                    f"0.01 × {profile.batch_size} / 16；论文为 0.007，多数代码为 0.01",
+                    f"0.01 x {profile.batch_size} / 16",
+                    f"0.01 × {profile.batch_size} / 16",
                 ),
-                deeplab,
-                "medium",
+                pspnet,
+                "high" if profile.fine_tuning else "medium",
+                (
+                    Alternative(
+                        0.007,
+                        deeplab,
+                        Both(
+                            "for the same batch: the same within what a search can tell",
+                            "批量相同：差别在搜索可分辨的范围内",
+                        ),
+                    ),
+                ),
             ),
             "warmup": Why(Both("a short one costs nothing", "短预热没有代价"), practice("mmsegmentation"), "medium"),
             "schedule": Why(
@@ -194,15 +205,20 @@ def segmentation(profile: Profile) -> Practice:
                     "(1 - u) ** 0.9, which segmentation has kept from its first papers; a line is equal",
                     "(1 - u) ** 0.9，分割沿用至今；与直线相当",
                 ),
-                deeplab,
+                pspnet,
                 "high",
             ),
-            "weight_decay": Why(Both("5e-4, on few images", "5e-4，图像较少"), deeplab, "medium"),
+            "weight_decay": Why(
+                Both("what the source trains with", "来源使用的数值"),
+                pspnet,
+                "medium",
+                (Alternative(5e-4, practice("mmsegmentation"), Both("where images are few", "图像较少时")),),
+            ),
         },
         reference_batch=16,
         scaling="linear",
         arguments={"momentum": 0.9},
         warmup="2%",
         decay="power(exponent=0.9)",
-        weight_decay=5e-4,
+        weight_decay=1e-4,
     )

@@ -183,7 +183,7 @@ def language_model(profile: Profile) -> Practice:
                     ),
                 ),
             ),
-            "clip_norm": Why(Both("1.0", "1.0"), GPT3, "high"),
+            "clip_norm": Why(Both("what the source trains with", "来源使用的数值"), GPT3, "high"),
             "averaging": Why(Both("the cooldown does what an average would", "冷却已起到平均的作用"), HAEGELE, "high"),
         },
         arguments={"betas": (0.9, 0.95)},

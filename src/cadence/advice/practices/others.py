@@ -64,7 +64,7 @@ def tables(profile: Profile) -> Practice:
                 ),
             ),
             "weight_decay": Why(
-                Both("0.01", "0.01"),
+                Both("what the source trains with", "来源使用的数值"),
                 practice("torch's AdamW"),
                 "low",
                 (Alternative("1e-6 to 1e-3, searched", gorishniy, Both("a search", "搜索")),),
@@ -121,7 +121,7 @@ def contrastive(profile: Profile) -> Practice:
                 Both("2,000 updates, or a tenth of a shorter run", "2000 次更新，较短的训练取十分之一"), clip, "medium"
             ),
             "schedule": Why(Both("a cosine to 0", "余弦降到 0"), clip, "high"),
-            "weight_decay": Why(Both("0.2", "0.2"), clip, "medium"),
+            "weight_decay": Why(Both("what the source trains with", "来源使用的数值"), clip, "medium"),
         },
         reference_batch=32_768,
         scaling="sqrt",
@@ -142,7 +142,7 @@ def recurrent(profile: Profile) -> Practice:
         1e-3,
         {
             "optimizer": Why(
-                Both("AdamW", "AdamW"),
+                Both("what the source trains with", "来源使用的数值"),
                 practice("most code since 2017"),
                 "medium",
                 (
@@ -157,7 +157,7 @@ def recurrent(profile: Profile) -> Practice:
                 ),
             ),
             "learning_rate": Why(
-                Both("0.001", "0.001"),
+                Both("what the source trains with", "来源使用的数值"),
                 practice("most code since 2017"),
                 "low",
                 (),
@@ -169,7 +169,7 @@ def recurrent(profile: Profile) -> Practice:
             "clip_norm": Why(
                 Both("0.25: gradients through time explode", "0.25：沿时间传播的梯度会爆炸"), merity, "high"
             ),
-            "weight_decay": Why(Both("small", "较小"), merity, "medium"),
+            "weight_decay": Why(Both("what the source trains with", "来源使用的数值"), merity, "medium"),
         },
         arguments={"betas": (0.9, 0.999)},
         warmup="5%",

@@ -53,7 +53,7 @@ def masked_language_model(profile: Profile) -> Practice:
                 "high" if profile.batch_size >= 64 else "low",
             ),
             "warmup": Why(
-                Both("6 % of the run, as RoBERTa; BERT had 1 %", "全程 6%，同 RoBERTa；BERT 为 1%"), ROBERTA, "medium"
+                Both("5 % of the run, as RoBERTa; BERT had 1 %", "全程 5%，同 RoBERTa；BERT 为 1%"), ROBERTA, "medium"
             ),
             "schedule": Why(
                 Both("a straight line to 0", "直线降到 0"),
@@ -70,7 +70,7 @@ def masked_language_model(profile: Profile) -> Practice:
                     ),
                 ),
             ),
-            "weight_decay": Why(Both("0.01", "0.01"), BERT, "high"),
+            "weight_decay": Why(Both("what the source trains with", "来源使用的数值"), BERT, "high"),
             "clip_norm": Why(
                 Both("1.0, as BERT's code; RoBERTa had none", "1.0，同 BERT 代码；RoBERTa 不裁剪"), BERT, "medium"
             ),
@@ -78,7 +78,7 @@ def masked_language_model(profile: Profile) -> Practice:
         reference_batch=256,
         scaling="sqrt",
         arguments={"betas": (0.9, 0.98 if profile.batch_size >= 2048 else 0.999)},
-        warmup="6%",
+        warmup="5%",
         decay="linear()",
         weight_decay=0.01,
         clip_norm=1.0,
@@ -167,7 +167,7 @@ def fine_tuning_text(profile: Profile) -> Practice:
                 ),
             ),
             "weight_decay": Why(
-                Both("0.01", "0.01"),
+                Both("what the source trains with", "来源使用的数值"),
                 BERT,
                 "medium",
                 (Alternative(0.1, ROBERTA, Both("both were used with the same success", "两者都曾同样成功")),),
@@ -178,13 +178,13 @@ def fine_tuning_text(profile: Profile) -> Practice:
                 "high",
                 (
                     Alternative(
-                        "layer_decay 0.9",
+                        "layer_decay 0.8 to 0.9",
                         paper("Clark et al. 2020, ELECTRA, arXiv:2003.10555, appendix B"),
                         Both("worth a search where few rows are all there is", "数据很少时值得搜索"),
                     ),
                 ),
             ),
-            "clip_norm": Why(Both("1.0", "1.0"), BERT, "medium"),
+            "clip_norm": Why(Both("what the source trains with", "来源使用的数值"), BERT, "medium"),
         },
         arguments={"betas": (0.9, 0.999)},
         warmup="10%" if few else "6%",
@@ -235,7 +235,7 @@ def translation(profile: Profile) -> Practice:
                     ),
                 ),
             ),
-            "weight_decay": Why(Both("1e-4", "1e-4"), practice("fairseq"), "medium"),
+            "weight_decay": Why(Both("what the source trains with", "来源使用的数值"), practice("fairseq"), "medium"),
             "label_smoothing": Why(
                 Both("0.1 gains BLEU, at some perplexity", "0.1 提高 BLEU，但困惑度略升"), VASWANI, "high"
             ),

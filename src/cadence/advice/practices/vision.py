@@ -127,7 +127,7 @@ def fine_tuning_images(profile: Profile) -> Practice:
     """Image models that go on from published weights."""
     attention = profile.model.attention or not profile.model.batch_statistics
     bit = paper("Kolesnikov et al. 2019, Big Transfer, arXiv:1912.11370, section 3.3")
-    mae = paper("He et al. 2021, MAE, arXiv:2111.06377, table 9")
+    mae = paper("He et al. 2021, MAE, arXiv:2111.06377, table 9 and the published code")
     layerwise = article("layer-wise rates: backbone 5e-4 below a head at 1e-3")
     if attention:
         return Practice(
@@ -193,7 +193,7 @@ def fine_tuning_images(profile: Profile) -> Practice:
                         ),
                     ),
                 ),
-                "label_smoothing": Why(Both("0.1", "0.1"), mae, "medium"),
+                "label_smoothing": Why(Both("what the source trains with", "来源使用的数值"), mae, "medium"),
             },
             reference_batch=256,
             scaling="linear",
@@ -230,12 +230,11 @@ def fine_tuning_images(profile: Profile) -> Practice:
                 "medium",
                 (
                     Alternative(
-                        0.01,
+                        "1e-4 to 0.1, searched",
                         paper("Kornblith et al. 2018, arXiv:1805.08974"),
                         Both(
-                            "for weights from ImageNet alone the best of a grid lay between 0.003 and 0.1; a pilot "
-                            "decides",
-                            "权重仅来自 ImageNet 时，网格最优在 0.003 到 0.1 之间；试跑可以判断",
+                            "for weights from ImageNet alone the rate was searched for each data set; a pilot decides",
+                            "权重仅来自 ImageNet 时，对每个数据集分别搜索学习率；试跑可以判断",
                         ),
                     ),
                 ),

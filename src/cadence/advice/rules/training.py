@@ -33,8 +33,9 @@ def small(profile: Profile) -> Practice:
         profile: of which the passes over the data, the task and the normalisation count.
     """
     passes = 1.0 if profile.passes is None else profile.passes
-    fitting = passes <= FEW_PASSES
-    rate = _rate(profile, passes)
+    # Rows that are changed strongly each time are nearly new ones.
+    fitting = passes <= FEW_PASSES or profile.augmentation == "strong"
+    rate = _rate(profile, min(passes, FEW_PASSES) if fitting else passes)
     told = "one pass" if profile.passes is None else f"{passes:.3g} passes"
     zh = "一遍" if profile.passes is None else f"{passes:.3g} 遍"
     return Practice(
