@@ -154,6 +154,23 @@ def test_a_constant_schedule_is_stopped_by_a_rule_and_one_that_falls_is_not() ->
     assert "early_stop" in constant["stopping"].value
 
 
+def test_a_stop_waits_longer_than_the_plateau_that_it_stands_behind() -> None:
+    schedule = "constant() * plateau('val_loss', patience=4, cooldown=2)"
+    advice = cd.recommend(**IMAGENET, batch_size=256, given={"schedule": schedule})
+    assert advice["stopping"].value == "early_stop('val_loss', patience=14)"
+    epochs = schedule.replace("4", "'3 epochs'").replace("cooldown=2", "cooldown='1 epoch'")
+    advice = cd.recommend(**IMAGENET, batch_size=256, given={"schedule": epochs})
+    assert advice["stopping"].value == "early_stop('val_loss', patience='10 epochs')"
+
+
+def test_what_an_early_stop_would_cost_is_said_in_numbers() -> None:
+    reason = cd.recommend(**IMAGENET, batch_size=256)["stopping"].reason.en
+    share = cd.place(cd.warmup("5 epochs") >> cd.cosine(), total="90 epochs", steps_per_epoch=5005, base=1.0).at(
+        225_225
+    )
+    assert f"still {100 * share:.3g} % of its peak" in reason
+
+
 def test_having_changes_a_field_and_remembers_what_was_recommended() -> None:
     advice = cd.recommend(**IMAGENET, batch_size=256).having(learning_rate=0.2)
     assert advice.setting.lr == 0.2

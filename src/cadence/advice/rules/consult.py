@@ -10,11 +10,12 @@ from cadence.advice.practices.practice import Practice
 from cadence.advice.profile import Profile
 from cadence.advice.rules.arithmetic import clip_norm, precision
 from cadence.advice.rules.batch import batch_scaling
-from cadence.advice.rules.ending import averaging, label_smoothing, stopping
+from cadence.advice.rules.ending import averaging, label_smoothing
 from cadence.advice.rules.optimizer import numbers_of, optimizer
 from cadence.advice.rules.rate import learning_rate
 from cadence.advice.rules.rule import Rule, as_given
 from cadence.advice.rules.schedule import schedule, warmup
+from cadence.advice.rules.stopping import stopping
 from cadence.advice.rules.weights import groups, weight_decay
 from cadence.spec.parse import parse
 
