@@ -120,11 +120,27 @@ def test_noise_that_nobody_spoke_of_is_an_open_question_and_a_known_one_is_smoot
 
 
 @pytest.mark.parametrize(
-    ("hardware", "precision"), [("A100", "bf16"), ("4 x V100", "fp16"), ("Tesla T4", "fp16"), ("cpu", "fp32")]
+    ("hardware", "precision"),
+    [
+        ("A100", "bf16"),
+        ("8xA100", "bf16"),
+        ("NVIDIA H100 80GB HBM3", "bf16"),
+        ("GeForce RTX 4090", "bf16"),
+        ("MI250X", "bf16"),
+        ("4 x V100", "fp16"),
+        ("Tesla T4", "fp16"),
+        ("cpu", "fp32"),
+        ("Intel Xeon", "fp32"),
+    ],
 )
 def test_precision_follows_the_hardware(hardware: str, precision: str) -> None:
     choice = cd.recommend(**IMAGENET, batch_size=256, hardware=hardware)["precision"]
     assert (choice.value, choice.confidence) == (precision, "high")
+
+
+def test_hardware_that_nobody_knows_leaves_the_precision_open() -> None:
+    choice = cd.recommend(**IMAGENET, batch_size=256, hardware="Contraption 9")["precision"]
+    assert (choice.value, choice.confidence) == ("fp32", "low")
 
 
 def test_what_is_given_is_kept_with_what_the_rule_would_have_said() -> None:

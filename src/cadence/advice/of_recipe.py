@@ -18,6 +18,7 @@ from cadence.curve.horizon import horizon
 from cadence.findings.finding import Both
 from cadence.recipe.reading import read_file, read_mapping
 from cadence.recipe.recipe import Recipe, make_recipe
+from cadence.record.environment import environment
 from cadence.run.units import epoch_of
 from cadence.tasks import Task, resolve_task
 
@@ -106,8 +107,8 @@ def read_partial(recipe: str | os.PathLike[str] | Mapping[str, Any], *, kind: st
         "given": _given(keys, checked),
     }
     profile = describe(**told, **{key: x for key, x in said.items() if x is not None})
-    if not profile.hardware and checked.device == "cpu":
-        profile = replace(profile, hardware="cpu")
+    if not profile.hardware:
+        profile = replace(profile, hardware=_hardware(checked, assumed))
     return Partial(keys, checked, task, replace(profile, assumed=(*assumed, *profile.assumed)))
 
 
@@ -156,6 +157,20 @@ def _kind(task: Task, assumed: list[Both]) -> str:
         )
     )
     return kind
+
+
+def _hardware(recipe: Recipe, assumed: list[Both]) -> str:
+    """What this machine would compute the recipe with."""
+    gpus: list[dict[str, Any]] = [] if recipe.device == "cpu" else environment(())["device"]["gpus"]
+    named = str(gpus[0]["name"]) if gpus else "cpu"
+    if recipe.device == "auto":
+        assumed.append(
+            Both(
+                f"it is trained on this machine, with {named} (hardware says otherwise)",
+                f"在本机用 {named} 训练（可用 hardware 说明并非如此）",
+            )
+        )
+    return named
 
 
 def _model(recipe: Recipe, task: Task) -> Any:

@@ -14,11 +14,11 @@ MIXED = paper("Micikevicius et al. 2017, arXiv:1710.03740")
 BFLOAT = paper("Kalamkar et al. 2019, arXiv:1905.12322")
 
 _BF16 = re.compile(
-    r"\b(a100|a800|a10g?|a30|a40|a6000|l4|l40s?|h100|h200|h20|h800|b100|b200|gb200|rtx ?[345]0\d0|mi[23]\d\d)\b"
-    r"|ampere|hopper|ada lovelace|blackwell|tpu",
+    r"(?<![a-wyz])(a100|a800|a10g?|a30|a40|a6000|l4|l40s?|h100|h200|h20|h800|b100|b200|gb200|rtx ?[345]0\d0"
+    r"|mi[23]\d\dx?)\b|ampere|hopper|ada lovelace|blackwell|tpu",
     re.IGNORECASE,
 )
-_FP16 = re.compile(r"\b(v100|t4|p100|rtx ?20\d0|titan v|gtx ?16\d0)\b|volta|turing", re.IGNORECASE)
+_FP16 = re.compile(r"(?<![a-wyz])(v100|t4|p100|rtx ?20\d0|titan v|gtx ?16\d0)\b|volta|turing", re.IGNORECASE)
 _SLOW = re.compile(r"\b(cpu|xeon|epyc|ryzen|core|none)\b", re.IGNORECASE)
 
 
@@ -68,6 +68,17 @@ def precision(profile: Profile, practice_: Practice, chosen: Chosen) -> Choice:
             ),
             practice("torch on CPUs"),
             "high" if named else "medium",
+        )
+    if named:
+        return Choice(
+            "precision",
+            "fp32",
+            Both(
+                f"nothing is known here of {named}: fp32 is right everywhere, and bf16 is worth a try if it has it",
+                f"这里不了解 {named}：fp32 处处适用，若其支持 bf16 值得一试",
+            ),
+            practice("cadence"),
+            "low",
         )
     told = f"{profile.ranks} accelerators" if profile.ranks > 1 else "the accelerator"
     zh = f"{profile.ranks} 个加速卡" if profile.ranks > 1 else "加速卡"
