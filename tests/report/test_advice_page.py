@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from tests.advice.known_trainings import IMAGENET, OTHERS, PUBLISHED
@@ -99,3 +100,28 @@ def test_a_name_that_is_markup_stays_a_name() -> None:
     page = advice_page(advice)
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert" in page
+
+
+def test_in_a_browser_the_curve_can_be_read_and_no_width_scrolls_sideways(tmp_path: Path) -> None:
+    from tests.report.test_report_in_browser import BROWSER, shown
+
+    if BROWSER is None:
+        pytest.skip("no chromium is installed")
+    for lang in ("en", "zh"):
+        page = advice_page(cd.recommend(**IMAGENET, batch_size=2048, gpus=8), lang=lang)
+        (tmp_path / f"{lang}.html").write_text(page, encoding="utf-8")
+    assert not re.search(r'<div class="reader" hidden', shown(tmp_path / "en.html"))
+    frames = "".join(
+        f'<iframe src="{lang}.html" style="width:{width}px;height:900px;border:0"></iframe>'
+        for lang in ("en", "zh")
+        for width in (320, 400, 1200)
+    )
+    script = (
+        "onload = () => { const pages = [...document.querySelectorAll('iframe')].map((f) => f.contentDocument);"
+        "p.textContent = pages.map(({ documentElement: e }) => `${e.scrollWidth} of ${e.clientWidth}`).join(', ') }"
+    )
+    outer = tmp_path / "outer.html"
+    outer.write_text(f"<!doctype html><body>{frames}<p id=p></p><script>{script}</script>", encoding="utf-8")
+    found = re.findall(r"(\d+) of (\d+)", shown(outer, "--allow-file-access-from-files").rpartition("<p id=")[2])
+    assert len(found) == 6
+    assert all(scroll == client for scroll, client in found)
