@@ -21,10 +21,11 @@ def net() -> torch.nn.Module:
     return torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 2))
 
 
-def asked(pilot=None, budget=None, updates: int = 600):
+def asked(pilot=None, budget=None, updates: int = 600, optimizer: str | None = "adamw"):
+    """Advice for AdamW, whose rate is raced for; without a method, for the one that was measured."""
     return cd.recommend(
         model=net(), task="classification", updates=updates, batch_size=32, dataset_size=1200, pilot=pilot,
-        pilot_budget=budget,
+        pilot_budget=budget, given=None if optimizer is None else {"optimizer": optimizer},
     )  # fmt: skip
 
 
@@ -79,6 +80,46 @@ def test_every_rate_of_a_pilot_is_positive_and_its_last_update_is_lower_than_its
     asked(run, 120, updates=5000)
     assert all(min(rates) > 0 for rates in seen)
     assert all(rates[-1] < max(rates) for rates in seen if len(rates) > 2)
+
+
+class Course:
+    """A stand-in for trainings that end, after the losses of their first update, at a loss that the rate decides."""
+
+    def __init__(self, end) -> None:
+        self.end, self.peaks = end, []
+
+    def __call__(self, make_optimizer, updates, rate):
+        make_optimizer(copy.deepcopy(net()))
+        assert rate(updates - 1) == rate  # a number, and the rate of every update
+        self.peaks.append(float(rate))
+        return [2.3, *[self.end(float(rate))] * (updates - 1)]
+
+
+RULE = asked(optimizer=None)["learning_rate"].value
+
+
+def test_a_measured_rate_is_left_alone_where_a_higher_one_only_fits_faster() -> None:
+    run = Course(lambda rate: 0.2 * RULE / rate)
+    advice = asked(run, 60, optimizer=None)
+    assert run.peaks == pytest.approx([RULE / 3, RULE, RULE * 3])
+    assert advice["learning_rate"].value == RULE
+    assert "nothing against the rate" in advice["learning_rate"].reason.en
+
+
+@pytest.mark.parametrize(
+    ("end", "factor", "said"),
+    [
+        (lambda rate: 1.0 if rate >= RULE else 0.5, 3**-0.5, "far ahead of it"),
+        (lambda rate: 2.2 if rate <= RULE else 0.9, 3**0.5, "hardly moved"),
+        (lambda rate: math.nan if rate >= RULE else 0.5, 1 / 3, "the best of 3 rates"),
+        (lambda rate: math.nan, 1 / 9, "every rate from"),
+        (lambda rate: math.nan if rate > RULE else 1.0, 1, "nothing against"),
+    ],
+)
+def test_a_measured_rate_is_moved_where_this_training_is_an_exception(end, factor: float, said: str) -> None:
+    advice = asked(Course(end), 60, optimizer=None)
+    assert advice["learning_rate"].value == pytest.approx(RULE * factor, rel=0.01)
+    assert said in advice["learning_rate"].reason.en
 
 
 FORMS = {

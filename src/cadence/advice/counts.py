@@ -14,6 +14,9 @@ from cadence.optim.groups.roles import is_norm, roles
 from cadence.optim.groups.tree import Module, Parameter, Tree
 
 _ATTENTION = re.compile(r"attention|attn|(^|_)(qkv|q_proj|query)(_|$)", re.IGNORECASE)
+CONVOLUTION = "_ConvNd"
+"""What convolutions derive from, in torch and in paddle."""
+
 _RECURRENT = frozenset({"RNNBase", "RNN", "LSTM", "GRU", "RNNCellBase"})
 
 
@@ -29,6 +32,9 @@ class Counts:
         embeddings: in trained embedding tables and learned positions.
         norms: in trained weights of normalisations.
         biases: in other trained parameters of at most one dimension: biases, gains.
+        hidden: of the matrices and convolutions, those that are not in the head; none where there is one layer only.
+        hidden_kernels: of these, the convolutions.
+        head: in all that stands after the last block, or in the last layer; 0 where it cannot be told.
         frozen: in parameters that are not trained.
         tensors: trained parameters.
         depth: blocks that stand one behind the other, with stem and head.
@@ -45,6 +51,9 @@ class Counts:
     embeddings: int
     norms: int
     biases: int
+    hidden: int = 0
+    hidden_kernels: int = 0
+    head: int = 0
     frozen: int = 0
     tensors: int = 0
     depth: int = 0
@@ -111,6 +120,8 @@ def count(model: Any) -> Counts:
         raise AdviceError(_nothing(tree))
     kinds = _sums(trained)
     found = depths(tree)
+    kernels = [p for p in trained if is_kernel(p)]
+    hidden = [p for p in kernels if p.name not in found.head] if len(kernels) > 1 else []
     # Bases are not asked: those of a library's models have such words in their names for what some of them can do.
     names = [name for m in tree.modules if m.path for name in (m.path.rpartition(".")[2], *m.types[:1])]
     return Counts(
@@ -121,6 +132,9 @@ def count(model: Any) -> Counts:
         embeddings=kinds["embedding"],
         norms=kinds["norm"],
         biases=kinds["vector"],
+        hidden=sum(p.size for p in hidden),
+        hidden_kernels=sum(p.size for p in hidden if len(p.shape) > 2),
+        head=sum(p.size for p in trained if p.name in found.head),
         frozen=sum(p.size for p in tree.parameters if not p.trained and not _gathered(p)),
         tensors=len(trained),
         depth=found.last + 1,
@@ -129,6 +143,11 @@ def count(model: Any) -> Counts:
         recurrent=any(kind in _RECURRENT for m in tree.modules for kind in m.types),
         tied=sum(len(p.names) > 1 for p in trained),
     )
+
+
+def is_kernel(parameter: Parameter) -> bool:
+    """Whether a parameter maps vectors to vectors: a matrix that is no table, or the kernel of a convolution."""
+    return "matrix" in roles(parameter) or (len(parameter.shape) > 2 and CONVOLUTION in parameter.owner.types)
 
 
 def _gathered(parameter: Parameter) -> bool:

@@ -76,6 +76,8 @@ class EnginePilot:
             decay = {} if own.weight_decay is None else {"weight_decay": own.weight_decay}
             keys["optimizer"] = {"name": own.name, "lr": own.lr, **decay, **listed(own.arguments)}
             keys |= {"no_decay": own.no_decay, "layer_decay": own.layer_decay}
+            if own.groups:
+                keys["groups"] = {name: dict(group) for name, group in own.groups.items()}
         return make_recipe(keys)
 
     def _data(self, course: Course, seed: int) -> tuple[Iterator[list[Batch]], list[Batch]]:

@@ -2,13 +2,18 @@
 
 A few rates a factor of 3 apart run for a small share of the budget; the better half goes on with fresh copies for
 longer. Each run is a small whole: a climb, then a fall to 0, so that rates are compared as they will be used.
+
+Short runs favour rates that are too high for long ones. Where the rules' rate was measured on trainings of the same
+kind, the pilot therefore only looks whether this one is an exception: whether the rate diverges, is far behind a lower
+one, or hardly moves where a higher one does.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import final
 
 from cadence._errors import AdviceError
 from cadence.advice.choice import Source
@@ -40,6 +45,20 @@ START = 1e-3
 """Where a race begins if no rule has a rate."""
 
 
+BEHIND = 0.7
+"""Loss of the lower rate, as a share of the measured rate's own, below which the measured one is too high here."""
+
+AHEAD = 0.5
+"""Loss of the higher rate, likewise, below which the measured one is too low."""
+
+UNMOVED = 0.7
+"""And the share of its first loss that the measured rate must have kept then: where both fit, the higher one only fits
+faster."""
+
+CLIMB = 4
+"""Updates in which a confirming run reaches its rate."""
+
+
 @dataclass(frozen=True)
 class Trial:
     """One short training of a pilot.
@@ -49,12 +68,14 @@ class Trial:
         updates: it was given.
         loss: mean of its last third; infinity where it diverged.
         probe: loss on training data that it has not used; None where the run does not tell.
+        first: loss of its first update.
     """
 
     rate: float
     updates: int
     loss: float
     probe: float | None
+    first: float = math.nan
 
     @property
     def diverged(self) -> bool:
@@ -104,6 +125,8 @@ def race(run: UserRun, budget: int, profile: Profile, practice: Practice) -> Pil
     """
     course = _Course(run, budget, practice, batch_statistics=profile.model.batch_statistics)
     middle = _middle(profile, practice)
+    if practice.settled:
+        return _confirmed(course, practice, middle)
     # The first round takes half, and fewer rates rather than runs too short to tell anything.
     count = 5 if budget >= 10 * SHORTEST else 3
     rates = [middle * FACTOR ** (i - count // 2) for i in range(count)]
@@ -113,6 +136,45 @@ def race(run: UserRun, budget: int, profile: Profile, practice: Practice) -> Pil
     again = _again([trial.rate for trial in best], rates)
     last = course.all(again, (budget - course.used) // max(1, len(again)))
     return _concluded(course, practice, _judged(best, last, profile), sorted({*rates, *again}))
+
+
+def _confirmed(course: _Course, practice: Practice, rate: float) -> Piloted:
+    """Look whether a rate that was measured on such trainings is one for this training."""
+    rates = [rate / FACTOR, rate, rate * FACTOR]
+    low, own, high = (course.one(each, course.budget // len(rates), _held) for each in rates)
+    if own is None or own.diverged:
+        alive = [trial for trial in (low,) if trial is not None and not trial.diverged]
+        return _concluded(course, practice, alive[0] if alive else None, rates)
+    kept = math.sqrt(FACTOR)
+    if low is not None and not low.diverged and low.score < BEHIND * own.score:
+        words = Both(
+            f"a third of the measured rate is far ahead of it in the pilot ({low.score:.3g} against {own.score:.3g})",
+            f"试跑中实测学习率的三分之一明显更好（{low.score:.3g} 对 {own.score:.3g}）",
+        )
+        return _settled(course, practice, rate / kept, words)
+    if high is not None and not high.diverged and high.score < AHEAD * own.score and own.score > UNMOVED * own.first:
+        words = Both(
+            f"the measured rate has hardly moved in the pilot ({own.first:.3g} to {own.score:.3g}), and three times as "
+            f"much has ({high.score:.3g})",
+            f"试跑中实测学习率几乎没有进展（{own.first:.3g} 到 {own.score:.3g}），三倍学习率则有（{high.score:.3g}）",
+        )
+        return _settled(course, practice, rate * kept, words)
+    told = f"; it ended early ({course.ended})" if course.ended else ""
+    words = Both(
+        f"the pilot has found nothing against the rate that was measured on such trainings: "
+        f"{', '.join(f'{t.rate:.2g} came to {t.loss:.3g}' for t in course.trials)}{told}",
+        f"试跑没有发现与同类训练实测学习率相悖之处："
+        f"{'，'.join(f'{t.rate:.2g} 达到 {t.loss:.3g}' for t in course.trials)}{told}",
+    )
+    return _settled(course, practice, rate, words)
+
+
+def _settled(course: _Course, practice: Practice, rate: float, words: Both) -> Piloted:
+    why = Why(words, Source("pilot", f"{len(course.trials)} short trainings of this model"), "medium")
+    changed = replace(
+        practice, lr=round_rate(rate), reference_batch=None, scaling=None, why={**practice.why, "learning_rate": why}
+    )
+    return Piloted(changed, tuple(course.trials), course.budget, course.used, words)
 
 
 def _again(best: Sequence[float], rates: Sequence[float]) -> list[float]:
@@ -137,27 +199,54 @@ class _Course:
         """One training at each rate."""
         made: list[Trial] = []
         for rate in rates:
-            if self.ended is None and 0 < updates <= self.budget - self.used:
-                made += self._one(rate, updates)
+            trial = self.one(rate, updates, _whole)
+            made += [] if trial is None else [trial]
         return made
 
-    def _one(self, rate: float, updates: int) -> list[Trial]:
+    def one(self, rate: float, updates: int, course: Callable[[float, int], Rate]) -> Trial | None:
+        """One training; None where there is no budget left for it, or the run has refused one before."""
+        if self.ended is not None or not 0 < updates <= self.budget - self.used:
+            return None
         own = self._practice
-        making = Making(Setting(own.optimizer, rate, own.weight_decay, own.arguments, own.no_decay, own.layer_decay))
+        making = Making(
+            Setting(own.optimizer, rate, own.weight_decay, own.arguments, own.no_decay, own.layer_decay, own.groups)
+        )
         try:
-            found: Outcome = outcome_of(self._run(making, updates, _whole(rate, updates)))
+            found: Outcome = outcome_of(self._run(making, updates, Peak(rate, course(rate, updates))))
         except AdviceError:
             raise
         except Exception as fault:
             if not self.trials:
                 raise
             self.ended = f"{type(fault).__name__}: {fault}"
-            return []
+            return None
         self.used += updates
         early = self._batch_statistics and updates < STATISTICS
-        trial = Trial(rate, updates, found.tail(), None if early and not found.diverged else found.probe)
+        probe = None if early and not found.diverged else found.probe
+        trial = Trial(rate, updates, found.tail(), probe, found.losses[0] if found.losses else math.nan)
         self.trials.append(trial)
-        return [trial]
+        return trial
+
+
+@final
+class Peak(float):
+    """The rate of a short training: a number, its peak; called with an update, the rate of that update."""
+
+    def __new__(cls, peak: float, at: Rate) -> Peak:
+        made = super().__new__(cls, peak)
+        made._at = at
+        return made
+
+    _at: Rate
+
+    def __call__(self, t: int) -> float:
+        return self._at(t)
+
+
+def _held(rate: float, updates: int) -> Rate:
+    """A climb over a few updates, then constant."""
+    del updates
+    return lambda t: rate * min(1.0, (t + 1) / CLIMB)
 
 
 def _whole(rate: float, updates: int) -> Rate:

@@ -19,6 +19,7 @@ WIDTH = 100
 
 _KEYS = {
     "optimizer": ("optimizer", "learning_rate", "batch_scaling", "weight_decay"),
+    "groups": ("groups",),
     "no_decay": ("groups",),
     "layer_decay": ("groups",),
     "schedule": ("warmup", "schedule"),
@@ -50,6 +51,8 @@ def recipe_keys(advice: Advice, *, task: str | None, model: str | None) -> dict[
     if model is not None:
         made["model"] = model
     made["optimizer"] = {"name": setting.name, "lr": setting.lr, **decay, **listed(setting.arguments)}
+    if setting.groups:
+        made.setdefault("groups", {name: dict(group) for name, group in setting.groups.items()})
     made["schedule"] = advice.schedule
     made.setdefault("total", own.updates)
     if "batch_size" not in made and "update_size" not in made:

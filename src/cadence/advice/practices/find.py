@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cadence.advice.practices import convnets, denoising, dense, language, others, sequences, vision
 from cadence.advice.practices.practice import Practice
+from cadence.advice.practices.small import is_small, small
 from cadence.advice.profile import Profile
-from cadence.advice.rules.training import is_small, small
 
 FEW_IMAGES = 200_000
 """Rows below which images are trained on as CIFAR is, above which as ImageNet."""

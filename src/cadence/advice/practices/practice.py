@@ -42,8 +42,10 @@ class Practice:
         weight_decay: of everything that decays.
         no_decay: whether biases, normalisation and gains are left out of it.
         layer_decay: factor of the rate from one depth to the one before; None: none.
+        groups: of the parameters, as in a recipe.
         clip_norm: largest gradient norm; None: not clipped.
         label_smoothing: share of the target spread over all classes.
+        settled: whether `lr` was measured on trainings of this kind, so that a pilot only looks for exceptions.
         average: of the weights, ``{"decay": 0.999, "start": "50%"}`` as in a recipe; None: none.
     """
 
@@ -60,6 +62,8 @@ class Practice:
     weight_decay: float = 0.0
     no_decay: bool = True
     layer_decay: float | None = None
+    groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     clip_norm: float | None = None
     label_smoothing: float = 0.0
+    settled: bool = False
     average: Mapping[str, Any] | None = None

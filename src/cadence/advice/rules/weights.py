@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cadence.advice.choice import Choice, Source, practice
 from cadence.advice.practices.practice import Practice, Why
 from cadence.advice.profile import Profile
@@ -43,8 +45,10 @@ def weight_decay(profile: Profile, practice_: Practice, chosen: Chosen) -> Choic
 
 def groups(profile: Profile, practice_: Practice, chosen: Chosen) -> Choice:
     """Who has no decay, and whose rate falls by depth: ``{"no_decay": True, "layer_decay": None}``."""
-    value = {"no_decay": practice_.no_decay, "layer_decay": practice_.layer_decay}
+    value: dict[str, Any] = {"no_decay": practice_.no_decay, "layer_decay": practice_.layer_decay}
     counts = profile.model
+    if practice_.groups and chosen["optimizer"].value["name"] == practice_.optimizer:
+        value["groups"] = {name: dict(group) for name, group in practice_.groups.items()}
     # Of a method that takes every group's rate for a multiple of its own estimate, depth would be one more guess.
     if not chosen["weight_decay"].value:
         value["no_decay"] = False

@@ -1,4 +1,4 @@
-"""Small trainings: at most a few thousand updates of at most a few million parameters, from the profile alone.
+"""Small trainings with AdamW: those that go on from trained weights, or whose method was asked for.
 
 What decides between two of them is how often each row comes: trainings that see their data a few times are limited by
 fitting, and want high rates that stay high; trainings that repeat few rows are hurt by whatever fits faster, and want
@@ -12,21 +12,11 @@ from cadence.advice.practices.practice import Practice, Why
 from cadence.advice.profile import Profile
 from cadence.findings.finding import Both
 
-MOST_UPDATES, MOST_PARAMETERS = 5_000, 2_000_000
-"""What is measured ends here."""
-
-KINDS = frozenset({"classification", "regression", "lm", "masked_lm", "denoising", "segmentation"})
-
 FEW_PASSES = 8.0
 """Passes over the data up to which a training is limited by fitting."""
 
 
-def is_small(profile: Profile) -> bool:
-    """Whether a training is of the size that was measured."""
-    return profile.task in KINDS and profile.updates <= MOST_UPDATES and profile.parameters <= MOST_PARAMETERS
-
-
-def small(profile: Profile) -> Practice:
+def small_adamw(profile: Profile) -> Practice:
     """The numbers for a small training.
 
     Args:
