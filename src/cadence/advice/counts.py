@@ -36,6 +36,7 @@ class Counts:
         attention: whether anything in it is called attention.
         recurrent: whether it has recurrent layers.
         tied: parameters that are used in more than one place.
+        head: numbers in trained weights of more than one dimension that stand after the last block; None: not counted.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class Counts:
     attention: bool = False
     recurrent: bool = False
     tied: int = 0
+    head: int | None = None
 
     @property
     def trained(self) -> int:
@@ -85,7 +87,7 @@ class Counts:
             "matrices": self.matrices, "convolutions": self.convolutions, "embeddings": self.embeddings,
             "norms": self.norms, "biases": self.biases, "frozen": self.frozen, "tensors": self.tensors,
             "depth": self.depth, "normalisations": list(self.normalisations), "attention": self.attention,
-            "recurrent": self.recurrent, "tied": self.tied,
+            "recurrent": self.recurrent, "tied": self.tied, "head": self.head,
         }  # fmt: skip
 
 
@@ -128,6 +130,7 @@ def count(model: Any) -> Counts:
         attention=any(_ATTENTION.search(name) for name in names),
         recurrent=any(kind in _RECURRENT for m in tree.modules for kind in m.types),
         tied=sum(len(p.names) > 1 for p in trained),
+        head=sum(p.size for p in trained if p.name in found.head and len(p.shape) > 1),
     )
 
 

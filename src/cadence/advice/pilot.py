@@ -143,7 +143,9 @@ class _Course:
 
     def _one(self, rate: float, updates: int) -> list[Trial]:
         own = self._practice
-        making = Making(Setting(own.optimizer, rate, own.weight_decay, own.arguments, own.no_decay, own.layer_decay))
+        making = Making(
+            Setting(own.optimizer, rate, own.weight_decay, own.arguments, own.no_decay, own.layer_decay, own.groups)
+        )
         try:
             found: Outcome = outcome_of(self._run(making, updates, _whole(rate, updates)))
         except AdviceError:

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 
-_KEYS = {
+_KEYS: dict[str, tuple[str, ...]] = {
     "optimizer": ("optimizer", "learning_rate", "batch_scaling", "weight_decay"),
-    "no_decay": ("groups",),
-    "layer_decay": ("groups",),
+    "groups": ("groups",),
+    "no_decay": (),
+    "layer_decay": (),
     "schedule": ("warmup", "schedule"),
     "precision": ("precision",),
     "clip_norm": ("clip_norm",),
@@ -55,6 +56,7 @@ def recipe_keys(advice: Advice, *, task: str | None, model: str | None) -> dict[
     if "batch_size" not in made and "update_size" not in made:
         made["batch_size"] = own.batch_per_rank
     wanted: dict[str, Any] = {
+        "groups": {name: dict(keys) for name, keys in setting.groups.items()},
         "no_decay": setting.no_decay, "layer_decay": setting.layer_decay, "precision": advice["precision"].value,
         "clip_norm": advice["clip_norm"].value, "label_smoothing": advice["label_smoothing"].value,
         "average": advice["averaging"].value, "stop": advice["stopping"].value,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast, final
 
 from cadence._errors import AdviceError
@@ -23,6 +23,7 @@ class Setting:
         arguments: of the method: betas, momentum.
         no_decay: whether biases and normalisation have no decay.
         layer_decay: factor of the rate from one depth to the one before; None: none.
+        groups: groups with values of their own, as in a recipe.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Setting:
     arguments: Mapping[str, Any]
     no_decay: bool = True
     layer_decay: float | None = None
+    groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
 
     def make(self, model: Any) -> Any:
         """An optimizer for a model of torch or paddle.
@@ -40,9 +42,11 @@ class Setting:
         """
         arguments = {key: _frozen(x) for key, x in self.arguments.items()}
         decay: dict[str, Any] = {} if self.weight_decay is None else {"weight_decay": self.weight_decay}
-        if not self.no_decay and self.layer_decay is None:
+        if not self.no_decay and self.layer_decay is None and not self.groups:
             return cast("Any", make_optimizer(self.name, model, lr=self.lr, **decay, **arguments))
-        divided = parameter_groups(model, no_decay=self.no_decay, layer_decay=self.layer_decay, lr=self.lr, **decay)
+        divided = parameter_groups(
+            model, self.groups or None, no_decay=self.no_decay, layer_decay=self.layer_decay, lr=self.lr, **decay
+        )
         return make_optimizer(self.name, divided, lr=self.lr, **decay, **arguments)
 
 
@@ -80,5 +84,11 @@ def setting_of(chosen: Mapping[str, Choice]) -> Setting:
     method = dict(chosen["optimizer"].value)
     name, divided = str(method.pop("name")), chosen["groups"].value
     return Setting(
-        name, float(rate.value), chosen["weight_decay"].value, method, bool(divided["no_decay"]), divided["layer_decay"]
+        name,
+        float(rate.value),
+        chosen["weight_decay"].value,
+        method,
+        bool(divided["no_decay"]),
+        divided["layer_decay"],
+        divided.get("groups") or {},
     )

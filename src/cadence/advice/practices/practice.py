@@ -42,6 +42,9 @@ class Practice:
         weight_decay: of everything that decays.
         no_decay: whether biases, normalisation and gains are left out of it.
         layer_decay: factor of the rate from one depth to the one before; None: none.
+        groups: groups of parameters with values of their own, as in a recipe: ``{"plain": {"parameters":
+            ["role:embedding"], "orthogonal": False}}``. A pattern that matches nothing in the model is an error when
+            the optimizer is made, so a practice names only what the profile has.
         clip_norm: largest gradient norm; None: not clipped.
         label_smoothing: share of the target spread over all classes.
         average: of the weights, ``{"decay": 0.999, "start": "50%"}`` as in a recipe; None: none.
@@ -60,6 +63,7 @@ class Practice:
     weight_decay: float = 0.0
     no_decay: bool = True
     layer_decay: float | None = None
+    groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     clip_norm: float | None = None
     label_smoothing: float = 0.0
     average: Mapping[str, Any] | None = None
