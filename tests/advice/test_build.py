@@ -70,6 +70,22 @@ def test_layer_decay_and_other_methods_reach_the_optimizer() -> None:
     assert max(peaks) / min(peaks) == pytest.approx(2, rel=1e-6)
 
 
+def test_muon_leaves_embeddings_and_head_to_adamw_wherever_the_advice_goes() -> None:
+    torch = pytest.importorskip("torch")
+    model = torch.nn.Sequential(
+        torch.nn.Embedding(9, 8), torch.nn.Flatten(), torch.nn.Linear(8, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2)
+    )
+    long = {**SAID, "updates": 20_000}  # longer than what was measured, so that the practice is one of AdamW
+    advice = cd.recommend(model=model, **long, given={"optimizer": "muonadamw"})
+    assert advice["learning_rate"].value == cd.recommend(model=model, **long)["learning_rate"].value
+    optimizer, _ = advice.build(model)
+    turned = {id(p) for g in optimizer.param_groups if g["orthogonal"] for p in g["params"] if p.ndim > 1}
+    assert turned == {id(model[2].weight)}
+    recipe = recipe_from_text(advice.recipe(task="mine.task:make"), "made", name="made")
+    assert recipe.groups["plain"].keys["orthogonal"] is False
+    assert "orthogonal" in str(advice)
+
+
 def test_paddle_gets_the_same_rates_and_decays() -> None:
     ours, theirs = paddle_net(), torch_net()
     advice, other = cd.recommend(model=ours, **SAID), cd.recommend(model=theirs, **SAID)

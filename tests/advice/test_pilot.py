@@ -215,6 +215,25 @@ def test_a_budget_that_tells_nothing_leaves_it_to_the_rules_and_says_so() -> Non
     assert "a pilot of 10 updates tells nothing" in advice.notes[0].en
 
 
+def test_a_method_that_is_given_is_the_one_that_races() -> None:
+    run = Valley(0.1)
+    said = {"task": "classification", "updates": 600, "batch_size": 32, "dataset_size": 1200, "pilot": run}
+    advice = cd.recommend(model=net(), **said, given={"optimizer": "sgd"})
+    assert {name for name, _, _ in run.calls} == {"SGD"}
+    assert abs(math.log(advice["learning_rate"].value / 0.1)) < math.log(2)
+    assert advice.setting.name == "sgd"
+    assert advice.setting.arguments["momentum"] == 0.9
+
+
+def test_a_rate_that_is_given_leaves_a_pilot_nothing_to_do() -> None:
+    run = Valley(0.1)
+    said = {"task": "classification", "updates": 600, "batch_size": 32, "dataset_size": 1200, "pilot": run}
+    advice = cd.recommend(model=net(), **said, given={"learning_rate": 0.5})
+    assert run.used == 0
+    assert advice["learning_rate"].value == 0.5
+    assert "nothing for a pilot to decide" in advice.notes[0].en
+
+
 def test_early_losses_on_unused_data_are_not_trusted_with_batch_statistics() -> None:
     model = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.BatchNorm1d(8), torch.nn.Linear(8, 2))
     valley = Valley(3e-3, form=lambda losses, probe: {"losses": losses, "probe_loss": 1.0})

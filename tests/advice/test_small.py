@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -27,6 +28,13 @@ def dense(inputs: int = 20, hidden: int = 64, outputs: int = 4):
 def convolutions():
     return nn.Sequential(
         nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)
+    )
+
+
+def wide():
+    """Some 19,000 parameters."""
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10)
     )
 
 
@@ -56,9 +64,10 @@ def test_matrices_take_orthogonal_steps_and_head_tables_and_vectors_do_not() -> 
 @pytest.mark.parametrize(
     ("make", "task", "rows", "rate", "decay"),
     [
-        (dense, "classification", 100, 0.01, 1.0),
-        (dense, "classification", 400, 0.01, 0.33),
-        (dense, "classification", 2000, 0.005, 1.0),
+        (dense, "classification", 100, 0.01, 0.8),
+        (dense, "classification", 2000, 0.003, 0.66),
+        (wide, "classification", 1000, 0.01, 0.33),
+        (wide, "classification", 200, 0.01, 1.0),
         (convolutions, "classification", 1000, 0.03, 0.33),
         (dense, "regression", 100, 0.005, 1.5),
         (dense, "regression", 1500, 0.02, 1.0),
@@ -81,7 +90,7 @@ def test_a_row_more_makes_no_leap() -> None:
         pairs = [
             (a["learning_rate"].value, a["weight_decay"].value) for a in found if a.profile.parameters_per_sample > 6
         ]
-        for one, other in zip(pairs, pairs[1:], strict=False):
+        for one, other in itertools.pairwise(pairs):
             assert all(abs(math.log(x / y)) < 0.25 for x, y in zip(one, other, strict=True)), (task, one, other)
 
 

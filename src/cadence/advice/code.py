@@ -28,11 +28,14 @@ def loop_code(advice: Advice) -> str:
     arguments = {"lr": setting.lr, **decay, **setting.arguments}
     lines = ["import cadence as cd", ""]
     trained = "model"
-    if setting.no_decay or setting.layer_decay is not None:
+    if setting.no_decay or setting.layer_decay is not None or setting.groups:
         how: dict[str, Any] = {"no_decay": True} if setting.no_decay else {}
         if setting.layer_decay is not None:
             how["layer_decay"] = setting.layer_decay
-        lines.append(f"groups = cd.parameter_groups(model, {_words({**how, 'lr': setting.lr, **decay})})")
+        own_groups = (
+            f"{_plain({name: dict(keys) for name, keys in setting.groups.items()})}, " if setting.groups else ""
+        )
+        lines.append(f"groups = cd.parameter_groups(model, {own_groups}{_words({**how, 'lr': setting.lr, **decay})})")
         trained = "groups"
     lines.append(f"optimizer = cd.optimizer({setting.name!r}, {trained}, {_words(arguments)})")
     units: dict[str, Any] = {"total": own.updates, "steps_per_epoch": own.steps_per_epoch}

@@ -34,7 +34,6 @@ class Counts:
         biases: in other trained parameters of at most one dimension: biases, gains.
         hidden: of the matrices and convolutions, those that are not in the head; none where there is one layer only.
         hidden_kernels: of these, the convolutions.
-        head: in all that stands after the last block, or in the last layer; 0 where it cannot be told.
         frozen: in parameters that are not trained.
         tensors: trained parameters.
         depth: blocks that stand one behind the other, with stem and head.
@@ -42,6 +41,7 @@ class Counts:
         attention: whether anything in it is called attention.
         recurrent: whether it has recurrent layers.
         tied: parameters that are used in more than one place.
+        head: numbers in trained weights of more than one dimension that stand after the last block; None: not counted.
     """
 
     kind: str
@@ -53,7 +53,6 @@ class Counts:
     biases: int
     hidden: int = 0
     hidden_kernels: int = 0
-    head: int = 0
     frozen: int = 0
     tensors: int = 0
     depth: int = 0
@@ -61,6 +60,7 @@ class Counts:
     attention: bool = False
     recurrent: bool = False
     tied: int = 0
+    head: int | None = None
 
     @property
     def trained(self) -> int:
@@ -94,7 +94,7 @@ class Counts:
             "matrices": self.matrices, "convolutions": self.convolutions, "embeddings": self.embeddings,
             "norms": self.norms, "biases": self.biases, "frozen": self.frozen, "tensors": self.tensors,
             "depth": self.depth, "normalisations": list(self.normalisations), "attention": self.attention,
-            "recurrent": self.recurrent, "tied": self.tied,
+            "recurrent": self.recurrent, "tied": self.tied, "head": self.head,
         }  # fmt: skip
 
 
@@ -134,7 +134,6 @@ def count(model: Any) -> Counts:
         biases=kinds["vector"],
         hidden=sum(p.size for p in hidden),
         hidden_kernels=sum(p.size for p in hidden if len(p.shape) > 2),
-        head=sum(p.size for p in trained if p.name in found.head),
         frozen=sum(p.size for p in tree.parameters if not p.trained and not _gathered(p)),
         tensors=len(trained),
         depth=found.last + 1,
@@ -142,6 +141,7 @@ def count(model: Any) -> Counts:
         attention=any(_ATTENTION.search(name) for name in names),
         recurrent=any(kind in _RECURRENT for m in tree.modules for kind in m.types),
         tied=sum(len(p.names) > 1 for p in trained),
+        head=sum(p.size for p in trained if p.name in found.head and len(p.shape) > 1),
     )
 
 

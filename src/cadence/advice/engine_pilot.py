@@ -49,7 +49,7 @@ class EnginePilot:
         # A training of its own length without schedule: the race says the rate of each update.
         for key in ("average", "stop", "tune", "checkpoint", "loggers"):
             keys.pop(key, None)
-        self._keys = {**keys, "schedule": "constant()", "evaluate": 1}
+        self._keys: dict[str, Any] = {**keys, "schedule": "constant()", "evaluate": 1}
         self._task: Task = partial.task
 
     def __call__(self, make_optimizer: Callable[[Any], Any], updates: int, rate: Rate | None) -> Outcome:
@@ -77,7 +77,8 @@ class EnginePilot:
             keys["optimizer"] = {"name": own.name, "lr": own.lr, **decay, **listed(own.arguments)}
             keys |= {"no_decay": own.no_decay, "layer_decay": own.layer_decay}
             if own.groups:
-                keys["groups"] = {name: dict(group) for name, group in own.groups.items()}
+                theirs: dict[str, Any] = self._keys.get("groups") or {}
+                keys["groups"] = {**{name: dict(values) for name, values in own.groups.items()}, **theirs}
         return make_recipe(keys)
 
     def _data(self, course: Course, seed: int) -> tuple[Iterator[list[Batch]], list[Batch]]:

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 
-_KEYS = {
+_KEYS: dict[str, tuple[str, ...]] = {
     "optimizer": ("optimizer", "learning_rate", "batch_scaling", "weight_decay"),
     "groups": ("groups",),
-    "no_decay": ("groups",),
-    "layer_decay": ("groups",),
+    "no_decay": (),
+    "layer_decay": (),
     "schedule": ("warmup", "schedule"),
     "precision": ("precision",),
     "clip_norm": ("clip_norm",),
@@ -51,13 +51,12 @@ def recipe_keys(advice: Advice, *, task: str | None, model: str | None) -> dict[
     if model is not None:
         made["model"] = model
     made["optimizer"] = {"name": setting.name, "lr": setting.lr, **decay, **listed(setting.arguments)}
-    if setting.groups:
-        made.setdefault("groups", {name: dict(group) for name, group in setting.groups.items()})
     made["schedule"] = advice.schedule
     made.setdefault("total", own.updates)
     if "batch_size" not in made and "update_size" not in made:
         made["batch_size"] = own.batch_per_rank
     wanted: dict[str, Any] = {
+        "groups": {name: dict(keys) for name, keys in setting.groups.items()},
         "no_decay": setting.no_decay, "layer_decay": setting.layer_decay, "precision": advice["precision"].value,
         "clip_norm": advice["clip_norm"].value, "label_smoothing": advice["label_smoothing"].value,
         "average": advice["averaging"].value, "stop": advice["stopping"].value,

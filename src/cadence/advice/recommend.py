@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from cadence._errors import AdviceError
@@ -138,6 +139,14 @@ def _piloted(
 ) -> tuple[Piloted | None, Practice]:
     if not callable(pilot):
         raise AdviceError(f"pilot is a {type(pilot).__name__}; give a function run(make_optimizer, updates, rate)")
+    if "learning_rate" in profile.given:
+        notes.append(
+            Both(
+                "the learning rate is given, so there is nothing for a pilot to decide",
+                "学习率已给定，试跑没有可决定的内容",
+            )
+        )
+        return None, practice
     spent = _budget(profile, budget, notes)
     if spent < LEAST:
         notes.append(
@@ -147,8 +156,29 @@ def _piloted(
             )
         )
         return None, practice
-    found = race(pilot, spent, profile, practice)
+    found = race(pilot, spent, profile, _as_chosen(profile, practice))
     return found, found.practice
+
+
+def _as_chosen(profile: Profile, practice: Practice) -> Practice:
+    """The practice with what was asked for in the place of its own, so that a pilot trains with that."""
+    if not profile.given:
+        return practice
+    chosen = {choice.field: choice for choice in consult(profile, practice)}
+    method = dict(chosen["optimizer"].value)
+    divided = chosen["groups"].value
+    return replace(
+        practice,
+        optimizer=str(method.pop("name")),
+        arguments=method,
+        lr=chosen["learning_rate"].value,
+        reference_batch=None,
+        scaling=None,
+        weight_decay=chosen["weight_decay"].value or 0.0,
+        no_decay=bool(divided["no_decay"]),
+        layer_decay=divided["layer_decay"],
+        groups=divided.get("groups") or {},
+    )
 
 
 def _budget(profile: Profile, budget: int | None, notes: list[Both]) -> int:

@@ -23,7 +23,7 @@ class Setting:
         arguments: of the method: betas, momentum.
         no_decay: whether biases and normalisation have no decay.
         layer_decay: factor of the rate from one depth to the one before; None: none.
-        groups: of the parameters, as in a recipe.
+        groups: groups with values of their own, as in a recipe.
     """
 
     name: str
@@ -89,6 +89,6 @@ def setting_of(chosen: Mapping[str, Choice]) -> Setting:
         chosen["weight_decay"].value,
         method,
         bool(divided["no_decay"]),
-        divided.get("layer_decay"),
-        divided.get("groups", {}),
+        divided["layer_decay"],
+        divided.get("groups") or {},
     )

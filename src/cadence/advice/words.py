@@ -86,7 +86,17 @@ def _groups(table: Mapping[str, Any], lang: str) -> str:
         said.append(
             pick(Both("rate falls by {x:g} at each depth", "学习率逐层乘以 {x:g}"), lang).format(x=table["layer_decay"])
         )
+    own = cast("Mapping[str, Mapping[str, Any]]", table.get("groups") or {})
+    said += [_group(name, keys, lang) for name, keys in own.items()]
     return ("；" if lang == "zh" else "; ").join(said) or pick(Both("one", "一组"), lang)
+
+
+def _group(name: str, keys: Mapping[str, Any], lang: str) -> str:
+    """A group: its patterns, and what it has of its own."""
+    patterns = keys["parameters"]
+    told = [patterns] if isinstance(patterns, str) else list(patterns)
+    own = ", ".join(_pair(key, x) for key, x in keys.items() if key != "parameters")
+    return f"{name}（{'、'.join(told)}）：{own}" if lang == "zh" else f"{name} ({', '.join(told)}): {own}"
 
 
 def _pair(key: str, x: Any) -> str:

@@ -27,12 +27,13 @@ def facts_list(advice: Advice, lang: str) -> Markup:
         advice: whose profile it is.
         lang: ``"en"`` or ``"zh"``.
     """
-    items = [
-        tag("div", tag("dt", pick(WORDS[key], lang)), tag("dd", text))
-        for key, text in _facts(advice.profile, lang)
-        if text
-    ]
+    items = [_item(key, text, lang) for key, text in _facts(advice.profile, lang) if text]
     return tag("dl", *items, class_="facts")
+
+
+def _item(key: str, text: str, lang: str) -> Markup:
+    kind = "long" if key == "fact_parts" else None
+    return tag("div", tag("dt", pick(WORDS[key], lang)), tag("dd", text), class_=kind)
 
 
 def _facts(profile: Profile, lang: str) -> list[tuple[str, str]]:

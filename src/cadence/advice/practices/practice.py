@@ -42,7 +42,9 @@ class Practice:
         weight_decay: of everything that decays.
         no_decay: whether biases, normalisation and gains are left out of it.
         layer_decay: factor of the rate from one depth to the one before; None: none.
-        groups: of the parameters, as in a recipe.
+        groups: groups of parameters with values of their own, as in a recipe: ``{"plain": {"parameters":
+            ["role:embedding"], "orthogonal": False}}``. A pattern that matches nothing in the model is an error when
+            the optimizer is made, so a practice names only what the profile has.
         clip_norm: largest gradient norm; None: not clipped.
         label_smoothing: share of the target spread over all classes.
         settled: whether `lr` was measured on trainings of this kind, so that a pilot only looks for exceptions.

@@ -44,11 +44,18 @@ def weight_decay(profile: Profile, practice_: Practice, chosen: Chosen) -> Choic
 
 
 def groups(profile: Profile, practice_: Practice, chosen: Chosen) -> Choice:
-    """Who has no decay, and whose rate falls by depth: ``{"no_decay": True, "layer_decay": None}``."""
+    """Who has no decay, whose rate falls by depth, and what has values of its own.
+
+    Returns:
+        Of a choice whose value is ``{"no_decay": True, "layer_decay": None}``, with ``"groups"`` as in a recipe where
+        there are any.
+    """
     value: dict[str, Any] = {"no_decay": practice_.no_decay, "layer_decay": practice_.layer_decay}
-    counts = profile.model
     if practice_.groups and chosen["optimizer"].value["name"] == practice_.optimizer:
-        value["groups"] = {name: dict(group) for name, group in practice_.groups.items()}
+        value["groups"] = {name: dict(keys) for name, keys in practice_.groups.items()}
+    elif chosen["optimizer"].value["name"] == "muonadamw":
+        value |= {"groups": not_orthogonal(profile)} if not_orthogonal(profile) else {}
+    counts = profile.model
     # Of a method that takes every group's rate for a multiple of its own estimate, depth would be one more guess.
     if not chosen["weight_decay"].value:
         value["no_decay"] = False
@@ -65,6 +72,14 @@ def groups(profile: Profile, practice_: Practice, chosen: Chosen) -> Choice:
         "medium",
     )
     return from_practice("groups", value, practice_, otherwise)
+
+
+def not_orthogonal(profile: Profile) -> dict[str, dict[str, Any]]:
+    """The group of what Muon is not for, embeddings and the output layer, as far as the model has them."""
+    counts = profile.model
+    patterns = ["role:embedding"] if counts.embeddings else []
+    patterns += ["role:head"] if counts.head != 0 else []
+    return {"plain": {"parameters": patterns, "orthogonal": False}} if patterns else {}
 
 
 _SMALL = Why(Both("small", "较小"), practice("torch's AdamW"), "low")
