@@ -94,6 +94,7 @@ def page(language: str) -> str:
         table_regimes=_regimes(language, words),
         machines="\n".join(f"- {line}" for line in sorted({row.machine for row in kept.rows})),
         **_goals(measured, fresh, [*fresh, *chosen]),
+        **_surprises(measured, [*fresh, *chosen]),
         **_claims(kept.rows, words),
     )  # fmt: skip
 
@@ -157,9 +158,25 @@ def _goals(measured: Measured, fresh: Sequence[str], tasks: Sequence[str]) -> Ma
     return {
         **made,
         **{f"rules_{task}": _percent(regret) for task, regret in regrets.items()},
+        **{f"oracle_{task}": measured.oracle(task).level for task in tasks},
         "far": ", ".join(f"`{task}` ({_percent(regrets[task])})" for task in far) or "-",
         "behind": _percent(behind[worst]),
         "behind_task": worst,
+    }
+
+
+def _surprises(measured: Measured, tasks: Sequence[str]) -> Mapping[str, object]:
+    regrets = [measured.regret("rules", task) for task in tasks]
+    rates = [measured.oracle(task).level for task in tasks]
+    by_rate = sorted(rates, key=lambda level: float(level.split()[1]))
+    return {
+        "beaten": sum(regret < 0 for regret in regrets),
+        "beaten_far": sum(regret < -0.2 for regret in regrets),
+        "constant_lower": sum(
+            measured.regret("adamw 1e-3", task) < measured.regret("adamw 1e-3 cosine", task) for task in tasks
+        ),
+        "lowest": by_rate[0],
+        "highest": by_rate[-1],
     }
 
 
