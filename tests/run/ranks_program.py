@@ -40,6 +40,7 @@ ROWS: dict[str, Any] = {
 
 ALIVE: dict[str, Any] = {
     **ROWS, "task_args": {"n": 50, "double": True, "held_out": 3, "dropout": 0.3, "norm": True, "augment": True},
+    "average": {"decay": 0.8},
 }  # fmt: skip
 
 OPTIMIZERS: dict[str, dict[str, Any]] = {
@@ -134,7 +135,8 @@ def two(job: Callable[..., None]) -> None:
         back = {**hiccup, "divergence": {"nonfinite": "rollback"}, "checkpoint": {"every": 2}}
         job(f"back {strategy}", watched(back, f"back-{strategy}"))
         frozen = {"head": {"parameters": "head.*"}, "trunk": {"parameters": "body.*", "frozen": 6}}
-        job(f"frozen {strategy}", watched({**ROWS, "groups": frozen, "parallel": strategy}, f"frozen-{strategy}"))
+        frozen = {**ROWS, "groups": frozen, "average": {"decay": 0.8}, "parallel": strategy}
+        job(f"frozen {strategy}", watched(frozen, f"frozen-{strategy}"))
         bf16 = {**ROWS, "task_args": {"n": 50, "held_out": 3}, "precision": "bf16", "parallel": strategy}
         job(f"bf16 {strategy}", watched(bf16, f"bf16-{strategy}"))
     job("averaging", watched({**ROWS, "optimizer": {"name": "schedule_free_adamw", "lr": 0.01}}, "averaging"))

@@ -134,7 +134,7 @@ def test_precision_averages_and_frozen_groups_are_the_same_on_every_rank(folder:
     keys = {
         "bf16": rows(task_args={"n": 50, "held_out": 3}, precision="bf16"),
         "averaging": rows(optimizer={"name": "schedule_free_adamw", "lr": 0.01}),
-        "frozen": rows(groups=frozen),
+        "frozen": rows(groups=frozen, average={"decay": 0.8}),
     }[job.split()[0]]
     one = train(keys, out="one")
     # In bfloat16 it matters which rows are computed together.
@@ -231,6 +231,8 @@ def test_two_processes_go_on_to_the_bit_with_random_numbers_of_each(folder: Path
         assert begun["rates"][:10] + rest["rates"] == whole["rates"]
         assert begun["rows"][:10] + rest["rows"] == whole["rows"]
         assert rest["weights"][-1] == whole["weights"][-1]
+        # Each has statistics of its own, and judges by those of rank 0, averaged or not.
+        assert begun["local"] + rest["local"] == whole["local"]
     # Dropout differs between them: what one of them draws, the other does not.
     assert len({tuple(rank["local"]) for rank in told(folder, "undisturbed")}) == 2
 
