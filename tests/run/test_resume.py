@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 import cadence as cd
 from cadence._errors import RecordError, StateError
+from cadence.findings.of_record import check_record
 from cadence.recipe.load import load_recipe
 from cadence.record.names import CLOCKS
 from cadence.record.reader import Record
@@ -258,6 +259,7 @@ def test_another_recipe_may_be_forced_upon_a_checkpoint_that_fits_it(lively: Key
         "From update 9 on with another recipe, because it was forced: optimizer.lr 0.02"
     )
     assert load_recipe(Path("run") / "recipe.yaml").total == 30
+    assert check_record(record) == []
     # It is the folder's recipe now.
     assert train(other, out="run").status == "finished"
     with pytest.raises(RecordError, match="has ended, and goes on with no other recipe"):

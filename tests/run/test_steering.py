@@ -24,6 +24,7 @@ from safetensors.torch import load_file
 
 import cadence as cd
 from cadence._errors import DriverError, RecordError, SpecError
+from cadence.findings.of_record import check_record
 from cadence.record.commands import commands, send
 from cadence.record.lock import FolderLock, holder
 from cadence.record.reader import Record
@@ -155,18 +156,27 @@ def true_to_its_journal(record: Record) -> None:
     """The rates that were really in force are those of the curve that spec and journal make."""
     curve = curve_of(record.run, record.journal)
     np.testing.assert_array_equal(record.updates["lr"][:, 0], curve.values(0, record.t))
+    assert check_record(record) == []
 
 
 # ---- exactly once ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["cooldown 12", "extend 30;cooldown 20%", "hold;shorten 15;release"])
+@pytest.mark.parametrize(
+    ("command", "moment"),
+    [
+        ("cooldown 12", "after the answer"),
+        ("extend 30;cooldown 20%", "after the answer"),
+        ("extend 30;cooldown 20%", "after the change"),
+        ("hold;shorten 15;release", "after the answer"),
+    ],
+)
 def test_a_run_that_is_killed_after_its_answer_keeps_its_promise(
-    lively: Keys, helped: Callable[..., int], command: str
+    lively: Keys, helped: Callable[..., int], command: str, moment: str
 ) -> None:
     recipe = written(lively)
     assert helped(recipe, "plain", command) == 0
-    assert helped(recipe, "killed", command, "after the answer") == -signal.SIGKILL
+    assert helped(recipe, "killed", command, moment) == -signal.SIGKILL
     assert cd.load_record("killed").result is None
     # The checkpoint is of update 20, or of 10 where it was killed before; the promise is of update 20.
     train(recipe, out="killed")

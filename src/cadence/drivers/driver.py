@@ -566,7 +566,8 @@ class Driver:
 
     def state_dict(self) -> dict[str, Any]:
         """All there is to save, as plain JSON data. Loading it alone is enough."""
-        return saved(self._control, self.t)
+        state = saved(self._control, self.t)
+        return state if self._record is None else {**state, "events": self._record.events}
 
     def load_state_dict(self, state: Mapping[str, Any], *, change: str | None = None) -> None:
         """Go on from a saved state, before or after the optimizer's own is loaded; writes the values at once.
@@ -582,6 +583,7 @@ class Driver:
         """
         self._take_over(state, change)
         if self._record is not None:
+            self._record.go_on(self.t, state.get("events"))
             self._record.event({"t": self.t, "kind": "resume", "sentence": f"Resumed at update {self.t}."})
             if change is not None:
                 self._record.event(dict(self.journal[-1]))
@@ -619,7 +621,9 @@ class Driver:
         self._clock.done = self.t
         self._idle, self._columns = 0, {}
         self._remember()
-        self._freezing, self._untold = self._lasting(), None
+        self._freezing = self._lasting()
+        # A state from before the first row: the record does not have it yet.
+        self._untold = next((e for e in self.journal if e["kind"] == "freeze"), None) if self.t == 0 else None
         if self._effective is not None:
             self._effective.expect(self.t)
 

@@ -92,10 +92,7 @@ def branch(
     control = _turned(control, wanted, run, t)
     if not dry_run:
         judged = there.record.run.get("split", "val")
-        _write(
-            new, origin, t, wanted, control, control.journal[known:],
-            {**content, "state": _state(content["state"], saved(control, t), wanted)}, checkpoints, {"split": judged},
-        )  # fmt: skip
+        _write(new, origin, t, wanted, control, control.journal[known:], content, checkpoints, {"split": judged})
     return Branch(new, origin, t, before, control.curve)
 
 
@@ -194,11 +191,12 @@ def _write(
             LINEAGE[0]: lineage,
         }
         with RunWriter(beside) as writer:
-            writer.truncate(t)
+            writer.truncate(t, events=content["state"]["driver"]["events"])
             writer.start(run, recipe=wanted.to_yaml())
             for entry in events:
                 writer.event(entry)
-        Checkpoints(beside, keep=1, best=None).adopt(t, content, checkpoints)
+            state = _state(content["state"], {**saved(control, t), "events": writer.events}, wanted)
+        Checkpoints(beside, keep=1, best=None).adopt(t, {**content, "state": state}, checkpoints)
         os.rename(beside, new)
     except OSError as fault:
         raise trouble(fault, new, "written") from fault

@@ -20,7 +20,7 @@ from cadence.record.names import CHECKPOINTS
 from cadence.run.background import Background
 from cadence.run.engine import Engine
 
-VERSION = 1
+VERSION = 2
 
 
 @final

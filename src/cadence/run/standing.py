@@ -12,6 +12,7 @@ from cadence.curve.curve import Curve
 from cadence.curve.horizon import horizon
 from cadence.curve.place import as_plan, lay_out
 from cadence.drivers.changes import CHANGES, change
+from cadence.drivers.planned import ways
 from cadence.drivers.state import own_control
 from cadence.feedback.control import Control
 from cadence.record.commands import Command, commands
@@ -112,7 +113,7 @@ def curve_of(run: Mapping[str, Any], journal: Sequence[Mapping[str, Any]]) -> Cu
     told = run["horizon"]
     units = horizon(None, told["steps_per_epoch"], told["batch_size"], told["tokens_per_step"])
     bases = {value: tuple(numbers) for value, numbers in run["bases"].items()}
-    moving = tuple(e for e in journal if e["kind"] != "keep")
+    moving = tuple(e for e in ways(run, journal)[-1].journal if e["kind"] != "keep")
     return lay_out(
         as_plan(parse(run["spec"])), replace(units, total=told["total"]), tuple(run["groups"]), bases, moving
     )

@@ -259,8 +259,7 @@ def _assemble(
             recipe=wanted.to_yaml(),
             environment={**here, "device": {**here["device"], **engine.device}},
             fresh=fresh,
-            t=0 if saved is None else saved[0],
-            rollbacks=0 if saved is None else saved[1]["state"]["loop"]["policy"]["rollbacks"],
+            goes_on=saved is not None,
             loggers=wanted.loggers,
         )
     # A run that goes on keeps the horizon it began with; what has changed since stands in its journal.
@@ -282,11 +281,11 @@ def _take_up(saved: Saved, loop: Loop, parts: Parts, other: Differences) -> None
     """Put everything back as it was at a checkpoint, except what is forced to be otherwise."""
     t, content = saved
     then = content["state"]["driver"]
-    state = forced(parts.driver, t) if other else then
+    state = forced(parts.driver, then) if other else then
     parts.checkpoints.load(t, content, parts.engine)
     parts.driver.load_state_dict(state)
     if other:
-        parts.recording.event(entry(other, t))
+        parts.recording.event(entry(other, t, then))
     was, now = parts.driver.curve.units, parts.course.horizon
     loop.resume(content["state"]["loop"], units_of(Horizon(**then["horizon"]), then["journal"]))
     resized = resizes(was, now) and t < (was.total or 0)
