@@ -43,6 +43,11 @@ ALIVE: dict[str, Any] = {
     "average": {"decay": 0.8},
 }  # fmt: skip
 
+SCALED: dict[str, Any] = {
+    **ROWS, "update_size": None, "schedule": "constant()",
+    "optimizer": {"name": "adamw", "lr": 0.01, "scale_lr": {"rule": "sqrt", "reference_batch": 6}},
+}  # fmt: skip
+
 OPTIMIZERS: dict[str, dict[str, Any]] = {
     "adamw": {"name": "adamw", "lr": 0.01},
     "lamb": {"name": "lamb", "lr": 0.05},
@@ -177,6 +182,7 @@ def resume(job: Callable[..., None]) -> None:
     # With the other strategy, which is none of the recipe's content.
     job("sharded gone on", watched(ROWS, "sharded"))
     job("first of three", watched(ROWS, "three", stop_at=7))
+    job("first of scaled", watched(SCALED, "scaled", stop_at=11))
 
 
 def own_loop() -> dict[str, Any]:
@@ -287,5 +293,6 @@ if __name__ == "__main__":
             two(write)
     if RANK == 0:
         alone(ROWS, "three", stop_at=10)
+        alone(SCALED, "scaled")
     with group("c", 4):
         four_again(write)

@@ -37,6 +37,11 @@ WITHIN = 120
 
 Told = dict[str, Any]
 
+SCALED: Told = {
+    "update_size": None, "schedule": "constant()",
+    "optimizer": {"name": "adamw", "lr": 0.01, "scale_lr": {"rule": "sqrt", "reference_batch": 6}},
+}  # fmt: skip
+
 
 def environment(**more: str) -> dict[str, str]:
     paths = [str(HERE), str(Path(cd.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
@@ -243,6 +248,16 @@ def test_a_run_goes_on_with_another_number_of_processes_and_another_strategy(fol
     assert load_record(folder / "three").updates["lr"][:, 0].tolist() == one.updates["lr"][:, 0].tolist()
     same_weights(folder / "three", one.folder)
     same_weights(folder / "sharded", one.folder)
+
+
+def test_rates_that_are_stated_for_a_batch_do_not_go_on_with_another_number_of_processes(folder: Path) -> None:
+    (alone,) = told(folder, "scaled", 1)
+    said = "with updates of 6 examples, now they have 3, and its rates are stated for a batch (scale_lr); put back"
+    assert said in alone["error"]
+    assert alone["rates"] == []
+    record = train(rows(**SCALED), out=folder / "scaled", force=True)
+    assert record.updates["lr"][:9, 0].tolist() == [0.01] * 9
+    assert record.updates["lr"][9:, 0] == pytest.approx(0.01 / 2**0.5)
 
 
 # ---- the end of one --------------------------------------------------------------------------------------------------

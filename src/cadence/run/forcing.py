@@ -13,8 +13,8 @@ Differences: TypeAlias = dict[str, list[Any]]
 """Key, with dots where it stands inside another -> what it was, what it is now."""
 
 FITTING = (
-    "device", "optimizer.lr", "schedule", "total", "batch_size", "accumulate", "drop_last", "clip_norm", "divergence",
-    "label_smoothing", "seed", "evaluate", "stop", "checkpoint", "effective_rates", "threads",
+    "device", "optimizer.lr", "schedule", "total", "batch_size", "accumulate", "update_size", "drop_last", "clip_norm",
+    "divergence", "label_smoothing", "seed", "evaluate", "stop", "checkpoint", "effective_rates", "threads",
 )  # fmt: skip
 """Keys, and those inside them, that leave the arrays of a checkpoint and what belongs to them as they are."""
 

@@ -28,7 +28,7 @@ from cadence.run.meter import Meter
 from cadence.run.outline import Outline, outline_of
 from cadence.run.ranks import Ranks, attempted, first, together
 from cadence.run.recording import NoRecording, Recording
-from cadence.run.scaling import at_batch, to_json
+from cadence.run.scaling import at_batch, rescaled, to_json
 from cadence.run.steering import Steering, changes_waiting
 from cadence.run.timing import Stopwatch
 from cadence.tasks import Split, Task, resolve_task
@@ -126,6 +126,7 @@ def _train(
         if saved is not None:
             # The folder's recipe may have been forced upon it by a start that came to no checkpoint of its own.
             other = _others(folder, make_recipe(saved[1]["state"]["recipe"]), wanted)
+            other |= _other_rates(folder, course, saved, force or bool(other))
         if saved is not None and not other:
             course = going_on(course, wanted, saved[1]["state"]["driver"])
         parts = attempted(
@@ -205,11 +206,23 @@ def _check_may_differ(folder: Path, found: Differences, force: bool) -> None:
 def _others(folder: Path, there: Recipe, wanted: Recipe) -> Differences:
     """In what the recipe of a run differs.
 
-    The rest of a run that has not ended may be counted in updates of another size, unless its rates are stated for one.
+    The rest of a run that has not ended may be counted in updates of another size.
     """
-    scaled = any(one.scale_lr is not None for one in wanted.optimizers.values())
-    free = () if scaled or _ended(folder) else SIZES
+    free = () if _ended(folder) else SIZES
     return {key: x for key, x in differences(there, wanted).items() if key not in free}
+
+
+def _other_rates(folder: Path, course: Course, saved: Saved, force: bool) -> Differences:
+    """That updates have another size than rates were stated for, which somebody must want."""
+    found = rescaled(course.scalings, saved[1]["state"]["driver"])
+    if found and not force:
+        [[was, now]] = found.values()
+        raise RecordError(
+            f"{folder} holds a run with updates of {was} examples, now they have {now}, and its rates are stated for a "
+            f"batch (scale_lr); put back batch_size, accumulate and the number of processes, or write update_size: "
+            f"{was}, or let it go on at the rates of the new size with force=True"
+        )
+    return found
 
 
 def _ended(folder: Path) -> bool:
