@@ -35,6 +35,18 @@ class Net(paddle.nn.Layer):
         return self.same_head(self.drop(paddle.tanh(self.norm(self.body(x)))))
 
 
+class Restless(Net):
+    """Draws from every source in training."""
+
+    def __init__(self) -> None:
+        super().__init__(0.3, True)
+        self.to(dtype="float64")
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        y = super().forward(x)
+        return y * (1 + 0.1 * np.random.normal() + 0.1 * random.random()) if self.training else y
+
+
 def jitter(x: Any, rng: np.random.Generator) -> Any:
     return (x + rng.normal(scale=0.1, size=x.shape)).astype(x.dtype)
 

@@ -34,6 +34,7 @@ from cadence.run.paddle_state import (
     Parts,
     Seeds,
     file_of_tensors,
+    json_of,
     plain_random_state,
     read_tensors,
     set_plain_random_state,
@@ -71,6 +72,9 @@ def open_engine(recipe: Recipe, task: Task, ranks: Ranks) -> Generator[Engine, N
         trained = smoothed(loss, recipe.label_smoothing, paddle.nn.functional.log_softmax)
         guard = finite if recipe.divergence.nonfinite is None else overflowed
         metrics = {task.metric_name: metric}
+        if ranks.rank:
+            # The same weights, and random numbers of its own.
+            _seed(_of_rank(recipe.seed, ranks.rank))
         seeds = Seeds(recipe.seed)
         yield PaddleEngine(
             model,
@@ -222,7 +226,8 @@ class PaddleEngine(Engine):
             paddle.set_rng_state(own)
 
     def save(self) -> Saved | None:
-        # Every process has all of it.
+        others = self._ranks.exchange(json_of(plain_random_state()) if self._ranks.rank else None)[1:]
+        # Every process has all else.
         if self._ranks.rank:
             return None
         scaler, parts = self._means.scaler, Parts()
@@ -236,7 +241,7 @@ class PaddleEngine(Engine):
                 "random": {**plain_random_state(), "seeds": self._seeds.state()},
             }
             rest = take_apart(state, "", parts)
-            return Saved([file_of_tensors(parts.tensors)], rest)
+            return Saved([file_of_tensors(parts.tensors)], {**rest, "others": others} if others else rest)
 
     def load(self, tensors: Path, rest: dict[str, Any]) -> None:
         state = put_together(rest, read_tensors(tensors))
@@ -253,7 +258,10 @@ class PaddleEngine(Engine):
                 f"the checkpoint {tensors} does not fit this recipe's model or optimizer "
                 f"({str(fault).splitlines()[0]}); train anew into another folder, or with fresh=True"
             ) from fault
-        set_plain_random_state(state["random"])
+        # Processes that were not there have random numbers of their own, those that they began with.
+        known = [state["random"], *rest.get("others", [])]
+        if self._ranks.rank < len(known):
+            set_plain_random_state(known[self._ranks.rank])
         self._seeds.set_state(state["random"]["seeds"])
 
     def _load_model(self, saved: dict[str, paddle.Tensor]) -> None:
@@ -304,8 +312,7 @@ def _own_process(seed: int, threads: int, device: str) -> Generator[None, None, 
     threads_before, device_before = int(paddle.get_flags(THREADS)[THREADS]), get_device()
     try:
         _set_device(device)
-        random.seed(seed)
-        np.random.seed(seed)
+        _seed(seed)
         paddle.seed(seed)
         core.set_num_threads(threads)
         paddle.set_flags({THREADS: threads})
@@ -320,6 +327,11 @@ def _own_process(seed: int, threads: int, device: str) -> Generator[None, None, 
         set_device(device_before)
         set_plain_random_state(plain)
         paddle.set_rng_state(own)
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)
 
 
 def _set_device(name: str) -> None:
