@@ -183,7 +183,9 @@ def _holds_run(folder: Path, split: str) -> bool:
         RecordError: it holds one without a recipe, or one that another part judged.
     """
     if not (folder / RECIPE).exists():
-        if (folder / RUN).exists() or (folder / UPDATES).exists():
+        # A start that was killed before it had written its recipe leaves files without a line.
+        rows = folder / UPDATES
+        if (folder / RUN).exists() or (rows.exists() and rows.stat().st_size):
             raise RecordError(f"{folder} holds the record of a loop without a recipe; {OTHER}")
         return False
     judged = read_json(folder / RUN).get("split", "val") if (folder / RUN).exists() else split
