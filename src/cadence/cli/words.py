@@ -90,8 +90,8 @@ WORDS: dict[str, dict[str, str]] = {
     "rule_linear": {"en": "linear", "zh": "线性"},
     "rule_sqrt": {"en": "square root", "zh": "平方根"},
     "outline": {
-        "en": "{t} updates ({epochs} epochs), {n} examples each, on {device}",
-        "zh": "{t} 次更新（{epochs} 轮），每次 {n} 个样本，设备 {device}",
+        "en": "{epochs} epochs on {device}",
+        "zh": "{epochs} 轮，设备 {device}",
     },
     "groups_group": {"en": "group", "zh": "参数组"},
     "groups_optimizer": {"en": "optimizer", "zh": "优化器"},
