@@ -35,8 +35,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "run"))
 
-from safetensors.numpy import load_file
-
 from cadence.record.names import CLOCKS, JOURNAL
 from cadence.record.reader import Record, load_record
 from cadence.run import loop
@@ -210,7 +208,8 @@ def _events(record: Record) -> list[dict[str, Any]]:
 
 def _weights(record: Record) -> dict[str, bytes]:
     t = (record.result or {})["updates"]
-    tensors = load_file(record.folder / "checkpoints" / f"{t}.safetensors")
+    # By its name, because its types are not all known.
+    tensors = importlib.import_module("safetensors.numpy").load_file(record.folder / "checkpoints" / f"{t}.safetensors")
     return {name: x.tobytes() for name, x in tensors.items()}
 
 

@@ -17,8 +17,9 @@ from unittest import mock
 import torch.distributed as dist
 from ranks_program import ALIVE, FOLDER, RANK, group, watched, write
 
+from cadence.drivers import steering
 from cadence.record.commands import answer_to, send
-from cadence.run import loop, steering
+from cadence.run import loop
 from cadence.run.branch import branch
 from cadence.run.torch_engine import TorchEngine
 

@@ -450,7 +450,7 @@ def _cpu(pid: int) -> float:
 def test_another_process_does_what_the_one_that_looks_has_done(tmp_path: Path) -> None:
     import torch
 
-    from cadence.run.steering import Steering
+    from cadence.drivers.steering import Steering
 
     def driver() -> Any:
         return cd.drive(torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1), "constant()", total=100)
@@ -462,6 +462,6 @@ def test_another_process_does_what_the_one_that_looks_has_done(tmp_path: Path) -
     heard = one.look(ending=True)
     assert heard == ("changed", True, ((ident, "cooldown", {"length": 10}),))
     other.repeat(heard)
-    assert other.followed == [ident]
+    assert other._driver.followed == [ident]
     assert other.paused
     assert other._driver.curve.total == one._driver.curve.total == 10

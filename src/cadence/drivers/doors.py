@@ -15,6 +15,7 @@ from cadence.drivers.driver import Driver, Meet, Reduce
 from cadence.drivers.effective import EffectiveRates, Gauge
 from cadence.drivers.ranks import mean_over_ranks
 from cadence.drivers.recording import FolderRecorder, NoRecorder, Recorder
+from cadence.drivers.steering import OF_ITS_OWN, Steering
 from cadence.drivers.writer import Writer, no_optimizer
 from cadence.spec.nodes import EarlyStop, Plateau, Schedule, walk
 from cadence.spec.plan import Plan, split_key
@@ -92,10 +93,13 @@ def drive(
     names = named_groups(writer.groups())
     curve = lay_out(plan, run, names, bases_of(writer, plan, names, base))
     effective = None if effective_rates is None else EffectiveRates(_gauge(writer, record), effective_rates)
-    return Driver(
+    driver = Driver(
         curve, writer, meet=meeting(reduce), record=_recorder(record, loggers), strict=_scales(scaler),
         effective=effective,
     )  # fmt: skip
+    if isinstance(record, (str, Path)) and _world() == 1:
+        driver.listen(Steering(Path(record), driver, unheard=OF_ITS_OWN))
+    return driver
 
 
 def _gauge(writer: Writer, record: object) -> Gauge:
@@ -116,7 +120,7 @@ def _recorder(record: str | Path | Recorder | None, loggers: Sequence[str]) -> R
                 f"record='runs/mine' too"
             )
         return record
-    return FolderRecorder(Path(record), loggers) if _rank() == 0 else NoRecorder()
+    return FolderRecorder(Path(record), loggers, listens=_world() == 1) if _rank() == 0 else NoRecorder()
 
 
 def _scales(scaler: Any) -> bool:
@@ -242,6 +246,11 @@ def _in_group() -> str | None:
         if distributed is not None and distributed.is_available() and distributed.is_initialized():
             return framework
     return None
+
+
+def _world() -> int:
+    framework = _in_group()
+    return 1 if framework is None else sys.modules[f"{framework}.distributed"].get_world_size()
 
 
 def _rank() -> int:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, final
 
 from cadence._errors import RecordError
 from cadence.record.lines import last_row
-from cadence.record.names import EVALUATIONS, UPDATES
+from cadence.record.names import EVALUATIONS, LISTENS, UPDATES
 from cadence.record.writer import RunWriter
 
 
@@ -53,20 +53,22 @@ class FolderRecorder:
     Args:
         folder: of the run; its name is the run's.
         loggers: see `RunWriter`.
+        listens: whether the driver follows commands that are left in the folder.
 
     Raises:
         RecordError: see `RunWriter`.
     """
 
-    def __init__(self, folder: Path, loggers: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, loggers: Sequence[str] = (), *, listens: bool = False) -> None:
         self._folder = folder
+        self._about = {LISTENS: True} if listens else {}
         self._writer = RunWriter(folder, loggers=loggers)
         self._begin = time.perf_counter()
         self._final: dict[str, Any] = {}
         self._best: dict[str, Any] = {}
 
     def start(self, run: Mapping[str, Any], /) -> None:
-        self._writer.start({"name": self._folder.resolve().name, **run})
+        self._writer.start({"name": self._folder.resolve().name, **run, **self._about})
 
     def update(self, row: dict[str, Any], /) -> None:
         self._check(row["t"])

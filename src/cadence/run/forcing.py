@@ -59,7 +59,8 @@ def check_fits(found: Differences, where: object) -> None:
 
 def forced(driver: Driver, then: Mapping[str, Any]) -> dict[str, Any]:
     """The state of a driver that has not moved yet, as if its schedule had held until a state of another one."""
-    return {**driver.state_dict(), "t": then["t"], "events": then["events"]}
+    kept = {key: then[key] for key in ("t", "events", "commands") if key in then}
+    return {**driver.state_dict(), **kept}
 
 
 def entry(found: Differences, t: int, then: Mapping[str, Any]) -> dict[str, Any]:

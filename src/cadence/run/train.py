@@ -9,6 +9,7 @@ from typing import Any
 
 from cadence._errors import CadenceError, RanksError, RecordError, StateError
 from cadence.curve.horizon import UNITS, Horizon, units_of
+from cadence.drivers.steering import Steering, changes_waiting
 from cadence.recipe.load import load_recipe
 from cadence.recipe.recipe import Recipe, make_recipe
 from cadence.record.environment import environment
@@ -29,7 +30,6 @@ from cadence.run.outline import Outline, outline_of
 from cadence.run.ranks import Ranks, attempted, first, together
 from cadence.run.recording import NoRecording, Recording
 from cadence.run.scaling import at_batch, rescaled, to_json
-from cadence.run.steering import Steering, changes_waiting
 from cadence.run.timing import Stopwatch
 from cadence.tasks import Split, Task, resolve_task
 
