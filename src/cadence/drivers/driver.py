@@ -773,10 +773,11 @@ class Driver:
 
     def _held(self) -> dict[str, list[float | None]]:
         """What the optimizer has for each value: what was written, unless somebody else has written since."""
-        table = self.values
-        for (g, value), column, there in zip(self.curve.pairs, self._columns_ahead, self._writer.read(), strict=True):
-            meant = column[self.t - self._first]
+        curve, place = self.curve, self.t - self._first
+        table: dict[str, list[float | None]] = {v: [None] * len(curve.groups) for v in curve.plan.values()}
+        for (g, value), column, there in zip(curve.pairs, self._columns_ahead, self._writer.read(), strict=True):
+            meant = column[place]
             # A tensor may hold the number in half the digits.
-            if there is not None and there != meant and not abs(there - meant) <= SAME * abs(meant):
-                table[value][g] = there
+            same = there is None or there == meant or abs(there - meant) <= SAME * abs(meant)
+            table[value][g] = meant if same else there
         return table

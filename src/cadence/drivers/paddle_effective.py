@@ -80,12 +80,12 @@ class PaddleGauge(Gauge):
         """For each optimizer: its watch, and the parameters of those of its groups that are among these."""
         own: dict[int, dict[int, list[Any]]] = {}
         for number, group in enumerate(self._groups()):
-            self._watches.setdefault(group.number, _Watch(group.optimizer))
-            mine = own.setdefault(group.number, {})
+            if group.number not in own:
+                self._watches.setdefault(group.number, _Watch(group.optimizer)).first = number
+                own[group.number] = {}
             if number in groups:
-                mine[number] = _parameters(group)
+                own[group.number][number] = _parameters(group)
         for number, mine in own.items():
-            self._watches[number].first = min(n for n, g in enumerate(self._groups()) if g.number == number)
             yield self._watches[number], mine
 
 
