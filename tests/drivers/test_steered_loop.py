@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -156,6 +157,17 @@ def test_a_command_to_the_process_that_came_all_the_same_is_refused() -> None:
     assert told["status"] == "refused"
     assert [c.id for c in commands(FOLDER)] == [ident]
     assert loop.ended().t == 60
+
+
+def test_a_driver_that_nobody_uses_any_more_lets_go_of_its_folder_at_once() -> None:
+    loop = Loop().to(3)
+    state = loop.driver.state_dict()
+    gc.disable()
+    try:
+        del loop
+        assert Loop(state).ended().t == 60
+    finally:
+        gc.enable()
 
 
 def test_a_driver_that_keeps_its_record_elsewhere_does_not_listen() -> None:

@@ -455,7 +455,8 @@ def test_another_process_does_what_the_one_that_looks_has_done(tmp_path: Path) -
     def driver() -> Any:
         return cd.drive(torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1), "constant()", total=100)
 
-    one, other = Steering(tmp_path, driver()), Steering(tmp_path, driver())
+    drivers = driver(), driver()
+    one, other = (Steering(tmp_path, each) for each in drivers)
     assert one.look(ending=False) == ("", False, ())
     ident = send(tmp_path, "cooldown", {"length": 10})
     send(tmp_path, "pause", {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import weakref
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, final
@@ -53,7 +54,7 @@ class Steering:
 
     Args:
         folder: of the run.
-        driver: of the run.
+        driver: of the run; not kept alive.
         unheard: why commands to the process are refused; empty where somebody asks `paused`, and what `look` says.
 
     Attributes:
@@ -62,7 +63,8 @@ class Steering:
 
     def __init__(self, folder: Path, driver: Driver, *, unheard: str = "") -> None:
         self._folder = folder
-        self._driver = driver
+        # A driver that nobody uses any more is to end its record at once, and this one is held by it.
+        self._driver: Driver = weakref.proxy(driver)
         self._unheard = unheard
         # The update of the last look: one behind it is of a run that was taken back.
         self._at = -1
