@@ -256,5 +256,5 @@ def _pieces(parameters: Sequence[Any]) -> Iterator[list[Any]]:
 
 
 def _joined(piece: Sequence[Any]) -> Any:
-    """A copy of the values of some tensors in one."""
-    return paddle.concat([x.detach().reshape([-1]) for x in piece])
+    """A copy of the values of some tensors in one; gradients are off."""
+    return paddle.concat([x if x.ndim == 1 else x.reshape([-1]) for x in piece])
