@@ -12,6 +12,7 @@ collect_ignore = [
     "small_tasks.py",
     "small_paddle.py",
     "ranks_program.py",
+    "gpu_ranks_program.py",
     "paddle_program.py",
     "ranks_steered.py",
     "killed_starts.py",
