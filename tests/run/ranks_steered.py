@@ -67,11 +67,26 @@ def helped(name: str, do: Any) -> dict[str, Any]:
         return watched(KEYS, name)
 
 
+def promised() -> None:
+    """A change is promised for update 12, between those at which ranks agree; then checkpoint 12 is lost."""
+    keys = {**KEYS, "checkpoint": {"every": 3, "keep": 9}}
+    write("promised plain", watched(keys, "promised", stop_at=13))
+    if RANK == 0:
+        send(FOLDER / "promised", "set", {"values": {"lr": 0.002}})
+    dist.barrier()
+    write("promised", watched(keys, "promised", stop_at=2))
+    if RANK == 0:
+        (FOLDER / "promised" / "checkpoints" / "12.json").unlink()
+    dist.barrier()
+    write("promised again", watched(keys, "promised"))
+
+
 def main() -> None:
     write("plain", watched(KEYS, "plain"))
     write("paused", helped("paused", pauses))
     write("stopped", helped("stopped", lambda folder: answered(folder, "stop")))
     write("went on", watched(KEYS, "stopped"))
+    promised()
     signal.signal(signal.SIGTERM, lambda number, frame: None)
     with at_update(7, 1, lambda: os.kill(os.getpid(), signal.SIGTERM)):
         write("left", watched(KEYS, "left"))

@@ -105,6 +105,17 @@ def test_two_ranks_that_were_stopped_go_on_to_the_bit(folder: Path) -> None:
     same_end(folder / "stopped", folder / "plain")
 
 
+def test_two_ranks_keep_a_promise_for_an_update_between_those_at_which_they_agree(folder: Path) -> None:
+    made, again = told(folder, "promised"), told(folder, "promised again")
+    assert [rank["rates"] for rank in made] == [[pytest.approx(0.002)] * 2] * 2
+    for rank in again:
+        assert rank["rates"] == [0.01] * 3 + [made[0]["rates"][0]] * 18
+    assert again[0]["weights"] == again[1]["weights"]
+    record = cd.load_record(folder / "promised")
+    assert [e["t"] for e in record.journal if e["kind"] == "set"] == [12]
+    assert check_record(record) == []
+
+
 def test_a_branch_that_changes_nothing_ends_on_two_ranks_as_its_run_did(folder: Path) -> None:
     for branch, whole in zip(told(folder, "same"), told(folder, "plain"), strict=True):
         assert branch["rates"] == whole["rates"][10:]

@@ -457,11 +457,11 @@ def test_another_process_does_what_the_one_that_looks_has_done(tmp_path: Path) -
 
     drivers = driver(), driver()
     one, other = (Steering(tmp_path, each) for each in drivers)
-    assert one.look(ending=False) == ("", False, ())
+    assert one.look(ending=False) == ("", False, sys.maxsize, ())
     ident = send(tmp_path, "cooldown", {"length": 10})
     send(tmp_path, "pause", {})
     heard = one.look(ending=True)
-    assert heard == ("changed", True, ((ident, "cooldown", {"length": 10}),))
+    assert heard == ("changed", True, sys.maxsize, ((ident, "cooldown", {"length": 10}),))
     other.repeat(heard)
     assert other._driver.followed == [ident]
     assert other.paused

@@ -37,11 +37,13 @@ class Heard(NamedTuple):
     Attributes:
         asked: ``"changed"`` where the curve is another one now; ``"stop"`` where the run is to leave.
         paused: whether the run is to wait.
+        due: the next update at which it must be looked, because something was promised for it.
         changes: that were made: id, name and arguments of each.
     """
 
     asked: Asked
     paused: bool
+    due: int
     changes: tuple[tuple[str, str, Mapping[str, Any]], ...] = ()
 
 
@@ -59,6 +61,7 @@ class Steering:
 
     Attributes:
         paused: whether the run waits.
+        due: the next update at which a change was promised, before the run went on from an earlier state.
     """
 
     def __init__(self, folder: Path, driver: Driver, *, unheard: str = "") -> None:
@@ -70,8 +73,7 @@ class Steering:
         self._at = -1
         self._looked = -LOOK_SECONDS
         self._seen = -1
-        # The next update at which a change is due that was promised before the run was taken up again.
-        self._due = sys.maxsize
+        self.due = sys.maxsize
         self._over: set[str] = set()
         self._first = True
         self.paused = False
@@ -84,26 +86,26 @@ class Steering:
         """
         now, t, before = time.perf_counter(), self._driver.t, self._at
         self._at = t
-        due = ending or t >= self._due or t < before
+        due = ending or t >= self.due or t < before
         if now - self._looked < LOOK_SECONDS and not due:
-            return Heard("", self.paused)
+            return Heard("", self.paused, self.due)
         self._looked = now
         # The first look tells what was left to a process that has ended.
         if not self._news() and not (due or self._first):
-            return Heard("", self.paused)
+            return Heard("", self.paused, self.due)
         followed = self._driver.followed
         known = len(followed)
         given = commands(self._folder)
         asked = self._follow(given)
         made = {command.id: command for command in given}
         changes = tuple((i, made[i].name, made[i].arguments) for i in followed[known:])
-        return Heard(asked, self.paused, changes)
+        return Heard(asked, self.paused, self.due, changes)
 
     def repeat(self, heard: Heard) -> None:
         """Do what the process that looks has done."""
         for command, name, arguments in heard.changes:
             self._driver.change(name, arguments, command=command)
-        self.paused = heard.paused
+        self.paused, self.due = heard.paused, heard.due
 
     # ---- inside --------------------------------------------------------------------------------------------------
 
@@ -120,7 +122,7 @@ class Steering:
 
     def _follow(self, given: Iterable[Command]) -> Asked:
         first, self._first = self._first, False
-        self._due = sys.maxsize
+        self.due = sys.maxsize
         asked: Asked = ""
         for command in given:
             if command.id in self._over or command.id in self._driver.followed:
@@ -137,7 +139,7 @@ class Steering:
                 self._over.add(command.id)
             elif isinstance(promised, int) and promised > self._driver.t:
                 # What was asked for later is done later.
-                self._due = promised
+                self.due = promised
                 break
             elif self._change(command):
                 asked = "changed"

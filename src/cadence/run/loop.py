@@ -247,7 +247,8 @@ class Loop:
             asked = steering.look(ending=ending).asked
             return "stop" if parts.leaving.asked else asked
         # One process looks, and a signal may have come to any: they agree on it now and then, at the same update.
-        if not (ending or steering.paused or self._unheard) and parts.driver.t % AGREED_EVERY:
+        now = ending or steering.paused or self._unheard or parts.driver.t >= steering.due
+        if not now and parts.driver.t % AGREED_EVERY:
             return ""
         self._unheard = False
         heard = steering.look(ending=ending) if ranks.rank == 0 else None
@@ -319,6 +320,8 @@ class Loop:
         if state is not None:
             self._final, self._best = dict(state["final"]), dict(state["best"])
             self._saved = parts.driver.t
+            # What was followed since is followed again, at the update that was promised.
+            self._unheard = True
         return state is not None
 
     def _told(self, fault: Fault) -> str:

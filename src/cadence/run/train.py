@@ -124,9 +124,7 @@ def _train(
         # The disk is asked once: another process might see it a moment later.
         saved = first(ranks, lambda: None if fresh else checkpoints.newest())
         if saved is not None:
-            # The folder's recipe may have been forced upon it by a start that came to no checkpoint of its own.
-            other = _others(folder, make_recipe(saved[1]["state"]["recipe"]), wanted)
-            other |= _other_rates(folder, course, saved, force or bool(other))
+            other = first(ranks, lambda: _other_than(saved, folder, wanted, course, force))
         if saved is not None and not other:
             course = going_on(course, wanted, saved[1]["state"]["driver"])
         parts = attempted(
@@ -212,6 +210,15 @@ def _others(folder: Path, there: Recipe, wanted: Recipe) -> Differences:
     """
     free = () if _ended(folder) else SIZES
     return {key: x for key, x in differences(there, wanted).items() if key not in free}
+
+
+def _other_than(saved: Saved, folder: Path, wanted: Recipe, course: Course, force: bool) -> Differences:
+    """In what a checkpoint is of something else.
+
+    The folder's recipe may have been forced upon it by a start that came to no checkpoint of its own.
+    """
+    other = _others(folder, make_recipe(saved[1]["state"]["recipe"]), wanted)
+    return other | _other_rates(folder, course, saved, force or bool(other))
 
 
 def _other_rates(folder: Path, course: Course, saved: Saved, force: bool) -> Differences:
