@@ -57,7 +57,8 @@ def drive(
         reduce: makes metrics the same on every rank; where it is left out and `torch.distributed` (or paddle's) is
             initialised, they are averaged over all ranks, each of which must then call `observe`; that all of them
             stand at the same update with the same values is checked on the way.
-        record: folder of a record to write (on rank 0), or what writes one; see `docs/formats.md`.
+        record: folder of a record to write (on rank 0), or what writes one; see `docs/formats.md`. A driver with a
+            folder in one process follows the commands that ``cadence steer`` leaves there.
         loggers: programs in whose format the record is written too, in folders of their names beside it:
             ``"tensorboard"``, ``"visualdl"``, ``"mlflow"``.
         effective_rates: once in so many updates, measure for the record what the optimizer really did to each group:
@@ -98,7 +99,8 @@ def drive(
         effective=effective,
     )  # fmt: skip
     if isinstance(record, (str, Path)) and _world() == 1:
-        driver.listen(Steering(Path(record), driver, unheard=OF_ITS_OWN))
+        # Wherever the program may go from here.
+        driver.listen(Steering(Path(record).absolute(), driver, unheard=OF_ITS_OWN))
     return driver
 
 
