@@ -65,6 +65,10 @@ class RecordError(CadenceError, ValueError):
     """A run folder that cannot be read or written."""
 
 
+class SearchError(CadenceError, ValueError):
+    """A search whose space, study or database cannot be used."""
+
+
 class DivergedError(CadenceError, ArithmeticError):
     """A training whose loss is no longer a finite number."""
 
