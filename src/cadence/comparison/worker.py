@@ -133,7 +133,8 @@ def _train(tell: Tell, recipe: dict[str, Any], out: str, split: str) -> dict[str
     from cadence.run.train import train
 
     def progress(now: Progress) -> None:
-        tell({"t": now.t, "total": now.total, "loss": now.loss, "metrics": dict(now.metrics)})
+        told = {"t": now.t, "total": now.total, "loss": now.loss, "metrics": dict(now.metrics)}
+        tell({**told, "evaluated": now.evaluated})
 
     read, path = make_recipe(recipe), Path(out, RECIPE)
     # The folder is this comparison's own. What lies there without a recipe was killed while it began; what was run at a
