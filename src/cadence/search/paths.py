@@ -76,9 +76,9 @@ def changed(content: Mapping[str, Any], changes: Sequence[tuple[Path, Any]]) -> 
     made: dict[str, Any] = copy.deepcopy(dict(content))
     for path, value in sorted(changes, key=lambda change: len(change[0])):
         *above, last = path
-        holder = value_at(made, tuple(above))
+        holder: Any = value_at(made, tuple(above))
         if isinstance(holder, tuple):
-            holder = list(cast("tuple[Any, ...]", holder))
+            holder = cast("Any", list(cast("tuple[Any, ...]", holder)))
             value_at(made, tuple(above[:-1]))[above[-1]] = holder
         holder[last] = copy.deepcopy(value)
     return made

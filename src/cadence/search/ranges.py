@@ -197,15 +197,15 @@ def _number(field: str, text: str, node: ast.expr) -> float:
     if value is True or value is False:
         return value
     if not _is_number(value) or not math.isfinite(cast("float", value)):
-        raise SearchError(f"{field}: {text} takes finite numbers only, not {ast.unparse(node)!r:.40}; write e.g. {FORMS}")
+        raise SearchError(
+            f"{field}: {text} takes finite numbers only, not {ast.unparse(node)!r:.40}; write e.g. {FORMS}"
+        )
     return cast("float", value)
 
 
 def _floats(field: str, text: str, low: float, high: float, keywords: dict[str, float], *, log: bool) -> Range:
     if log and low <= 0:
-        raise SearchError(
-            f"{field}: {text} begins at {low:g}, which has no logarithm; begin above 0, or write uniform"
-        )
+        raise SearchError(f"{field}: {text} begins at {low:g}, which has no logarithm; begin above 0, or write uniform")
     if "points" not in keywords:
         return Floats(float(low), float(high), log)
     n = keywords["points"]
@@ -266,7 +266,9 @@ def _plain(field: str, value: Value) -> None:
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
-        raise SearchError(f"{field} has the choice {shown(value)}; write finite numbers, text, lists, mappings") from None
+        raise SearchError(
+            f"{field} has the choice {shown(value)}; write finite numbers, text, lists, mappings"
+        ) from None
 
 
 def _is_number(value: object) -> bool:

@@ -44,13 +44,18 @@ class PruneSection(BaseModel):
     first: Annotated[
         float,
         Field(description="share of a run after which trials are first compared", gt=0, lt=1),
-        Wanted("a share above 0 and below 1", "0.11"),
-    ] = 0.11
+        Wanted("a share above 0 and below 1", "0.25"),
+    ] = 0.25
     factor: Annotated[
         int,
         Field(description="of that many trials one goes on; the next comparison is at factor times the share", ge=2),
         Wanted("a whole number of at least 2", "3"),
     ] = 3
+    spare: Annotated[
+        int,
+        Field(description="so many first trials are trained to their end, whatever they look like", ge=0),
+        Wanted("a whole number of at least 0", "5"),
+    ] = 5
 
 
 class SearchSection(BaseModel):
@@ -89,10 +94,10 @@ class SearchSection(BaseModel):
         Wanted("final or best and a metric", "final val_loss"),
     ] = "final val_loss"
     prune: Annotated[
-        PruneSection | bool,
+        PruneSection | None,
         Field(description="successive halving; false: every trial is trained to its end"),
-        Wanted("true, false, or a mapping with first and factor", "{first: 0.11, factor: 3}"),
-    ] = True
+        Wanted("true, false, or a mapping with first, factor and spare", "{first: 0.25, factor: 3, spare: 5}"),
+    ] = PruneSection()
     confirm: Annotated[
         int,
         Field(description="new seeds that the best recipe and the given one are trained with in the end", ge=0, le=100),
@@ -200,6 +205,8 @@ def read_settings(
     given.update({key: value for key, value in options.items() if value is not None})
     if space and isinstance(given.get("space", {}), Mapping):
         given["space"] = {**given.get("space", {}), **space}
+    if isinstance(given.get("prune"), bool):
+        given["prune"] = {} if given["prune"] else None
     try:
         read = _File.model_validate({"search": given}).search
     except ValidationError as fault:
@@ -212,7 +219,7 @@ def read_settings(
         raise RecipeError(f"{called}{fault}") from None
     if not read.space:
         raise SearchError(
-            f"{called}nothing is searched; write a section `search: {{space: {{lr: \"log(1e-4, 1e-1)\"}}}}` into the "
+            f'{called}nothing is searched; write a section `search: {{space: {{lr: "log(1e-4, 1e-1)"}}}}` into the '
             f"file, or --search 'lr=log(1e-4, 1e-1)'; ranges are {FORMS}"
         )
     seeds = _seeds(read.seeds)
@@ -224,7 +231,7 @@ def read_settings(
         read.budget,
         seeds,
         _objective(read.objective),
-        PruneSection() if read.prune is True else read.prune or None,
+        read.prune,
         tuple(seed for seed in range(CONFIRM_SEED, CONFIRM_SEED + 1000) if seed not in seeds)[: read.confirm],
     )
 
@@ -244,7 +251,9 @@ def read_space(lines: Sequence[str]) -> dict[str, Any]:
         name, equals, text = line.partition("=")
         name = name.strip()
         if not equals or not name or not text.strip():
-            raise SearchError(f"--search {line!r:.80} is no field with a range; write e.g. --search 'lr=log(1e-4, 1e-1)'")
+            raise SearchError(
+                f"--search {line!r:.80} is no field with a range; write e.g. --search 'lr=log(1e-4, 1e-1)'"
+            )
         if name in found:
             raise SearchError(f"--search names {name} twice; keep one of them")
         # A list is YAML's; everything else is the text itself, whatever signs it has.
@@ -272,7 +281,9 @@ def _updates(updates: Any) -> int:
 def _seeds(given: int | list[int]) -> tuple[int, ...]:
     seeds = tuple(range(given)) if isinstance(given, int) else tuple(given)
     if not seeds or len(set(seeds)) < len(seeds) or any(not 0 <= seed < 2**32 for seed in seeds):
-        raise SearchError(f"seeds is {shown(given)}: none, one twice, or no seed; write e.g. seeds: 3, or seeds: [0, 1]")
+        raise SearchError(
+            f"seeds is {shown(given)}: none, one twice, or no seed; write e.g. seeds: 3, or seeds: [0, 1]"
+        )
     return seeds
 
 
