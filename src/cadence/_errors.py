@@ -77,6 +77,10 @@ class RanksError(CadenceError, RuntimeError):
     """Processes that train together and do not agree, or one of which is gone."""
 
 
+class ClusterError(CadenceError, RuntimeError):
+    """A cluster that does not answer, has no room for a run, or is lost."""
+
+
 class CompilerError(CadenceError, RuntimeError):
     """There is no C compiler on the machine, or it does not make what was asked of it."""
 

@@ -103,3 +103,21 @@ class Pool(abc.ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def worker_environment(threads: int) -> dict[str, str]:
+    """Variables that a worker process needs before it loads anything.
+
+    Args:
+        threads: numerical threads of it.
+
+    Example:
+        >>> worker_environment(2)["OMP_NUM_THREADS"]
+        '2'
+    """
+    libraries = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM")
+    return {
+        **{f"{library}_NUM_THREADS": str(threads) for library in libraries},
+        "MPLBACKEND": "Agg",
+        "PYTHONFAULTHANDLER": "1",
+    }
