@@ -78,9 +78,9 @@ def compare(
         tasks: only these; by default all that the recipes have.
         updates: length of every run in updates, instead of the recipes' own.
         workers: processes that train side by side; by default as many as there are cores for (on an accelerator: one).
-        on: None: this machine; ``"ray"``: the Ray cluster that it belongs to; ``"ray=<address>"``: that one. Each training
-            is a task there, with a CPU for each of its threads and a GPU where its recipe asks for one. Records come
-            here while it goes on, and one whose machine is lost goes on elsewhere from its newest checkpoint.
+        on: None: this machine; ``"ray"``: the Ray cluster that it belongs to; ``"ray=<address>"``: that one. Each
+            training is a task there, with a CPU for each of its threads and a GPU where its recipe asks for one; its
+            record comes here while it goes on, and if its machine is lost another one goes on from there.
         fresh: remove what an earlier call has left in the folder.
         tune: whether rates are tuned; if not, each recipe runs at its own.
         engines: frameworks to train each recipe in, instead of its own: ``"paddle"``, ``["torch", "paddle"]``. With

@@ -78,7 +78,7 @@ def run(errand: Errand, post: Post, files: Files, fetch: Callable[[Any], bytes],
         sentence = f"{where} has cadence {own_version()}, and here is {errand.version}; install the same on both"
         return {"kind": "failed", "error": ClusterError.__name__, "sentence": sentence}
     _settle_in(errand)
-    post([Letter(errand.task, "begins", where)])
+    commands = post([Letter(errand.task, "begins", where)])
     if errand.folder is None:
         with _Sender(errand.task, post, None) as sender:
             return answer(errand.call, errand.arguments, sender.tell)
@@ -88,6 +88,7 @@ def run(errand: Errand, post: Post, files: Files, fetch: Callable[[Any], bytes],
         try:
             folder = Path(place, errand.folder)
             _unpack(files, fetch, folder)
+            _deliver(commands, folder)
             with _Sender(errand.task, post, folder) as sender:
                 return answer(errand.call, {**errand.arguments, "out": str(folder)}, sender.tell)
         finally:
@@ -151,10 +152,10 @@ class _Sender:
             ended = False
             while not ended:
                 news, ended = self._waiting()
-                self._deliver(self._post([Letter(self._task, "news", one) for one in news]))
+                self._send([Letter(self._task, "news", one) for one in news])
                 if self._outgoing is not None:
                     for piece in self._outgoing.pieces(ended=ended):
-                        self._deliver(self._post([Letter(self._task, "piece", piece)]))
+                        self._send([Letter(self._task, "piece", piece)])
         except BaseException as fault:
             self._fault = fault
 
@@ -172,12 +173,10 @@ class _Sender:
             found.append(one)
         return found, False
 
-    def _deliver(self, commands: list[Piece]) -> None:
-        for command in commands:
-            assert self._folder is not None
-            path = self._folder / command.path
-            make_folder(path.parent)
-            write_atomically(path, command.data)
+    def _send(self, letters: list[Letter]) -> None:
+        commands = self._post(letters)
+        if self._folder is not None:
+            _deliver(commands, self._folder)
 
 
 def _settle_in(errand: Errand) -> None:
@@ -195,6 +194,14 @@ def _unpack(files: Files, fetch: Callable[[Any], bytes], folder: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "ab") as file:
             file.write(fetch(content))
+
+
+def _deliver(commands: Sequence[Piece], folder: Path) -> None:
+    """Leave commands where a run looks for them."""
+    for command in commands:
+        path = folder / command.path
+        make_folder(path.parent)
+        write_atomically(path, command.data)
 
 
 def _sweep() -> None:
