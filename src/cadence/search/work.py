@@ -280,7 +280,9 @@ class Work:
         found: Any = cast("Mapping[str, Any]", content.get("final") or {}).get(wanted.metric)
         if wanted.when == "best" and found is not None:
             with contextlib.suppress(RecordError, KeyError):
-                values: list[float] = [x for x in load_record(folder).evaluations[wanted.metric].tolist() if math.isfinite(x)]
+                values: list[float] = [
+                    x for x in load_record(folder).evaluations[wanted.metric].tolist() if math.isfinite(x)
+                ]
                 found = (max if self._study.higher else min)(values, default=found)
         return float(found) if isinstance(found, int | float) and math.isfinite(found) else None
 
