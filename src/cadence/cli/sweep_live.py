@@ -1,4 +1,4 @@
-"""How far a search is: a table that is kept up to date in a terminal, one line per event elsewhere. All of it on stderr."""
+"""How far a search is: a table kept up to date in a terminal, one line per event elsewhere. All of it on stderr."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def search(lang: str) -> Generator[Callable[[Standing], None]]:
 
         def show(now: Standing) -> None:
             nonlocal shown
-            if now.what == "again" or (now.what == "ends" and now.changed is not None and now.changed.state == "failed"):
+            if now.what == "again" or (
+                now.what == "ends" and now.changed is not None and now.changed.state == "failed"
+            ):
                 live.console.print(_line_of(now, lang), markup=False, highlight=False)
             if now.what == "goes on" and time.monotonic() - shown < REFRESH_SECONDS:
                 return
@@ -104,4 +106,6 @@ def _bar(share: float, width: int = 10) -> str:
 
 
 def _values(params: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in params.items())
+    return ", ".join(
+        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in params.items()
+    )

@@ -66,7 +66,10 @@ WORDS: dict[str, dict[str, str]] = {
         "zh": "在 {done} 次试验之后中断；同一命令会从中断处继续",
     },
     "sweep_trial": {"en": "trial {number}", "zh": "试验 {number}"},
-    "sweep_done": {"en": "{done} of {of} trials, {running} running", "zh": "{of} 次试验中已完成 {done} 次，{running} 次进行中"},
+    "sweep_done": {
+        "en": "{done} of {of} trials, {running} running",
+        "zh": "{of} 次试验中已完成 {done} 次，{running} 次进行中",
+    },
     "sweep_number": {"en": "Trial", "zh": "试验"},
     "sweep_value": {"en": "Value", "zh": "目标值"},
     "sweep_state": {"en": "State", "zh": "状态"},

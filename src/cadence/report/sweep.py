@@ -84,9 +84,9 @@ def sweep(
 
     Args:
         recipe: file, `Recipe` or mapping, with or without a section ``search`` (see `docs/formats.md`).
-        space: field -> ``"log(1e-4, 1e-1)"``, ``"uniform(0, 0.3)"``, ``"int(1, 10)"`` or a list of choices; or text with
-            places in braces, which have ranges of their own: ``{"schedule": "warmup({w}) >> cosine()", "w": "int(1, 9)"}``.
-            Wins over the section's, as the following do.
+        space: field -> ``"log(1e-4, 1e-1)"``, ``"uniform(0, 0.3)"``, ``"int(1, 10)"`` or a list of choices; or text
+            with places in braces, which have ranges of their own: ``{"schedule": "warmup({w}) >> cosine()",
+            "w": "int(1, 9)"}``. Wins over the section's, as the following do.
         trials: how many; by default 20, of a grid all, with a budget as many as it pays. Asking for more goes on.
         budget: updates of all trials together at most; those of the confirmation come on top.
         seeds: how many seeds each trial has, or which; the objective is their mean. By default 1.

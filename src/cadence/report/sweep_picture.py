@@ -25,7 +25,8 @@ MOST_LINES = 500
 STYLE = """
 .pc text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","PingFang SC","Microsoft YaHei",sans-serif;
 fill:var(--ink)}
-.pc .tick{font-size:12px;fill:var(--soft);paint-order:stroke;stroke:var(--ground);stroke-width:4px;stroke-linejoin:round}.pc .name{font-weight:600}
+.pc .tick{font-size:12px;fill:var(--soft);paint-order:stroke;stroke:var(--ground);stroke-width:4px}
+.pc .tick{stroke-linejoin:round}.pc .name{font-weight:600}
 .pc .axis{stroke:var(--soft);fill:none}
 .pc .t{fill:none;stroke-linejoin:round;stroke:var(--base);stroke-opacity:.35;stroke-width:1.2}
 .pc .t.pruned{stroke:var(--soft);stroke-dasharray:2 4;stroke-opacity:.55}

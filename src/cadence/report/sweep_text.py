@@ -114,7 +114,7 @@ def importance(results: Results, lang: str = "en") -> str:
     say = SweepPhrases(lang)
     if len(results.settings.space.ranges) < 2:
         return say("say_one_field")
-    done = results.counts.get("finished", 0)
+    done = sum(results.counts.get(state, 0) for state in ("finished", "pruned", "diverged"))
     if not results.importance:
         return say("say_few", needs=FEWEST, n=done)
     shares = [say("say_share", name=name, share=f"{100 * x:.0f}") for name, x in results.importance.items()]

@@ -70,14 +70,17 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "zh": "这个数字偏乐观：它是在同一份数据上从多次试验中挑出的最好结果，其中有运气的成分。",
     },
     "say_confirmed": {
-        "en": "Trained anew with {n} seeds that no trial had, and judged on validation data that chose nothing, the best "
+        "en": "Trained anew with {n} seeds that no trial had, and judged on validation data that chose "
+        "nothing, the best "
         "recipe reaches {value}.",
         "zh": "用 {n} 个试验中未用过的种子重新训练，并在未参与挑选的验证数据上评判，最佳配方达到 {value}。",
     },
     "say_confirmed.one": {
-        "en": "Trained anew with a seed that no trial had, and judged on validation data that chose nothing, the best "
+        "en": "Trained anew with a seed that no trial had, and judged on validation data that chose nothing, "
+        "the best "
         "recipe reaches {value}; one seed has no interval.",
-        "zh": "用 1 个试验中未用过的种子重新训练，并在未参与挑选的验证数据上评判，最佳配方达到 {value}；一个种子没有区间。",
+        "zh": "用 1 个试验中未用过的种子重新训练，并在未参与挑选的验证数据上评判，最佳配方达到 {value}；"
+        "一个种子没有区间。",
     },
     "say_unconfirmed": {
         "en": "It was not trained with new seeds (confirm: 0), so nothing says how much of it is luck.",
@@ -88,14 +91,16 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "zh": "最佳配方用新种子的 {of} 次运行中只有 {n} 次完成：它并不稳妥。",
     },
     "say_gap_better": {
-        "en": "The recipe as given reaches {value} with the same seeds: the search gains {gap} (95% interval {low} to "
+        "en": "The recipe as given reaches {value} with the same seeds: the search gains {gap} (95% interval "
+        "{low} to "
         "{high}).",
         "zh": "原配方用同样的种子达到 {value}：搜索带来 {gap} 的改进（95% 置信区间 {low} 至 {high}）。",
     },
     "say_gap_none": {
         "en": "The recipe as given reaches {value} with the same seeds: {gap} apart, which so few seeds may do by "
         "themselves (95% interval {low} to {high}).",
-        "zh": "原配方用同样的种子达到 {value}：相差 {gap}，这么少的种子本身就可能造成这样的差距（95% 置信区间 {low} 至 "
+        "zh": "原配方用同样的种子达到 {value}：相差 {gap}，这么少的种子本身就可能造成这样的差距（95% 置信区间 "
+        "{low} 至 "
         "{high}）。",
     },
     "say_gap_one": {
@@ -103,7 +108,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "zh": "原配方用同一个种子达到 {value}；一个种子无法检验。",
     },
     "say_kept": {
-        "en": "The recipe as given does better with new seeds than the best of the search, so recipe.yaml is the recipe "
+        "en": "The recipe as given does better with new seeds than the best of the search, so recipe.yaml is "
+        "the recipe "
         "as given.",
         "zh": "用新种子时，原配方优于搜索所得的最佳配方，因此 recipe.yaml 就是原配方。",
     },
@@ -120,13 +126,13 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "zh": "按种子造成的波动，没有其他已完成的试验与最佳试验一样好。",
     },
     "say_importance": {
-        "en": "By {method} over {n} finished trials, {list}.",
-        "zh": "按 {method}（{n} 次完成的试验）：{list}。",
+        "en": "By {method} over {n} trials, {list}.",
+        "zh": "按 {method}（{n} 次试验）：{list}。",
     },
     "say_share": {"en": "{name} makes {share} % of what tells the best from all", "zh": "{name} 占 {share} %"},
     "say_few": {
-        "en": "Nothing is said of what mattered: that needs {needs} trials that finished, and there are {n}.",
-        "zh": "无法判断各项的重要性：需要 {needs} 次完成的试验，目前有 {n} 次。",
+        "en": "Nothing is said of what mattered: that needs {needs} trials, and there are {n}.",
+        "zh": "无法判断各项的重要性：需要 {needs} 次试验，目前有 {n} 次。",
     },
     "say_one_field": {
         "en": "One field was searched, so there is nothing to compare its importance with.",
@@ -134,12 +140,14 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     # ---- what to mind ----
     "mind_low": {
-        "en": "{name} of the best trial, {value}, lies at the lower end of what was searched ({range}): better values may "
+        "en": "{name} of the best trial, {value}, lies at the lower end of what was searched ({range}): better "
+        "values may "
         "lie below.",
         "zh": "最佳试验的 {name} 为 {value}，位于搜索范围（{range}）的下端：更小的值可能更好。",
     },
     "mind_high": {
-        "en": "{name} of the best trial, {value}, lies at the upper end of what was searched ({range}): better values may "
+        "en": "{name} of the best trial, {value}, lies at the upper end of what was searched ({range}): better "
+        "values may "
         "lie above.",
         "zh": "最佳试验的 {name} 为 {value}，位于搜索范围（{range}）的上端：更大的值可能更好。",
     },
@@ -152,7 +160,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "zh": "每次试验只用一个种子：两个相近的试验孰优孰劣，一个种子说不清（可设 seeds: 3）。",
     },
     "mind_pruned": {
-        "en": "{n} trials were given up by what they were in the middle of their run; a schedule that pays late is at a "
+        "en": "{n} trials were given up by what they were in the middle of their run; a schedule that pays "
+        "late is at a "
         "disadvantage there (--no-prune trains each to its end).",
         "zh": "{n} 次试验因中途表现被放弃；后期才见效的调度在此吃亏（--no-prune 会把每次试验训练到底）。",
     },
@@ -182,27 +191,33 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "scroll": {"en": "All trials, one line each", "zh": "全部试验，每次一条线"},
     # ---- about ----
     "how_trials": {
-        "en": "Each trial is the recipe with other values, trained with {seeds} and judged on the data that are set apart "
+        "en": "Each trial is the recipe with other values, trained with {seeds} and judged on the data that "
+        "are set apart "
         "for choosing (the split `tune`), so that the validation data stay untouched until the end.",
         "zh": "每次试验是换了取值的配方，用 {seeds} 训练，并在专供挑选的数据（`tune` 划分）上评判，"
         "因此验证数据在最后之前未被使用。",
     },
     "how_tpe": {
-        "en": "Values were proposed by the tree-structured Parzen estimator (Bergstra et al. 2011), after ten random trials.",
+        "en": "Values were proposed by the tree-structured Parzen estimator (Bergstra et al. 2011), after ten "
+        "random trials.",
         "zh": "取值由树形 Parzen 估计器（Bergstra 等，2011）提出，前十次试验为随机。",
     },
     "how_random": {"en": "Values were drawn at random.", "zh": "取值为随机抽取。"},
     "how_grid": {"en": "Values are all combinations, in order.", "zh": "取值为全部组合，按顺序进行。"},
     "how_prune": {
-        "en": "Trials were given up by asynchronous successive halving (Li et al. 2020): at {first} % of the run, and at "
+        "en": "Trials were given up by asynchronous successive halving (Li et al. 2020): at {first} % of the "
+        "run, and at "
         "{factor} times that share each further time, one of {factor} goes on; the first {spare} always did.",
-        "zh": "试验按异步逐次减半（Li 等，2020）放弃：在运行的 {first} % 处以及此后每次 {factor} 倍处，每 {factor} 次留 1 次；"
+        "zh": "试验按异步逐次减半（Li 等，2020）放弃：在运行的 {first} % 处以及此后每次 {factor} 倍处，每 "
+        "{factor} 次留 1 次；"
         "前 {spare} 次始终训练到底。",
     },
     "how_no_prune": {"en": "Every trial was trained to its end.", "zh": "每次试验都训练到底。"},
     "how_importance": {
-        "en": "Importance is by PED-ANOVA (Watanabe et al. 2023): how far the values of the best trials are from those of "
-        "all trials, field by field. It says nothing of what was not searched, and little where trials are few.",
+        "en": "Importance is by PED-ANOVA (Watanabe et al. 2023): how far the values of the best trials are "
+        "from those of "
+        "all trials, field by field, where those given up count as worse than those that finished. It says "
+        "nothing of what was not searched, and little where trials are few.",
         "zh": "重要性按 PED-ANOVA（Watanabe 等，2023）估计：逐个字段比较最好的试验与全部试验的取值分布。"
         "它不涉及未搜索的内容，试验很少时也说明不了什么。",
     },

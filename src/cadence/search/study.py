@@ -222,19 +222,31 @@ class Study:
         return cast("Mapping[str, Any]", self._storage.get_study_user_attrs(self.id))
 
     def importances(self) -> dict[str, float] | None:
-        """Share of each range in what makes good trials good; None where too few have finished.
+        """Share of each range in what makes good trials good; None where there are too few.
+
+        Trials that were given up count as worse than those that finished, and those that diverged as worse still: with
+        finished ones alone, what is bad would hardly be among them.
 
         Source:
             Watanabe, Bansal & Hutter 2023, PED-ANOVA, arXiv:2304.10255: how far the values of the best trials are from
             those of all.
         """
-        done = [t for t in self.trials() if t.state == "finished" and t.value is not None and math.isfinite(t.value)]
-        if len(done) < FEWEST:
+        ranks = {"finished": 0, "pruned": 1, "diverged": 2}
+        sign = -1.0 if self.higher else 1.0
+        known = [t for t in self.trials() if t.state in ranks and len(t.params) == len(self._distributions)]
+        known.sort(key=lambda t: (ranks[t.state], sign * (t.value or 0.0)))
+        if len(known) < FEWEST:
             return None
         with quiet():
-            best = min(0.5, max(0.1, FEWEST / 2 / len(done)))
+            study = self._optuna.create_study()
+            for place, t in enumerate(known):
+                params = {name: _stored(value) for name, value in t.params.items()}
+                study.add_trial(
+                    self._optuna.trial.create_trial(value=place, params=params, distributions=self._distributions)
+                )
+            best = min(0.5, max(0.1, FEWEST / 2 / len(known)))
             evaluator = self._optuna.importance.PedAnovaImportanceEvaluator(target_quantile=best)
-            found = self._optuna.importance.get_param_importances(self._study, evaluator=evaluator)
+            found = self._optuna.importance.get_param_importances(study, evaluator=evaluator)
         return {str(name): float(share) for name, share in found.items() if math.isfinite(share)}
 
     # ---- inside --------------------------------------------------------------------------------------------------
@@ -311,7 +323,7 @@ class Study:
 
 
 FEWEST = 10
-"""Finished trials that say something about importance."""
+"""Trials that say something about importance."""
 
 
 def _stored(value: Value) -> Any:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, cast, final
 
-from cadence._errors import CadenceError, RecordError
+from cadence._errors import CadenceError, RecordError, SearchError
 from cadence.comparison.pool import Happening
 from cadence.recipe.recipe import Recipe
 from cadence.record.reader import load_record
@@ -23,6 +23,10 @@ from cadence.search.study import Outcome, Study, Trial
 
 LOOK_SECONDS = 1.0
 """Between two looks at what others do, while there is nothing to begin."""
+
+
+MOST_FAILURES = 5
+"""Trials in a row from the first that may fail; with all of them it is not the values."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ class Work:
 
     def do(self) -> None:
         """Work until every trial has ended, here or elsewhere, and the winner has been trained with new seeds."""
+        self._check()
         while True:
             if self._claims.beat():
                 self._drop_lost()
@@ -304,6 +309,21 @@ class Work:
             drop_checkpoints(self._folder / run["folder"])
         self._looked = -math.inf
         self._say("ends", self._study.trial(one.trial.number), sentence)
+        if outcome == "failed":
+            self._check()
+
+    def _check(self) -> None:
+        """Stop where it leads nowhere.
+
+        Raises:
+            SearchError: so many trials failed, and none did anything else.
+        """
+        ended = [trial for trial in self._study.trials() if trial.ended]
+        if len(ended) >= MOST_FAILURES and all(trial.state == "failed" for trial in ended):
+            raise SearchError(
+                f"the first {len(ended)} trials all failed, the last one so: {ended[-1].notes.get('sentence')}; correct "
+                f"it, and begin anew with --fresh (fresh=True)"
+            )
 
     # ---- the winner ----------------------------------------------------------------------------------------------
 
@@ -324,7 +344,6 @@ class Work:
             run = self._confirmation(job)
             if run is not None and self._claims.take(job):
                 self._confirming.append(run)
-                self._say("confirms", None, job)
                 return True
         return False
 
@@ -358,7 +377,9 @@ class Work:
         result = self._result(run, told.content if told.kind == "done" else empty)
         self._study.remember(run.job, result)
         self._claims.end(run.job)
-        self._say("confirms", None, run.job)
+        _, what, seed = run.job.split(" ")
+        value = result["status"] if result["value"] is None else f"{result['value']:.4g}"
+        self._say("confirms", None, f"{what}, seed {seed}: {value}")
 
     # ---- the rest ------------------------------------------------------------------------------------------------
 
