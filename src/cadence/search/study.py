@@ -28,6 +28,9 @@ ABOUT = "cadence"
 NUMBER = "number"
 """Attribute of a trial: its number in the search. Optuna's own may differ where several processes begin at once."""
 
+NOTES = "cadence"
+"""Attribute of a trial that has what is known of its runs."""
+
 STEPS = 1000
 """Reports are made at shares of a run, of which there are so many: runs of different lengths can be compared."""
 
@@ -184,17 +187,18 @@ class Study:
             return bool(pruner.prune(self._study, self._storage.get_trial(trial.id))) and trial.number >= prune.spare
 
     def note(self, trial: Trial, **notes: Any) -> None:
-        """Write down what is known of a trial that has not ended."""
-        for key, value in notes.items():
-            self._storage.set_trial_user_attr(trial.id, key, value)
+        """Write down what is known of a trial that has not ended, beside what was known."""
+        known = self._storage.get_trial(trial.id).user_attrs.get(NOTES, {})
+        self._storage.set_trial_user_attr(trial.id, NOTES, {**known, **notes})
 
-    def end(self, trial: Trial, outcome: Outcome, value: float | None) -> bool:
+    def end(self, trial: Trial, outcome: Outcome, value: float | None, **notes: Any) -> bool:
         """End a trial; False where it had ended already. A trial ends once, whoever tries.
 
         Args:
             trial: that runs.
             outcome: how it ended.
             value: of the objective, where it finished; of one that was pruned its last report.
+            notes: what else is known of it.
         """
         state = self._optuna.trial.TrialState
         # What diverged is the worst there is, so that nothing near it is proposed; what failed says nothing of values.
@@ -202,7 +206,7 @@ class Study:
         values = {"finished": value, "pruned": value, "diverged": worst, "failed": None}[outcome]
         states = {"finished": state.COMPLETE, "pruned": state.PRUNED, "diverged": state.COMPLETE, "failed": state.FAIL}
         try:
-            self._storage.set_trial_user_attr(trial.id, "outcome", outcome)
+            self.note(trial, outcome=outcome, **notes)
             self._storage.set_trial_state_values(trial.id, states[outcome], None if values is None else [values])
         except (self._optuna.exceptions.UpdateFinishedTrialError, RuntimeError):
             # Optuna 4 raises a plain RuntimeError.
@@ -274,8 +278,14 @@ class Study:
         return int(self._storage.create_new_trial(self.id, template_trial=template))
 
     def _propose(self, found: int, number: int) -> None:
-        self._study.sampler = self._sampler(number)
-        trial = self._optuna.trial.Trial(self._study, found)
+        # Opened anew: a study keeps the trials that it saw when it was first asked, until it is told an end itself.
+        study = self._optuna.load_study(
+            study_name=self.name,
+            storage=self._storage,
+            sampler=self._sampler(number),
+            pruner=self._optuna.pruners.NopPruner(),
+        )
+        trial = self._optuna.trial.Trial(study, found)
         for name, one in self._settings.space.ranges.items():
             if isinstance(one, Floats):
                 trial.suggest_float(name, one.low, one.high, log=one.log)
@@ -304,12 +314,12 @@ class Study:
 
     def _trial(self, found: FrozenTrial) -> Trial:
         ranges = self._settings.space.ranges
-        notes = {key: value for key, value in found.user_attrs.items() if key not in (NUMBER, "outcome")}
+        notes = dict(cast("Mapping[str, Any]", found.user_attrs.get(NOTES, {})))
         states = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed"}
         state = states.get(found.state.name, "running")
         value = found.values[0] if found.values else None
         if state == "finished":
-            state = str(found.user_attrs.get("outcome", state))
+            state = str(notes.get("outcome", state))
         return Trial(
             int(found.user_attrs[NUMBER]),
             found._trial_id,  # pyright: ignore[reportPrivateUsage] - it has no other name

@@ -296,14 +296,13 @@ class Work:
         self._open.pop(job, None)
         runs = [one.ended[seed] for seed in self._settings.seeds if seed in one.ended]
         seconds = [run["seconds"] for run in runs if run["seconds"] is not None]
-        self._study.note(
-            one.trial, runs=runs, updates=sum(run["updates"] for run in runs), host=socket.gethostname(),
-            sentence=sentence, train_seconds=math.fsum(seconds),
-        )  # fmt: skip
         for run in self._hands.runs:
             if run.job == job:
                 self._hands.stop(run)
-        self._study.end(one.trial, outcome, value)
+        self._study.end(
+            one.trial, outcome, value, runs=runs, updates=sum(run["updates"] for run in runs), sentence=sentence,
+            host=socket.gethostname(), train_seconds=math.fsum(seconds),
+        )  # fmt: skip
         self._claims.end(job)
         for run in runs:
             drop_checkpoints(self._folder / run["folder"])
@@ -320,9 +319,10 @@ class Work:
         """
         ended = [trial for trial in self._study.trials() if trial.ended]
         if len(ended) >= MOST_FAILURES and all(trial.state == "failed" for trial in ended):
+            said = ended[-1].notes.get("sentence")
             raise SearchError(
-                f"the first {len(ended)} trials all failed, the last one so: {ended[-1].notes.get('sentence')}; correct "
-                f"it, and begin anew with --fresh (fresh=True)"
+                f"the first {len(ended)} trials all failed, the last one so: {said}; correct it, and begin anew with "
+                f"--fresh (fresh=True)"
             )
 
     # ---- the winner ----------------------------------------------------------------------------------------------
