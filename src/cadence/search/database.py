@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cadence._errors import MissingExtraError, SearchError
+from cadence._errors import SearchError
 from cadence._lazy import need
 
 if TYPE_CHECKING:
@@ -65,6 +65,23 @@ def open_database(url: str) -> tuple[BaseStorage, Engine]:
             f"for a file that its folder exists and may be written to"
         ) from None
     return optuna.storages.get_storage(storage), storage.engine
+
+
+@contextlib.contextmanager
+def answering(url: str) -> Generator[None]:
+    """A database that no longer answers is a sentence, whoever noticed it.
+
+    Raises:
+        SearchError: the database cannot be read or written any more.
+    """
+    optuna, exc = need("optuna", extra="sweep"), need("sqlalchemy.exc", extra="sweep")
+    try:
+        yield
+    except (exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as fault:
+        raise SearchError(
+            f"the database {hidden(url)} no longer answers ({_first(fault)}); what was written is kept, and the same "
+            f"command goes on when it does"
+        ) from fault
 
 
 def default_url(folder: Path) -> str:
@@ -127,6 +144,3 @@ def _first(fault: BaseException) -> str:
     """What it said, in one line, without the pages that SQLAlchemy adds."""
     said = str(getattr(fault, "orig", None) or fault.__cause__ or fault).strip()
     return " ".join(said.splitlines()[:1])[:200] or type(fault).__name__
-
-
-__all__ = ["MissingExtraError", "default_url", "hidden", "open_database", "quiet"]

@@ -19,8 +19,8 @@ PROCESSES = "processes"
 OURS = (FILE, "trials", "confirm", "study.db", "trials.csv", "summary.json", "report.html", "recipe.yaml", PROCESSES)
 """What a search writes into its folder, and all that is ever removed from it."""
 
-PATIENCE = 60.0
-"""Seconds to wait while another process of the same search begins."""
+PATIENCE = 600.0
+"""Seconds to wait while another process of the same search looks at its recipes."""
 
 
 def claim(folder: Path, fingerprint: str) -> FolderLock:

@@ -172,8 +172,9 @@ def results_of(settings: Settings, study: Study, folder: Path, url: str) -> Resu
     same = recipe is not None and recipe.content_hash == settings.recipe.content_hash
     given = None if best is None or same else _confirmed(settings, remembered, "given")
     kept = _better(given, confirmed, higher=study.higher)
+    chosen = settings.recipe if kept else recipe
     made = Results(
-        settings, folder, study.name, hidden(url), study.higher, trials, best, settings.recipe if kept else recipe, kept,
+        settings, folder, study.name, hidden(url), study.higher, trials, best, chosen, kept,
         confirmed, given,
         _gap(confirmed, given), None, study.importances() if len(settings.space.ranges) > 1 else None,
     )  # fmt: skip
@@ -199,7 +200,8 @@ def _better(one: Confirmed | None, other: Confirmed | None, *, higher: bool) -> 
     if len(other.values) < len(one.values):
         return True  # some of its runs did not come to their end
     first, second = one.estimate, other.estimate
-    assert first is not None and second is not None
+    assert first is not None
+    assert second is not None
     return first.mean > second.mean if higher else first.mean < second.mean
 
 

@@ -72,6 +72,11 @@ class Space:
                 content["optimizer"][name]["lr"] *= factor
         return make_recipe(content)
 
+    def filled(self, params: Params) -> dict[str, Value]:
+        """Values as the recipe has them: with every place in a text filled in; fields of one text only, too."""
+        fields = {name: params.get(name, self.texts.get(name)) for name in self.said}
+        return {name: _filled(value, params) for name, value in fields.items()}
+
     @cached_property
     def own(self) -> dict[str, Value] | None:
         """The values that the recipe itself has; None where it lies outside the space, or fills in texts."""

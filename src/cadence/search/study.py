@@ -28,6 +28,9 @@ ABOUT = "cadence"
 NUMBER = "number"
 """Attribute of a trial: its number in the search. Optuna's own may differ where several processes begin at once."""
 
+NOTES = "cadence"
+"""Attribute of a trial that has what is known of its runs."""
+
 STEPS = 1000
 """Reports are made at shares of a run, of which there are so many: runs of different lengths can be compared."""
 
@@ -184,17 +187,18 @@ class Study:
             return bool(pruner.prune(self._study, self._storage.get_trial(trial.id))) and trial.number >= prune.spare
 
     def note(self, trial: Trial, **notes: Any) -> None:
-        """Write down what is known of a trial that has not ended."""
-        for key, value in notes.items():
-            self._storage.set_trial_user_attr(trial.id, key, value)
+        """Write down what is known of a trial that has not ended, beside what was known."""
+        known = self._storage.get_trial(trial.id).user_attrs.get(NOTES, {})
+        self._storage.set_trial_user_attr(trial.id, NOTES, {**known, **notes})
 
-    def end(self, trial: Trial, outcome: Outcome, value: float | None) -> bool:
+    def end(self, trial: Trial, outcome: Outcome, value: float | None, **notes: Any) -> bool:
         """End a trial; False where it had ended already. A trial ends once, whoever tries.
 
         Args:
             trial: that runs.
             outcome: how it ended.
             value: of the objective, where it finished; of one that was pruned its last report.
+            notes: what else is known of it.
         """
         state = self._optuna.trial.TrialState
         # What diverged is the worst there is, so that nothing near it is proposed; what failed says nothing of values.
@@ -202,7 +206,7 @@ class Study:
         values = {"finished": value, "pruned": value, "diverged": worst, "failed": None}[outcome]
         states = {"finished": state.COMPLETE, "pruned": state.PRUNED, "diverged": state.COMPLETE, "failed": state.FAIL}
         try:
-            self._storage.set_trial_user_attr(trial.id, "outcome", outcome)
+            self.note(trial, outcome=outcome, **notes)
             self._storage.set_trial_state_values(trial.id, states[outcome], None if values is None else [values])
         except (self._optuna.exceptions.UpdateFinishedTrialError, RuntimeError):
             # Optuna 4 raises a plain RuntimeError.
@@ -222,19 +226,31 @@ class Study:
         return cast("Mapping[str, Any]", self._storage.get_study_user_attrs(self.id))
 
     def importances(self) -> dict[str, float] | None:
-        """Share of each range in what makes good trials good; None where too few have finished.
+        """Share of each range in what makes good trials good; None where there are too few.
+
+        Trials that were given up count as worse than those that finished, and those that diverged as worse still: with
+        finished ones alone, what is bad would hardly be among them.
 
         Source:
             Watanabe, Bansal & Hutter 2023, PED-ANOVA, arXiv:2304.10255: how far the values of the best trials are from
             those of all.
         """
-        done = [t for t in self.trials() if t.state == "finished" and t.value is not None and math.isfinite(t.value)]
-        if len(done) < FEWEST:
+        ranks = {"finished": 0, "pruned": 1, "diverged": 2}
+        sign = -1.0 if self.higher else 1.0
+        known = [t for t in self.trials() if t.state in ranks and len(t.params) == len(self._distributions)]
+        known.sort(key=lambda t: (ranks[t.state], sign * (t.value or 0.0)))
+        if len(known) < FEWEST:
             return None
         with quiet():
-            best = min(0.5, max(0.1, FEWEST / 2 / len(done)))
+            study = self._optuna.create_study()
+            for place, t in enumerate(known):
+                params = {name: _stored(value) for name, value in t.params.items()}
+                study.add_trial(
+                    self._optuna.trial.create_trial(value=place, params=params, distributions=self._distributions)
+                )
+            best = min(0.5, max(0.1, FEWEST / 2 / len(known)))
             evaluator = self._optuna.importance.PedAnovaImportanceEvaluator(target_quantile=best)
-            found = self._optuna.importance.get_param_importances(self._study, evaluator=evaluator)
+            found = self._optuna.importance.get_param_importances(study, evaluator=evaluator)
         return {str(name): float(share) for name, share in found.items() if math.isfinite(share)}
 
     # ---- inside --------------------------------------------------------------------------------------------------
@@ -262,8 +278,14 @@ class Study:
         return int(self._storage.create_new_trial(self.id, template_trial=template))
 
     def _propose(self, found: int, number: int) -> None:
-        self._study.sampler = self._sampler(number)
-        trial = self._optuna.trial.Trial(self._study, found)
+        # Opened anew: a study keeps the trials that it saw when it was first asked, until it is told an end itself.
+        study = self._optuna.load_study(
+            study_name=self.name,
+            storage=self._storage,
+            sampler=self._sampler(number),
+            pruner=self._optuna.pruners.NopPruner(),
+        )
+        trial = self._optuna.trial.Trial(study, found)
         for name, one in self._settings.space.ranges.items():
             if isinstance(one, Floats):
                 trial.suggest_float(name, one.low, one.high, log=one.log)
@@ -292,12 +314,12 @@ class Study:
 
     def _trial(self, found: FrozenTrial) -> Trial:
         ranges = self._settings.space.ranges
-        notes = {key: value for key, value in found.user_attrs.items() if key not in (NUMBER, "outcome")}
+        notes = dict(cast("Mapping[str, Any]", found.user_attrs.get(NOTES, {})))
         states = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed"}
         state = states.get(found.state.name, "running")
         value = found.values[0] if found.values else None
         if state == "finished":
-            state = str(found.user_attrs.get("outcome", state))
+            state = str(notes.get("outcome", state))
         return Trial(
             int(found.user_attrs[NUMBER]),
             found._trial_id,  # pyright: ignore[reportPrivateUsage] - it has no other name
@@ -311,7 +333,7 @@ class Study:
 
 
 FEWEST = 10
-"""Finished trials that say something about importance."""
+"""Trials that say something about importance."""
 
 
 def _stored(value: Value) -> Any:

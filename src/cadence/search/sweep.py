@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cadence._errors import MissingExtraError, RecipeError, SearchError, neighbours
+from cadence._errors import RecipeError, SearchError, neighbours
 from cadence._lazy import need
 from cadence.run.ranks import refuse_many
 from cadence.search import folder as places
 from cadence.search.claims import Claims
-from cadence.search.database import default_url, hidden, open_database
+from cadence.search.database import answering, default_url, hidden, open_database
 from cadence.search.hands import Hands
 from cadence.search.results import Results, results_of
 from cadence.search.settings import RecipeLike, Settings, read_settings
@@ -33,12 +33,12 @@ class Place:
 
     Attributes:
         folder: of its runs and its report.
-        url: of its database; None: a file in the folder.
+        url: of its database.
         study: name of the study; None: made of the recipe's and of what is searched.
     """
 
     folder: Path
-    url: str | None
+    url: str
     study: str | None
 
 
@@ -76,35 +76,33 @@ def run_sweep(
     if settings.confirm or len(settings.seeds) > 1:
         need("scipy", extra="torch")
     folder = Path(out) if out is not None else RUNS / f"sweep-{settings.fingerprint[:8]}"
-    place = Place(folder, db, study)
     lock = places.claim(folder, "" if fresh else settings.fingerprint)
+    url = db or default_url(folder)
     try:
-        opened, claims = _opened(settings, place, fresh=fresh)
-        try:
+        with answering(url):
+            opened, claims = _opened(settings, Place(folder, url, study), fresh=fresh)
             with Hands(settings.recipe, workers, on) as hands:
                 if opened.id < 0:
                     opened.create(_looked(settings, hands))
                 else:
                     hands.mind({str(opened.about.get("device", "cpu"))})
                 made = claims()
+                # From here on others may work in the folder too.
                 lock.release()
                 try:
                     Work(settings, opened, made, hands, folder, progress).do()
                 finally:
                     made.leave()
-        except ModuleNotFoundError as missing:
-            raise MissingExtraError(str(missing)) from missing
+            return results_of(settings, opened, folder, url)
     finally:
         lock.release()
-    return results_of(settings, opened, folder, db or default_url(folder))
 
 
 def _opened(settings: Settings, place: Place, *, fresh: bool) -> tuple[Study, Any]:
     """The study, opened where there is one, and what makes this process's claims on it."""
-    folder = place.folder
+    folder, url = place.folder, place.url
     if fresh:
         places.clear(folder)
-    url = place.url or default_url(folder)
     storage, engine = open_database(url)
     study = Study(storage, place.study or settings.study_name, settings, url)
 

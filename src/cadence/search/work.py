@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, cast, final
 
-from cadence._errors import CadenceError, RecordError
+from cadence._errors import CadenceError, RecordError, SearchError
 from cadence.comparison.pool import Happening
 from cadence.recipe.recipe import Recipe
 from cadence.record.reader import load_record
@@ -23,6 +23,10 @@ from cadence.search.study import Outcome, Study, Trial
 
 LOOK_SECONDS = 1.0
 """Between two looks at what others do, while there is nothing to begin."""
+
+
+MOST_FAILURES = 5
+"""Trials in a row from the first that may fail; with all of them it is not the values."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ class Work:
 
     def do(self) -> None:
         """Work until every trial has ended, here or elsewhere, and the winner has been trained with new seeds."""
+        self._check()
         while True:
             if self._claims.beat():
                 self._drop_lost()
@@ -291,19 +296,34 @@ class Work:
         self._open.pop(job, None)
         runs = [one.ended[seed] for seed in self._settings.seeds if seed in one.ended]
         seconds = [run["seconds"] for run in runs if run["seconds"] is not None]
-        self._study.note(
-            one.trial, runs=runs, updates=sum(run["updates"] for run in runs), host=socket.gethostname(),
-            sentence=sentence, train_seconds=math.fsum(seconds),
-        )  # fmt: skip
         for run in self._hands.runs:
             if run.job == job:
                 self._hands.stop(run)
-        self._study.end(one.trial, outcome, value)
+        self._study.end(
+            one.trial, outcome, value, runs=runs, updates=sum(run["updates"] for run in runs), sentence=sentence,
+            host=socket.gethostname(), train_seconds=math.fsum(seconds),
+        )  # fmt: skip
         self._claims.end(job)
         for run in runs:
             drop_checkpoints(self._folder / run["folder"])
         self._looked = -math.inf
         self._say("ends", self._study.trial(one.trial.number), sentence)
+        if outcome == "failed":
+            self._check()
+
+    def _check(self) -> None:
+        """Stop where it leads nowhere.
+
+        Raises:
+            SearchError: so many trials failed, and none did anything else.
+        """
+        ended = [trial for trial in self._study.trials() if trial.ended]
+        if len(ended) >= MOST_FAILURES and all(trial.state == "failed" for trial in ended):
+            said = ended[-1].notes.get("sentence")
+            raise SearchError(
+                f"the first {len(ended)} trials all failed, the last one so: {said}; correct it, and begin anew with "
+                f"--fresh (fresh=True)"
+            )
 
     # ---- the winner ----------------------------------------------------------------------------------------------
 
@@ -324,7 +344,6 @@ class Work:
             run = self._confirmation(job)
             if run is not None and self._claims.take(job):
                 self._confirming.append(run)
-                self._say("confirms", None, job)
                 return True
         return False
 
@@ -358,7 +377,9 @@ class Work:
         result = self._result(run, told.content if told.kind == "done" else empty)
         self._study.remember(run.job, result)
         self._claims.end(run.job)
-        self._say("confirms", None, run.job)
+        _, what, seed = run.job.split(" ")
+        value = result["status"] if result["value"] is None else f"{result['value']:.4g}"
+        self._say("confirms", None, f"{what}, seed {seed}: {value}")
 
     # ---- the rest ------------------------------------------------------------------------------------------------
 
