@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -257,10 +258,28 @@ def test_a_command_left_here_is_followed_there_and_its_answer_comes_home(tmp_pat
     assert answer["result"]["updates"] == 50
 
 
-def test_another_version_of_cadence_is_refused_with_both_numbers(tmp_path: Path) -> None:
+def test_what_killed_tasks_have_left_behind_is_removed_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    names = ("cadence-run-killed", "cadence-run-at-work", "cadence-run-begins", "of-somebody-else")
+    killed, at_work, begins, other = places = [tmp_path / name for name in names]
+    for place in places:
+        place.mkdir()
+        FolderLock(place).release()
+    held = FolderLock(at_work)
+    for place in (killed, at_work, other):
+        os.utime(place / ".lock", (1, 1))
+    answer = run(Errand("0.0", "nothing", {}, "run", own_version(), [], [], "."), lambda letters: [], [], bytes, "a")
+    assert answer["kind"] == "failed"
+    assert [place.exists() for place in places] == [False, True, True, True]
+    held.release()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(place.name for place in (at_work, begins, other))
+
+
+def test_another_version_of_cadence_is_refused_with_both_numbers() -> None:
     old = Errand("0.0", "train", {}, "run", "0.0.1", [], [], ".")
     answer = run(old, lambda letters: pytest.fail("it was begun"), [], bytes, "machine a")
     assert answer["kind"] == "failed"
     assert "0.0.1" in answer["sentence"]
     assert own_version() in answer["sentence"]
-    shutil.rmtree(tmp_path)

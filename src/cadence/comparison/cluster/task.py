@@ -29,7 +29,7 @@ SEND_SECONDS = 0.25
 
 PREFIX = "cadence-run-"
 
-OLD_SECONDS = 3600.0
+OLD_SECONDS = 60.0
 """A folder that nobody holds and that is older was left behind by a task that was killed."""
 
 Files: TypeAlias = Sequence[tuple[str, Any]]

@@ -1,4 +1,4 @@
-"""Comparisons on a Ray cluster of several nodes, one of which is killed in the midst of its work.
+"""Comparisons and searches on a Ray cluster of several nodes, one of which is killed in the midst of its work.
 
 All of a cluster's tests are in this file, and each process that runs some of them has a cluster of its own.
 """
@@ -80,10 +80,11 @@ QUIET = {"include_dashboard": False, "object_store_memory": 80 << 20}
 
 
 @pytest.fixture(scope="module")
-def machines() -> Iterator[Machines]:
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("PYTHONPATH", str(SOURCE))
+        patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("nodes")))
         running = Machines()
         yield running
         running.stop()
@@ -115,9 +116,8 @@ def assert_same_run(one: Path, other: Path) -> None:
     assert {k: first.result[k] for k in ("status", "updates", "final", "best")} == {
         k: second.result[k] for k in ("status", "updates", "final", "best")
     }
-    ends = [max((x / "checkpoints").glob("*.safetensors"), key=lambda path: int(path.stem)) for x in (one, other)]
-    assert ends[0].name == ends[1].name
-    assert ends[0].read_bytes() == ends[1].read_bytes()
+    ends = [{path.name: path.read_bytes() for path in (x / "checkpoints").glob("*.safetensors")} for x in (one, other)]
+    assert ends[0] == ends[1]
 
 
 def table(made: Comparison) -> list[dict[str, str]]:
@@ -168,6 +168,38 @@ def test_a_comparison_loses_a_node_and_nothing_else(machines: Machines, tmp_path
     # And it is finished: nothing is done again, with or without a cluster.
     again = cadence.compare(recipes, seeds=1, out=tmp_path / "ray", progress=lambda now: pytest.fail("trained"))
     assert str(again) == str(made)
+
+
+def test_a_search_loses_a_node_and_no_trial(machines: Machines, tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    given = recipe("searched", model="compare_tasks:slow", model_args={"seconds": 0.03}, total=40)
+    space = {"lr": [0.02, 0.5], "optimizer.weight_decay": [0.0, 0.1]}
+    options: dict[str, Any] = {"sampler": "random", "trials": 4, "prune": False, "confirm": 0}
+    local = cadence.sweep(given, space, out=tmp_path / "local", workers=2, **options)
+    told: Counter[tuple[str, int]] = Counter()
+    killed: list[int] = []
+
+    def tell(now: Any) -> None:
+        if now.changed is not None and now.what != "goes on":
+            told[now.what, now.changed.number] += 1
+        at_work = [trial for trial in now.trials if trial.state == "running"]
+        saved = [{*(tmp_path / "ray").glob(f"**/*{t.number}*/**/checkpoints/*.json")} for t in at_work]
+        if not killed and len(at_work) == 2 and all(saved):
+            killed.append(now.changed.number)
+            machines.kill_one()
+
+    made = cadence.sweep(given, space, out=tmp_path / "ray", on=machines.on, progress=tell, **options)
+    assert killed
+    assert any(what == "again" for what, _ in told)
+    assert {key: count for key, count in told.items() if key[0] == "ends"} == {("ends", i): 1 for i in range(4)}
+    trials = [[(t.number, t.params, t.state, t.value) for t in sweep.results.trials] for sweep in (made, local)]
+    assert trials[0] == trials[1]
+    assert [state for _, _, state, _ in trials[0]] == ["finished"] * 4
+    there = folders_of_runs(tmp_path / "local")
+    assert len(there) == 4
+    assert there == folders_of_runs(tmp_path / "ray")
+    for folder in there:
+        assert_same_run(tmp_path / "local" / folder, tmp_path / "ray" / folder)
 
 
 def ends_of(pool: RayPool, jobs: list[Job], hear: Callable[[Happening], object] = lambda _: None) -> dict[int, Any]:
