@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import queue
+import re
 import time
 from collections.abc import Collection
 from typing import Any, final
@@ -117,7 +118,8 @@ class RayPool(Pool):
             return None
         message: dict[str, Any] = {} if line is None else json.loads(line)
         if message.get("kind") in (None, "lost"):
-            why = message.get("sentence") or self._bridge.bury()
+            # Ray's own log lines begin with time and place.
+            why = message.get("sentence") or re.sub(r"\[[^\]]*\] \S+:\d+: |\. .*?(?=\)?$)", "", self._bridge.bury())
             raise ClusterError(
                 f"the Ray cluster was lost ({why}); what the runs have sent is kept, and the same command goes on from "
                 f"there"
