@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias, final
@@ -167,6 +167,26 @@ class Outgoing:
                 known.end += len(data)
                 known.tail = (known.tail + data)[-REMEMBERED:]
                 file.seek(known.end)
+
+
+def batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    """Pieces in the same order, together as long as they are small.
+
+    Example:
+        >>> rows, weights = Piece("updates.jsonl", "grown", b"{}"), Piece("1.safetensors", "last", bytes(PIECE))
+        >>> [len(batch) for batch in batches([rows, rows, weights, rows])]
+        [3, 1]
+    """
+    together: list[Piece] = []
+    size = 0
+    for piece in pieces:
+        together.append(piece)
+        size += len(piece.data)
+        if size >= PIECE:
+            yield together
+            together, size = [], 0
+    if together:
+        yield together
 
 
 def is_mirrored(path: str) -> bool:

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias, final
 
 from cadence._errors import ClusterError
 from cadence.comparison.cluster.mailbox import Letter
-from cadence.comparison.cluster.mirror import Outgoing, Piece
+from cadence.comparison.cluster.mirror import Outgoing, Piece, batches
 from cadence.comparison.worker import answer
 from cadence.record.files import make_folder, write_atomically
 from cadence.record.lock import NAME as LOCK
@@ -154,8 +154,9 @@ class _Sender:
                 news, ended = self._waiting()
                 self._send([Letter(self._task, "news", one) for one in news])
                 if self._outgoing is not None:
-                    for piece in self._outgoing.pieces(ended=ended):
-                        self._send([Letter(self._task, "piece", piece)])
+                    # What is small goes together: it arrives together or not at all.
+                    for pieces in batches(self._outgoing.pieces(ended=ended)):
+                        self._send([Letter(self._task, "piece", piece) for piece in pieces])
         except BaseException as fault:
             self._fault = fault
 
