@@ -248,7 +248,7 @@ def test_jobs_of_a_cluster_end_as_those_of_processes_do(machines: Machines, tmp_
             asked.append(steer(tmp_path / "stopped", "stop"))
 
     with RayPool(machines.address, None, threads=1, devices={"cpu"}) as pool:
-        assert pool.size == 2
+        assert pool.size in (2, 3)  # a node that was killed counts until it is missed
         ends = ends_of(pool, jobs, hear)
         assert [ends[i].kind for i in range(6)] == ["done", "failed", "failed", "failed", "done", "done"]
         assert again == {0: 1, 1: 1, 2: 0, 3: 0, 4: 0, 5: 0}
