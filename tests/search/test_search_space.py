@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cadence._errors import RecipeError, SearchError
+from cadence.recipe.load import load_recipe
 from cadence.recipe.recipe import Recipe
 from cadence.search.ranges import Choices, Floats, Wholes, read_range
 from cadence.search.settings import read_settings, read_space
@@ -230,3 +231,10 @@ def test_fields_of_the_command_line_are_texts_and_lists() -> None:
             read_space(wrong)
     with pytest.raises(RecipeError, match="--search lr"):
         read_space(["lr=[1, 2"])
+
+
+def test_training_a_file_with_a_search_says_where_the_section_belongs(tmp_path: Any) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("task: digits\noptimizer: {name: adamw, lr: 0.1}\ntotal: 9\nsearch: {space: {lr: [0.1, 0.2]}}\n")
+    with pytest.raises(RecipeError, match="cadence sweep"):
+        load_recipe(file)

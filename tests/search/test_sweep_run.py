@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 pytest.importorskip("torch")
 pytest.importorskip("optuna")
@@ -171,6 +172,24 @@ def test_what_the_command_line_is_told_wrong_is_one_sentence(
         err = capsys.readouterr().err
         assert said in err
         assert err.count("\n") == 1
+
+
+def test_a_run_that_looks_hopeless_is_stopped_on_the_way(tmp_path: Path) -> None:
+    keys = {**yaml.safe_load(RECIPE), "total": 240, "evaluate": 20, "schedule": "constant()"}
+    prune = {"first": 0.1, "factor": 2, "spare": 1}
+    # A rate of next to nothing moves nothing: by the second comparison it is behind.
+    keys["search"] = {"space": {"lr": [0.01, 1e-12]}, "sampler": "grid", "confirm": 0, "prune": prune}
+    made = cadence.sweep(keys, workers=1, out=tmp_path / "out")
+    good, hopeless = made.results.trials
+    assert (good.state, hopeless.state) == ("finished", "pruned")
+    assert good.updates == 240
+    assert 24 <= hopeless.updates < 240
+    record = load_record(tmp_path / "out" / "trials" / "0001" / "seed-0")
+    assert record.status == "interrupted"
+    assert record.t == hopeless.updates
+    # Its value is what the comparison saw.
+    seen = dict(zip(record.evaluations["t"].tolist(), record.evaluations["val_loss"].tolist(), strict=True))
+    assert hopeless.value == seen[hopeless.notes["pruned_at"]]
 
 
 # ---- killed, and shared ----------------------------------------------------------------------------------------------

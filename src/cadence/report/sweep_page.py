@@ -98,12 +98,11 @@ def _whole(table: Table | None) -> list[Markup]:
         for name, numeric in zip(table.head[1:], table.numeric[1:], strict=True)
     ]
     body: list[Markup] = []
+    kinds = ["number" if numeric else None for numeric in table.numeric[1:]]
+    kinds[-1] = kinds[-1] or "status"
     for number, cells in enumerate(table.rows):
         made = [tag("th", cells[0], scope="row")]
-        made += [
-            tag("td", cell, class_="number" if numeric else None)
-            for cell, numeric in zip(cells[1:], table.numeric[1:], strict=True)
-        ]
+        made += [tag("td", cell, class_=kind) for cell, kind in zip(cells[1:], kinds, strict=True)]
         body.append(tag("tr", *made, class_="strong" if number in table.strong else None))
     inner = tag(
         "table", tag("caption", tag("span", table.caption)), tag("thead", tag("tr", *head)), tag("tbody", *body)

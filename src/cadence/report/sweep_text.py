@@ -127,7 +127,9 @@ def minded(results: Results, lang: str = "en") -> list[str]:
     best, ranges = results.best, results.settings.space.ranges
     for name, value in best.params.items() if best is not None else ():
         place = _place(ranges[name], value)
-        end = None if place is None else "low" if place < NEAR else "high" if place > 1 - NEAR else None
+        # Below nothing there is nothing: weight decay, dropout, a final rate of 0.
+        low = place is not None and place < NEAR and value != 0
+        end = "low" if low else "high" if place is not None and place > 1 - NEAR else None
         if end is not None:
             found.append(say(f"mind_{end}", name=name, value=shown(value), range=ranges[name].text))
     failed = [trial for trial in results.trials if trial.state == "failed"]

@@ -207,12 +207,17 @@ def _texts(value: Value) -> Iterator[str]:
 def _filled(value: Value, params: Params) -> Value:
     """A value with every place in its texts filled in."""
     if isinstance(value, str):
-        return PLACE.sub(lambda place: str(params[place[1]]), value)
+        return PLACE.sub(lambda place: _written(params[place[1]]), value)
     if isinstance(value, Mapping):
         return {key: _filled(each, params) for key, each in cast("Mapping[Any, Any]", value).items()}
     if isinstance(value, list | tuple):
         return [_filled(each, params) for each in cast("Sequence[Any]", value)]
     return value
+
+
+def _written(value: Value) -> str:
+    """A value as a text has it. Six digits are more than a search finds out, and can be read."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _no_range(name: str, value: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -167,7 +168,9 @@ class Study:
 
     def report(self, trial: Trial, share: float, value: float) -> None:
         """Note how good a trial is at a share of its run."""
-        self._storage.set_trial_intermediate_value(trial.id, round(STEPS * share), value)
+        # Whoever took the trial over, because this process had given no sign of life, may have ended it meanwhile.
+        with contextlib.suppress(self._optuna.exceptions.UpdateFinishedTrialError):
+            self._storage.set_trial_intermediate_value(trial.id, round(STEPS * share), value)
 
     def hopeless(self, trial: Trial) -> bool:
         """Whether successive halving gives a trial up, after the last report.
@@ -188,8 +191,8 @@ class Study:
 
     def note(self, trial: Trial, **notes: Any) -> None:
         """Write down what is known of a trial that has not ended, beside what was known."""
-        known = self._storage.get_trial(trial.id).user_attrs.get(NOTES, {})
-        self._storage.set_trial_user_attr(trial.id, NOTES, {**known, **notes})
+        with contextlib.suppress(self._optuna.exceptions.UpdateFinishedTrialError):
+            self._note(trial, notes)
 
     def end(self, trial: Trial, outcome: Outcome, value: float | None, **notes: Any) -> bool:
         """End a trial; False where it had ended already. A trial ends once, whoever tries.
@@ -206,12 +209,9 @@ class Study:
         values = {"finished": value, "pruned": value, "diverged": worst, "failed": None}[outcome]
         states = {"finished": state.COMPLETE, "pruned": state.PRUNED, "diverged": state.COMPLETE, "failed": state.FAIL}
         try:
-            self.note(trial, outcome=outcome, **notes)
+            self._note(trial, {"outcome": outcome, **notes})
             self._storage.set_trial_state_values(trial.id, states[outcome], None if values is None else [values])
-        except (self._optuna.exceptions.UpdateFinishedTrialError, RuntimeError):
-            # Optuna 4 raises a plain RuntimeError.
-            if not self._storage.get_trial(trial.id).state.is_finished():
-                raise
+        except self._optuna.exceptions.UpdateFinishedTrialError:
             return False
         return True
 
@@ -254,6 +254,10 @@ class Study:
         return {str(name): float(share) for name, share in found.items() if math.isfinite(share)}
 
     # ---- inside --------------------------------------------------------------------------------------------------
+
+    def _note(self, trial: Trial, notes: Mapping[str, Any]) -> None:
+        known = self._storage.get_trial(trial.id).user_attrs.get(NOTES, {})
+        self._storage.set_trial_user_attr(trial.id, NOTES, {**known, **notes})
 
     def _open(self, about: Mapping[str, Any]) -> None:
         with quiet():

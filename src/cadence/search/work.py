@@ -92,6 +92,7 @@ class Work:
         self._folder = folder
         self._tell = tell
         self._open: dict[str, _Open] = {}
+        self._past: set[str] = set()
         self._confirming: list[Run] = []
         self._told_waiting = False
         self._looked = -math.inf
@@ -218,7 +219,10 @@ class Work:
             return
         one = self._open.get(run.job)
         if one is None:
-            return  # its trial has ended for another reason
+            # Its trial has ended for another reason, or others have taken it over: then its checkpoints are theirs.
+            if told.kind in ("done", "failed") and run.job in self._past:
+                drop_checkpoints(run.folder)
+            return
         seed = run.recipe.seed
         if told.kind == "again":
             self._say("again", one.trial, told.sentence)
@@ -294,6 +298,7 @@ class Work:
     def _finish(self, job: str, one: _Open, outcome: Outcome, value: float | None, sentence: str) -> None:
         """End a trial: first what is known of it, then that it has ended, then that nobody need go on with it."""
         self._open.pop(job, None)
+        self._past.add(job)
         runs = [one.ended[seed] for seed in self._settings.seeds if seed in one.ended]
         seconds = [run["seconds"] for run in runs if run["seconds"] is not None]
         for run in self._hands.runs:
