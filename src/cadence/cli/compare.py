@@ -44,7 +44,7 @@ def compare(
     ] = None,
     on: Annotated[
         str | None,
-        typer.Option(help="Train on a Ray cluster: ray, or ray=HOST:PORT; this machine.", show_default=False),
+        typer.Option("--on", help="Where: ray, or ray=ADDRESS; this machine.", show_default=False),
     ] = None,
     engine: Annotated[
         str | None,
