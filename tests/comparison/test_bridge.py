@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -181,6 +182,16 @@ def test_a_folder_that_cannot_be_written_ends_its_run_and_no_other(tmp_path: Pat
     assert [told["job"] for told in parent.heard if told["kind"] == "failed"] == [0]
     assert parent.hear() == [("done", "")]
     assert parent.heard[-1]["job"] == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="who may do everything may read this")
+def test_a_folder_that_cannot_be_read_ends_its_run(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").touch(mode=0)
+    parent = Parent(Told([]))
+    parent.give(tmp_path / "run")
+    assert parent.heard[-1]["kind"] == "failed"
+    assert "may not be read" in parent.heard[-1]["sentence"]
 
 
 def test_a_folder_that_somebody_else_writes_is_refused(tmp_path: Path) -> None:

@@ -11,19 +11,17 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, TypeAlias, final
 
 from cadence._errors import CadenceError, ClusterError, RecordError
-from cadence.comparison.child import last_line
-from cadence.comparison.cluster.address import check_address
 from cadence.comparison.cluster.arrivals import Arrivals
-from cadence.comparison.cluster.mailbox import Letter, Mailbox
-from cadence.comparison.cluster.room import nodes_of, share_of
-from cadence.comparison.cluster.task import Errand, own_version, perform
-from cadence.comparison.pool import MOST_TRIES, worker_environment
+from cadence.comparison.cluster.connection import Cluster, short
+from cadence.comparison.cluster.mailbox import Letter
+from cadence.comparison.cluster.task import Errand, own_version
+from cadence.comparison.pool import MOST_TRIES
 from cadence.comparison.worker import own_pipes
 
 WAIT_SECONDS = 0.05
@@ -39,9 +37,7 @@ PATIENCE_SECONDS = 300.0
 """So long no machine may have room for a run: they may be about to come back."""
 
 MOST_LOSSES = 10
-"""Machines that a job may lose before it is taken to be the reason. Elsewhere than in a process they go for many."""
-
-START_SECONDS = 45.0
+"""With so many machines lost a job is taken to be the reason. It is more than of processes: machines go for many."""
 
 Send: TypeAlias = Callable[[Mapping[str, Any]], None]
 Order: TypeAlias = Mapping[str, Any]
@@ -74,7 +70,7 @@ def serve(address: str, size: int | None, threads: int, devices: Sequence[str]) 
     except ClusterError as error:
         send({"kind": "lost", "sentence": str(error)})
     except cluster.errors.RayError as error:
-        send({"kind": "lost", "sentence": _short(error)})
+        send({"kind": "lost", "sentence": short(error)})
     except BrokenPipeError:
         pass  # nobody is there any more
     finally:
@@ -88,90 +84,6 @@ def _listen(orders: IO[bytes], waiting: queue.SimpleQueue[Order | None]) -> None
     # Whatever keeps the main thread: nobody waits for it.
     time.sleep(10)
     os._exit(0)
-
-
-@final
-class Cluster:
-    """A connection to a cluster, with a mailbox there.
-
-    Args:
-        address: as `ray.init` takes it.
-        threads: of one run.
-        devices: what the recipes ask for.
-
-    Raises:
-        ClusterError: it does not answer, or has no room for a run.
-    """
-
-    def __init__(self, address: str, threads: int, devices: Sequence[str]) -> None:
-        check_address(address)
-        import ray
-        import ray.exceptions
-
-        self._ray: Any = ray
-        self.errors: Any = ray.exceptions
-        try:
-            self._ray.init(address=address, log_to_driver=False, logging_level="ERROR")
-        except (Exception, SystemExit) as error:
-            where = "on this machine" if address == "auto" else f"at {address}"
-            raise ClusterError(
-                f"no Ray cluster can be reached {where} ({_short(error)}); start one with `ray start --head`, or write "
-                f"its address: --on ray=HOST:PORT"
-            ) from error
-        self.share = share_of(threads, devices, self.nodes())
-        environment = worker_environment(threads)
-        if "PYTHONPATH" in os.environ:
-            environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
-        surroundings = {"env_vars": environment}
-        self._task = self._ray.remote(perform).options(
-            num_cpus=self.share.cpus, num_gpus=self.share.gpus, max_retries=0, runtime_env=surroundings
-        )
-        # Beside the head: if that is lost, all is.
-        self.mailbox = (
-            self._ray.remote(Mailbox)
-            .options(num_cpus=0, resources={"node:__internal_head__": 0.001}, runtime_env=surroundings)
-            .remote()
-        )
-        try:
-            self.get(self.mailbox.take.remote(0.0), START_SECONDS)
-        except Exception as error:
-            raise ClusterError(
-                f"no process of cadence can be started on the cluster's head ({_short(error)}); install cadence "
-                f"{own_version()} there, in the python that Ray was started with"
-            ) from error
-
-    def nodes(self) -> list[Mapping[str, float]]:
-        """What the machines have that are alive."""
-        return list(nodes_of(self._ray.nodes()))
-
-    def room(self) -> int:
-        """How many runs fit on the cluster."""
-        return sum(self.share.fit(node) for node in self.nodes())
-
-    def begin(self, errand: Errand, files: Iterable[tuple[str, bytes]]) -> tuple[Any, object]:
-        """Give a job to the cluster.
-
-        Returns:
-            What is to come of it, and what must be kept until then.
-        """
-        stored = [(path, self._ray.put(data)) for path, data in files]
-        return self._task.remote(errand, self.mailbox, stored), stored
-
-    def ready(self, refs: Sequence[Any], seconds: float) -> list[Any]:
-        """Those of which there is a result within some time."""
-        return list(self._ray.wait(list(refs), num_returns=1, timeout=seconds)[0])
-
-    def get(self, ref: Any, seconds: float | None = None) -> Any:
-        """A result."""
-        return self._ray.get(ref, timeout=seconds)
-
-    def cancel(self, ref: Any) -> None:
-        """End a task, whatever it is doing."""
-        self._ray.cancel(ref, force=True)
-
-    def close(self) -> None:
-        """End all that this connection has begun."""
-        self._ray.shutdown()
 
 
 @dataclass
@@ -258,8 +170,11 @@ class _Bridge:
             None if order["folder"] is None else Path(order["folder"]).resolve().name,
             own_version(), sys.path, sys.argv, os.getcwd(),
         )  # fmt: skip
-        task.ref, task.kept = self._cluster.begin(errand, () if task.arrivals is None else task.arrivals.packed())
         self._tasks[task.name] = task
+        try:
+            task.ref, task.kept = self._cluster.begin(errand, () if task.arrivals is None else task.arrivals.packed())
+        except RecordError as error:
+            self._over(task, "failed", error=RecordError.__name__, sentence=str(error))
 
     # ---- what the cluster says -----------------------------------------------------------------------------------
 
@@ -319,9 +234,9 @@ class _Bridge:
             why = f"its machine{_on(task)} was lost"
             self._again(task, why, f"{why}, and {task.losses - 1} before", most=task.losses >= MOST_LOSSES)
         except errors.RayTaskError as error:
-            self._over(task, "failed", sentence=f"its task{_on(task)} failed: {_short(error)}")
+            self._over(task, "failed", sentence=f"its task{_on(task)} failed: {short(error)}")
         except errors.RuntimeEnvSetupError as error:
-            self._over(task, "failed", sentence=f"its task could not be begun: {_short(error)}")
+            self._over(task, "failed", sentence=f"its task could not be begun: {short(error)}")
         else:
             self._over(
                 task, answer["kind"], content=answer.get("result", {}), error=answer.get("error"),
@@ -381,8 +296,3 @@ class _Bridge:
 
 def _on(task: _Task) -> str:
     return f" on {task.where}" if task.where else ""
-
-
-def _short(error: BaseException) -> str:
-    """The end of what an error of Ray says, whose beginning is mostly where."""
-    return last_line(str(error)) or type(error).__name__
