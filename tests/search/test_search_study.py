@@ -168,6 +168,23 @@ def test_a_database_that_does_not_open_is_one_sentence(url: str, said: str) -> N
     assert "\n" not in str(fault.value)
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "mysql", "mssql"])
+def test_the_table_of_claims_can_be_made_in_other_databases(kind: str) -> None:
+    import importlib
+
+    from sqlalchemy.schema import CreateTable
+
+    dialect = importlib.import_module(f"sqlalchemy.dialects.{kind}").dialect()
+    table = claiming._table()
+    made = str(CreateTable(table).compile(dialect=dialect))
+    assert "PRIMARY KEY (study, job)" in made
+    assert "SERIAL" not in made
+    assert "AUTO_INCREMENT" not in made
+    assert "IDENTITY" not in made
+    change = table.update().where(table.c.job == "trial 1").values(beat=table.c.beat + 1)
+    assert str(change.compile(dialect=dialect)).startswith("UPDATE cadence_claims SET beat=")
+
+
 # ---- who has what ----------------------------------------------------------------------------------------------------
 
 

@@ -175,15 +175,15 @@ def test_what_the_command_line_is_told_wrong_is_one_sentence(
 
 
 def test_a_run_that_looks_hopeless_is_stopped_on_the_way(tmp_path: Path) -> None:
-    keys = {**yaml.safe_load(RECIPE), "total": 240, "evaluate": 20, "schedule": "constant()"}
+    keys = {**yaml.safe_load(RECIPE), "total": 160, "evaluate": 20, "schedule": "constant()"}
     prune = {"first": 0.1, "factor": 2, "spare": 1}
     # A rate of next to nothing moves nothing: by the second comparison it is behind.
     keys["search"] = {"space": {"lr": [0.01, 1e-12]}, "sampler": "grid", "confirm": 0, "prune": prune}
     made = cadence.sweep(keys, workers=1, out=tmp_path / "out")
     good, hopeless = made.results.trials
     assert (good.state, hopeless.state) == ("finished", "pruned")
-    assert good.updates == 240
-    assert 24 <= hopeless.updates < 240
+    assert good.updates == 160
+    assert 16 <= hopeless.updates < 160
     record = load_record(tmp_path / "out" / "trials" / "0001" / "seed-0")
     assert record.status == "interrupted"
     assert record.t == hopeless.updates
@@ -211,8 +211,8 @@ def until(condition: Any, seconds: float = 120) -> None:
 
 @posix
 def test_killed_in_the_middle_and_shared_by_two_every_trial_ends_once(tmp_path: Path) -> None:
-    trials = 5
-    text = RECIPE.replace("total: 16", "total: 120").replace("sampler: grid", f"sampler: random\n  trials: {trials}")
+    trials = 4
+    text = RECIPE.replace("total: 16", "total: 80").replace("sampler: grid", f"sampler: random\n  trials: {trials}")
     text = text.replace("[1.0e+12, 0.0001, 0.01]", "log(1e-4, 1e-2)").replace(
         "confirm: 2", "confirm: 1\n  objective: best val_loss"
     )
@@ -248,9 +248,9 @@ def test_killed_in_the_middle_and_shared_by_two_every_trial_ends_once(tmp_path: 
         (run,) = trial["runs"]
         (place,) = [p for p in (tmp_path / "one", tmp_path / "two") if (p / run["folder"] / "result.json").exists()]
         updates = load_record(place / run["folder"]).updates["t"].tolist()
-        assert updates == list(range(120))
-        assert run["updates"] == 120
+        assert updates == list(range(80))
+        assert run["updates"] == 80
         losses = load_record(place / run["folder"]).evaluations["val_loss"].tolist()
-        assert len(losses) == 30
+        assert len(losses) == 20
         assert run["value"] == trial["value"] == min(losses)
-    assert 0 < killed_at < 120
+    assert 0 < killed_at < 80

@@ -229,6 +229,23 @@ def test_where_the_given_recipe_is_better_it_is_kept(pretend: Pretend) -> None:
     assert "recipe.yaml is the recipe as given" in " ".join(str(made).split())
 
 
+def test_what_should_make_a_reader_careful_is_said(pretend: Pretend) -> None:
+    pretend(lambda recipe, share: recipe["optimizer"]["lr"])
+    space = {"lr": [1e-3, 5.0, 7.0], "optimizer.weight_decay": "uniform(0, 1, points=3)"}
+    said = " ".join(str(search(space=space, sampler="grid")).split())
+    assert "lr of the best trial, 0.001, lies at the lower end" in said
+    assert "optimizer.weight_decay of the best trial" not in said  # 0 is as low as there is
+    assert "one seed cannot say" in said
+    assert "in the middle of their run" not in said  # no schedule was searched
+    # The given recipe is the best one: it is said, and trained with new seeds once.
+    opened = pretend(lambda recipe, share: abs(recipe["optimizer"]["lr"] - 5.0))
+    best = search(space={"lr": [5.0, 1.0]}, sampler="grid", confirm=2, fresh=True, seeds=2)
+    assert "The recipe as given is the best one itself." in str(best)
+    assert best.results.given is None
+    assert sum(job.arguments["split"] == "val" for job in opened[0].given if job.folder) == 2
+    assert "one seed cannot say" not in str(best)
+
+
 def test_interrupted_it_goes_on_where_it_was(pretend: Pretend, tmp_path: Path) -> None:
     pretend(size=2)
     seen: list[str] = []

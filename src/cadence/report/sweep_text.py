@@ -13,7 +13,7 @@ from cadence.report.sweep_words import SweepPhrases
 from cadence.search.paths import value_at
 from cadence.search.ranges import Choices, Floats, Wholes
 from cadence.search.results import METHOD, Confirmed, Results
-from cadence.search.study import FEWEST, Trial
+from cadence.search.study import FEWEST, STEPS, Trial
 
 NEAR = 0.03
 """Share of a range within which a value lies at its end."""
@@ -85,6 +85,8 @@ def _confirmed(results: Results, say: SweepPhrases) -> list[str]:
         sentences.append(_gap(results, given, say))
     if results.kept:
         sentences.append(say("say_kept"))
+    if given is None:
+        sentences.append(say("say_same"))
     return sentences
 
 
@@ -136,6 +138,13 @@ def minded(results: Results, lang: str = "en") -> list[str]:
     if failed:
         sentence = str(failed[0].notes.get("sentence") or "")
         found.append(say("mind_failed", n=len(failed), of=len(results.trials), sentence=sentence))
+    reports = [trial.reports for trial in results.trials if trial.state == "finished"]
+    if (
+        results.settings.prune is not None
+        and reports
+        and all(max(r, default=STEPS) == min(r, default=STEPS) for r in reports)
+    ):
+        found.append(say("mind_blind"))
     pruned = results.counts.get("pruned", 0)
     if pruned and any(
         name in ("schedule", "stop") or name.startswith("schedule.") for name in results.settings.space.said

@@ -113,6 +113,10 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "as given.",
         "zh": "用新种子时，原配方优于搜索所得的最佳配方，因此 recipe.yaml 就是原配方。",
     },
+    "say_same": {
+        "en": "The recipe as given is the best one itself.",
+        "zh": "原配方本身就是最佳配方。",
+    },
     "say_ties": {
         "en": "{n} other trials cannot be told from the best one, by the spread that seeds make: {numbers}.",
         "zh": "按种子造成的波动，另有 {n} 次试验与最佳试验无法区分：{numbers}。",
@@ -150,6 +154,10 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "values may "
         "lie above.",
         "zh": "最佳试验的 {name} 为 {value}，位于搜索范围（{range}）的上端：更大的值可能更好。",
+    },
+    "mind_blind": {
+        "en": "No trial could be given up, because runs are evaluated at their end alone (evaluate: '10%' would help).",
+        "zh": "运行只在结束时评估，因此无法中途放弃任何试验（可设 evaluate: '10%'）。",
     },
     "mind_failed": {
         "en": "{n} of {of} trials failed: {sentence}",

@@ -41,7 +41,7 @@ def open_database(url: str) -> tuple[BaseStorage, Engine]:
     """
     optuna = need("optuna", extra="sweep")
     exc = need("sqlalchemy.exc", extra="sweep")
-    shown = _checked(url)
+    shown = checked(url)
     kind = url.partition(":")[0].partition("+")[0]
     keywords: dict[str, Any] = {"connect_args": {"timeout": PATIENCE}} if kind == "sqlite" else {}
 
@@ -79,7 +79,7 @@ def answering(url: str) -> Generator[None]:
         yield
     except (exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as fault:
         raise SearchError(
-            f"the database {hidden(url)} no longer answers ({_first(fault)}); what was written is kept, and the same "
+            f"the database {checked(url)} no longer answers ({_first(fault)}); what was written is kept, and the same "
             f"command goes on when it does"
         ) from fault
 
@@ -87,15 +87,6 @@ def answering(url: str) -> Generator[None]:
 def default_url(folder: Path) -> str:
     """Of the file that a search keeps in its own folder."""
     return f"sqlite:///{folder / 'study.db'}"
-
-
-def hidden(url: str) -> str:
-    """A URL as it may be shown: without its password."""
-    sqlalchemy = need("sqlalchemy", extra="sweep")
-    try:
-        return str(sqlalchemy.make_url(url).render_as_string(hide_password=True))
-    except Exception:
-        return "of this URL"
 
 
 @contextlib.contextmanager
@@ -125,8 +116,12 @@ def again(do: Callable[[], T], faults: tuple[type[Exception], ...], *, tries: in
     raise AssertionError
 
 
-def _checked(url: str) -> str:
-    """The URL as it may be shown; one that is none is said so, and a file's path is told how to become one."""
+def checked(url: str) -> str:
+    """The URL as it may be shown, without its password.
+
+    Raises:
+        SearchError: it is none; a file's path is told how to become one.
+    """
     sqlalchemy, exc = need("sqlalchemy", extra="sweep"), need("sqlalchemy.exc", extra="sweep")
     try:
         made = sqlalchemy.make_url(url)

@@ -29,7 +29,7 @@ def claim(folder: Path, fingerprint: str) -> FolderLock:
     Raises:
         RecordError: the folder holds something else, or another search.
     """
-    if folder.is_dir() and not (folder / FILE).exists():
+    if folder.is_dir() and not (folder / FILE).exists() and holder(folder) is None:
         _check(folder, fingerprint)  # first, so that a folder of somebody else's does not even get a lock
     make_folder(folder)
     end = time.monotonic() + PATIENCE
@@ -73,7 +73,8 @@ def clear(folder: Path) -> None:
 def write_about(folder: Path, about: Mapping[str, Any]) -> None:
     """Write `sweep.json`. One of the same search is left as it is: it is of the first start."""
     path = folder / FILE
-    if not path.exists() or _mapping(path).get("fingerprint") != about["fingerprint"]:
+    there = _mapping(path) if path.exists() else {}
+    if any(there.get(key) != about[key] for key in ("fingerprint", "study", "database")):
         write_json(path, {"version": 1, **about, "command": list(sys.argv)})
 
 
@@ -106,7 +107,9 @@ def _check(folder: Path, fingerprint: str) -> None:
                 f"(fresh=True), which removes it"
             )
         return
-    others = sorted(entry.name for entry in folder.iterdir() if entry.name not in (LOCK, PROCESSES))
+    # What a process that was killed has left of its first file is no one else's either.
+    left = (entry.name for entry in folder.iterdir() if not entry.name.startswith(f".{FILE}."))
+    others = sorted(name for name in left if name not in (LOCK, PROCESSES))
     if others:
         some = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
         raise RecordError(f"{folder} is no folder of a search and holds {some}; name a new or empty folder")

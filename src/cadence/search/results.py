@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from cadence.comparison.statistics import LEVEL, Estimate, PairedTest, estimate, paired_test
 from cadence.recipe.recipe import Recipe
-from cadence.search.database import hidden
+from cadence.search.database import checked
 from cadence.search.settings import Settings
 from cadence.search.study import FEWEST, Study, Trial
 from cadence.search.work import best_of
@@ -174,7 +174,7 @@ def results_of(settings: Settings, study: Study, folder: Path, url: str) -> Resu
     kept = _better(given, confirmed, higher=study.higher)
     chosen = settings.recipe if kept else recipe
     made = Results(
-        settings, folder, study.name, hidden(url), study.higher, trials, best, chosen, kept,
+        settings, folder, study.name, checked(url), study.higher, trials, best, chosen, kept,
         confirmed, given,
         _gap(confirmed, given), None, study.importances() if len(settings.space.ranges) > 1 else None,
     )  # fmt: skip

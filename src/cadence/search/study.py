@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, final
 
 from cadence._errors import SearchError
 from cadence._lazy import need
-from cadence.search.database import hidden, quiet
+from cadence.search.database import checked, quiet
 from cadence.search.ranges import Choices, Floats, Range, Value, Wholes
 from cadence.search.settings import Settings
 
@@ -106,7 +106,7 @@ class Study:
         except KeyError:
             return False
         about = self._storage.get_study_user_attrs(found).get(ABOUT)
-        where = f"the study {self.name!r} in {hidden(self._url)}"
+        where = f"the study {self.name!r} in {checked(self._url)}"
         if about is None:
             if self._storage.get_n_trials(found):
                 raise SearchError(f"{where} is not one of cadence's; name another one: --study {self.name}-2")

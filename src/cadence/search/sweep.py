@@ -13,7 +13,7 @@ from cadence._lazy import need
 from cadence.run.ranks import refuse_many
 from cadence.search import folder as places
 from cadence.search.claims import Claims
-from cadence.search.database import answering, default_url, hidden, open_database
+from cadence.search.database import answering, checked, default_url, open_database
 from cadence.search.hands import Hands
 from cadence.search.results import Results, results_of
 from cadence.search.settings import RecipeLike, Settings, read_settings
@@ -76,8 +76,9 @@ def run_sweep(
     if settings.confirm or len(settings.seeds) > 1:
         need("scipy", extra="torch")
     folder = Path(out) if out is not None else RUNS / f"sweep-{settings.fingerprint[:8]}"
+    url = default_url(folder) if db is None else db
+    checked(url)
     lock = places.claim(folder, "" if fresh else settings.fingerprint)
-    url = db or default_url(folder)
     try:
         with answering(url):
             opened, claims = _opened(settings, Place(folder, url, study), fresh=fresh)
@@ -103,8 +104,12 @@ def _opened(settings: Settings, place: Place, *, fresh: bool) -> tuple[Study, An
     folder, url = place.folder, place.url
     if fresh:
         places.clear(folder)
+    name = place.study or settings.study_name
+    about = {"fingerprint": settings.fingerprint, "study": name, "database": checked(url)}
+    # Before anything else lies in the folder: another process may look at it at any moment.
+    places.write_about(folder, about | {"content": settings.content})
     storage, engine = open_database(url)
-    study = Study(storage, place.study or settings.study_name, settings, url)
+    study = Study(storage, name, settings, url)
 
     def claims() -> Claims:
         return Claims(engine, study.id, folder / places.PROCESSES)
@@ -122,8 +127,6 @@ def _opened(settings: Settings, place: Place, *, fresh: bool) -> tuple[Study, An
             made.leave()
         study.remove()
         study = Study(storage, study.name, settings, url)
-    about = {"fingerprint": settings.fingerprint, "study": study.name, "database": hidden(url)}
-    places.write_about(folder, about | {"content": settings.content})
     return study, claims
 
 
