@@ -69,6 +69,10 @@ class SearchError(CadenceError, ValueError):
     """A search whose space, study or database cannot be used."""
 
 
+class AdviceError(CadenceError, ValueError):
+    """A description of a training that contradicts itself, or a recommendation that cannot be made or followed."""
+
+
 class DivergedError(CadenceError, ArithmeticError):
     """A training whose loss is no longer a finite number."""
 

@@ -26,6 +26,7 @@ COMMANDS = (
     "compare",
     "sweep",
     "train",
+    "recommend",
     "steer",
     "plot",
     "schedules",
