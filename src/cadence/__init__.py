@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cadence.advice.recommend import recommend as recommend
     from cadence.conversion.convert import convert as convert
     from cadence.conversion.doors import from_native as from_native
     from cadence.conversion.doors import to_code as to_code
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from cadence.record.reader import load_record as load_record
     from cadence.report.compare import compare as compare
     from cadence.report.plot import plot as plot
+    from cadence.report.sweep import sweep as sweep
     from cadence.run.train import train as train
     from cadence.spec.constructors.cycles import one_cycle as one_cycle
     from cadence.spec.constructors.cycles import restarts as restarts
@@ -84,8 +86,10 @@ _HOMES = {
     "scale_lr": "recipe.scaling",
     "train": "run.train",
     "compare": "report.compare",
+    "sweep": "report.sweep",
     "load_record": "record.reader",
     "environment": "record.environment",
+    "recommend": "advice.recommend",
     "plot": "report.plot",
 }
 _CONSTRUCTORS = (

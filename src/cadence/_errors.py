@@ -65,12 +65,24 @@ class RecordError(CadenceError, ValueError):
     """A run folder that cannot be read or written."""
 
 
+class SearchError(CadenceError, ValueError):
+    """A search whose space, study or database cannot be used."""
+
+
+class AdviceError(CadenceError, ValueError):
+    """A description of a training that contradicts itself, or a recommendation that cannot be made or followed."""
+
+
 class DivergedError(CadenceError, ArithmeticError):
     """A training whose loss is no longer a finite number."""
 
 
 class RanksError(CadenceError, RuntimeError):
     """Processes that train together and do not agree, or one of which is gone."""
+
+
+class ClusterError(CadenceError, RuntimeError):
+    """A cluster that does not answer, has no room for a run, or is lost."""
 
 
 class CompilerError(CadenceError, RuntimeError):
