@@ -1,0 +1,288 @@
+"""What a range test suggests: several rates with their meaning, one of them recommended, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from cadence.finder.draws import DRAWS, drawn, spread
+from cadence.finder.landmarks import Landmarks, landmarks
+from cadence.finder.losses import Losses, table
+from cadence.finder.smoothing import Numbers, Smoother, choose_width, smoother
+
+Reason: TypeAlias = Literal["clear", "disagree", "flat", "constant", "diverges", "nan"]
+"""Why there is a recommendation, or why there is none."""
+
+FINE = 40
+"""Places in a decade at which the smooth curve is drawn."""
+
+SURE = 3.0
+"""Standard errors that a fall must be deep to be one: the deepest of a hundred places is two or three by chance."""
+
+SAFE = 3.0
+"""Times that a recommended rate lies below the edge: a training is longer than the test."""
+
+TOO_FAR = 1.0
+"""Decades between repeats, or within an interval, beyond which a single number would pretend to know."""
+
+LEVEL = 0.95
+
+MEANINGS = {
+    "steepest": "the loss falls fastest here",
+    "middle": "half of the fall lies behind",
+    "valley": "three quarters of the fall lie behind: in the valley, clear of its bottom",
+    "edge": "just below divergence: beyond, the loss rises again",
+}
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """One rate, with what it means.
+
+    Attributes:
+        name: see `MEANINGS`.
+        rate: suggested.
+        low, high: between which it lies with 95 % confidence, for this beginning of the training; `high` is infinite
+            where the test does not reach it.
+        repeats: what each repeat alone would suggest; NaN where it says nothing.
+    """
+
+    name: str
+    rate: float
+    low: float
+    high: float
+    repeats: tuple[float, ...]
+
+    @property
+    def meaning(self) -> str:
+        """What it is, in half a sentence."""
+        return MEANINGS[self.name]
+
+    @property
+    def factor(self) -> float:
+        """By what factor it may be wrong: the interval is about ``rate / factor`` to ``rate * factor``."""
+        return float(np.sqrt(self.high / self.low))
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "rate": self.rate,
+            "low": self.low,
+            "high": self.high,
+            "meaning": self.meaning,
+            "repeats": list(self.repeats),
+        }
+
+
+@dataclass(frozen=True)
+class Smooth:
+    """The smoothed loss, for a picture.
+
+    Attributes:
+        rates: ascending, evenly spaced in decades.
+        loss: there.
+        low, high: between which it lies with 95 % confidence.
+    """
+
+    rates: Numbers
+    loss: Numbers
+    low: Numbers
+    high: Numbers
+
+
+@dataclass(frozen=True)
+class Suggestions:
+    """What a test says.
+
+    Attributes:
+        reason: why there is a recommendation (``"clear"``) or why not.
+        sentence: the same in words, with numbers: how the recommendation follows, and how sure it is.
+        recommended: the rate to train with; None where the test does not tell.
+        steepest, middle, valley, edge: see `MEANINGS`; None where the curve has no such place.
+        start: the loss before any update.
+        fall: of the smoothed loss from there to its bottom.
+        noise: standard deviation of the loss from one batch to the next.
+        width: half width that it was smoothed over, in decades.
+        smooth: the smoothed loss; None where nothing could be smoothed.
+    """
+
+    reason: Reason
+    sentence: str
+    recommended: Suggestion | None = None
+    steepest: Suggestion | None = None
+    middle: Suggestion | None = None
+    valley: Suggestion | None = None
+    edge: Suggestion | None = None
+    start: float = float("nan")
+    fall: float = float("nan")
+    noise: float = float("nan")
+    width: float = float("nan")
+    smooth: Smooth | None = field(default=None, repr=False)
+
+    @property
+    def all(self) -> tuple[Suggestion, ...]:
+        """Those that there are, from the careful to the daring."""
+        return tuple(one for one in (self.steepest, self.middle, self.valley, self.edge) if one is not None)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "reason": self.reason,
+            "sentence": self.sentence,
+            "recommended": None if self.recommended is None else self.recommended.to_json(),
+            "suggestions": {one.name: one.to_json() for one in self.all},
+            "start": self.start,
+            "fall": self.fall,
+            "noise": self.noise,
+            "width_decades": self.width,
+        }
+
+
+def suggest(
+    rates: Sequence[float] | Numbers, losses: Sequence[Sequence[float]] | Numbers, *, seed: int = 0
+) -> Suggestions:
+    """What the losses of a range test say about the learning rate.
+
+    Nothing but numbers goes in: they may come from any framework, or from a file.
+
+    Args:
+        rates: of the updates of one repeat, ascending, positive; best evenly spaced in decades.
+        losses: one row for each repeat, each begun from the same state: the loss of the batch of update k, as computed
+            before that update. A row that is shorter than `rates`, or has a number that is not finite, has diverged
+            there.
+        seed: of the drawing that makes the intervals.
+
+    Returns:
+        The suggestions. What cannot be said is None, and the sentence says why.
+
+    Raises:
+        SpecError: rates that do not ascend, fewer than 8, or fewer than a repeat has losses.
+
+    Example:
+        >>> rates = 10.0 ** np.arange(-5.0, 0.01, 0.25)
+        >>> clean = [2.0 - sum(r for r in rates[:k] if r < 0.1) * 10 for k in range(len(rates))]
+        >>> found = suggest(rates, [clean, clean])
+        >>> found.reason, 0.003 < found.recommended.rate < 0.06
+        ('clear', True)
+    """
+    known = table(rates, losses)
+    nothing = _nothing(known)
+    if nothing is not None:
+        return nothing
+    x = np.log10(known.rates)
+    width = choose_width(x, known.repeats)
+    fine: Numbers = np.linspace(float(x[0]), float(x[-1]), max(2, round(float(x[-1] - x[0]) * FINE) + 1))
+    curve = smoother(x, fine, width)
+    at_x = smoother(x, x, width)
+    mean, error = known.repeats.mean(axis=0), spread(x, known.repeats, at_x) / np.sqrt(len(known.repeats))
+    measured = _marks(fine, curve, mean[:, None], known.start)
+    draws = drawn(x, mean, error, seed)
+    might = _marks(fine, curve, draws, known.start)
+    alone = _marks(fine, curve, known.repeats.T, known.start)
+    band = np.quantile(curve.values @ draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
+    found: dict[str, Any] = {
+        "start": known.start,
+        "fall": float(measured.fall[0]),
+        "noise": known.noise,
+        "width": width,
+        "smooth": Smooth(10.0**fine, curve.values @ mean, band[0], band[1]),
+    }
+    if not _falls(at_x, known, float(measured.fall[0])):
+        return Suggestions(
+            "flat",
+            f"The loss does not fall clearly at any rate from {known.rates[0]:.2g} to {known.rates[-1]:.2g}: "
+            f"{found['fall']:.3g} at most, beside {known.noise:.3g} from one batch to the next. More updates, a larger "
+            f"batch or higher rates would tell more.",
+            **found,
+        )
+    names = ("steepest", "middle", "valley", "edge")
+    # Nobody knows a place between two steps better than by the step.
+    step = float(np.median(np.diff(x))) / np.sqrt(12.0) * np.random.default_rng(seed).standard_normal(DRAWS)
+    one = {
+        name: _one(name, getattr(measured, name), getattr(might, name) + step, getattr(alone, name)) for name in names
+    }
+    return _judged(one, found)
+
+
+def _nothing(known: Losses) -> Suggestions | None:
+    """Where there is nothing to be smoothed."""
+    numbers: dict[str, Any] = {"start": known.start, "noise": known.noise}
+    if not known.finite:
+        return Suggestions("nan", "The loss is not a number before anything was trained; look at data and model.")
+    if max(known.reached) < 2:
+        return Suggestions(
+            "diverges",
+            f"The loss diverges at the lowest rate, {known.rates[0]:.2g}; begin the test lower, or look at data and "
+            f"model.",
+            **numbers,
+        )
+    if not known.moved:
+        return Suggestions(
+            "constant",
+            f"The loss is {known.start:.6g} whatever the rate: nothing is trained. Give observe() the loss of each "
+            f"update, and look whether the optimizer has the model's parameters.",
+            **numbers,
+        )
+    return None
+
+
+def _marks(fine: Numbers, curve: Smoother, columns: Numbers, start: float) -> Landmarks:
+    return landmarks(fine, curve.values @ columns, curve.slopes @ columns, start)
+
+
+def _falls(at_x: Smoother, known: Losses, fall: float) -> bool:
+    """Whether the loss falls by more than the noise of batches would have it somewhere."""
+    count = len(known.repeats)
+    bottom = int(np.argmin(at_x.values @ known.repeats.mean(axis=0)))
+    shares = float(np.sum(at_x.values[bottom] ** 2)) / count + 1.0 / (count * max(2, len(known.rates) // 8))
+    return fall > SURE * known.noise * float(np.sqrt(shares)) and fall > 0
+
+
+def _one(name: str, here: Numbers, draws: Numbers, alone: Numbers) -> Suggestion | None:
+    """A landmark with its interval; None where the curve has none."""
+    if not np.isfinite(here[0]):
+        return None
+    # A draw that has no such place has it beyond the test.
+    low, high = np.quantile(np.where(np.isfinite(draws), draws, np.inf), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    rates = tuple(float(10.0**a) for a in alone)
+    return Suggestion(
+        name, float(10.0 ** here[0]), float(10.0 ** min(low, here[0])), float(10.0 ** max(high, here[0])), rates
+    )
+
+
+def _judged(one: dict[str, Suggestion | None], found: dict[str, Any]) -> Suggestions:
+    """The recommendation, or why there is none."""
+    middle, edge = one["middle"], one["edge"]
+    assert middle is not None
+    apart = _apart(middle)
+    if apart > TOO_FAR:
+        return Suggestions(
+            "disagree",
+            f"The repeats do not agree: half of the fall lies behind somewhere between {middle.low:.1g} and "
+            f"{middle.high:.1g}. A single rate would pretend to know; more updates or a larger batch would tell more.",
+            **one,
+            **found,
+        )
+    recommended, how = middle, "half of the fall of the loss lies behind there"
+    if edge is not None and middle.rate > edge.rate / SAFE:
+        share = edge.rate / SAFE / middle.rate
+        recommended = Suggestion("middle", middle.rate * share, middle.low * share, middle.high * share, middle.repeats)
+        how = f"a third of the edge, {edge.rate:.2g}, which the middle of the fall comes too near to"
+    digits = 2 if recommended.factor < 2 else 1
+    return Suggestions(
+        "clear",
+        f"Recommended: {recommended.rate:.{digits}g}: {how}. Sure to a factor of {recommended.factor:.2g} (95 %) "
+        f"from one repeat of this test to the next; it says nothing about over-fitting.",
+        recommended=recommended,
+        **one,
+        **found,
+    )
+
+
+def _apart(middle: Suggestion) -> float:
+    """Decades between the repeats, or of the interval where that is wider."""
+    known = np.log10([rate for rate in middle.repeats if np.isfinite(rate)])
+    return max(float(np.ptp(known)) if len(known) else 0.0, float(np.log10(middle.high / middle.low)))
