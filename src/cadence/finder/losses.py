@@ -13,6 +13,12 @@ from cadence.finder.smoothing import Numbers
 FEWEST = 8
 """Rates that a test needs: fewer say nothing about a curve."""
 
+BEGINNING = 5
+"""One part in so many, of the rates from the lowest on, moves next to nothing."""
+
+ODD = 4.0
+"""Standard deviations from the middle of the first losses beyond which one is left out of their mean."""
+
 NORMAL = 1.4826
 """Standard deviation of a normal variable over its median absolute one."""
 
@@ -75,7 +81,8 @@ def table(rates: Sequence[float] | Numbers, losses: Sequence[Sequence[float]] | 
     known = full[np.isfinite(full)]
     if not len(known):
         return Losses(x[:-1], full[:, 1:], np.nan, 0.0, np.nan, (0,) * len(rows), finite=False, moved=False)
-    start, noise = _start(full), _noise(full)
+    noise = _noise(full)
+    start = _start(full, noise)
     cap = start + CLIP * noise
     reached = tuple(max(0, int(np.isfinite(row).sum()) - 1) for row in full)
     moved = bool(np.ptp(known) > 0)
@@ -91,11 +98,15 @@ def _checked(rates: Sequence[float] | Numbers) -> Numbers:
     return x
 
 
-def _start(full: Numbers) -> float:
+def _start(full: Numbers, noise: float) -> float:
     """The loss before any update; the lowest rates, which move next to nothing, help to average it."""
-    first = full[:, : max(2, full.shape[1] // 8)]
+    first = full[:, : max(2, full.shape[1] // BEGINNING)]
     known = first[np.isfinite(first)]
-    return float(np.median(known)) if len(known) else float(full[np.isfinite(full)][0])
+    if not len(known):
+        known = full[np.isfinite(full)][:1]
+    # One that is far off has been moved.
+    middle = np.median(known)
+    return float(known[np.abs(known - middle) <= ODD * noise].mean()) if noise > 0 else float(middle)
 
 
 def _noise(full: Numbers) -> float:

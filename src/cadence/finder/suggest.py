@@ -10,7 +10,7 @@ import numpy as np
 
 from cadence.finder.draws import DRAWS, drawn, spread
 from cadence.finder.landmarks import Landmarks, landmarks
-from cadence.finder.losses import Losses, table
+from cadence.finder.losses import BEGINNING, Losses, table
 from cadence.finder.smoothing import Numbers, Smoother, choose_width, smoother
 
 Reason: TypeAlias = Literal["clear", "disagree", "flat", "constant", "diverges", "nan"]
@@ -237,7 +237,7 @@ def _falls(at_x: Smoother, known: Losses, fall: float) -> bool:
     """Whether the loss falls by more than the noise of batches would have it somewhere."""
     count = len(known.repeats)
     bottom = int(np.argmin(at_x.values @ known.repeats.mean(axis=0)))
-    shares = float(np.sum(at_x.values[bottom] ** 2)) / count + 1.0 / (count * max(2, len(known.rates) // 8))
+    shares = float(np.sum(at_x.values[bottom] ** 2)) / count + 1.0 / (count * max(2, len(known.rates) // BEGINNING))
     return fall > SURE * known.noise * float(np.sqrt(shares)) and fall > 0
 
 
@@ -246,7 +246,8 @@ def _one(name: str, here: Numbers, draws: Numbers, alone: Numbers) -> Suggestion
     if not np.isfinite(here[0]):
         return None
     # A draw that has no such place has it beyond the test.
-    low, high = np.quantile(np.where(np.isfinite(draws), draws, np.inf), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    ends = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    low, high = np.quantile(np.where(np.isfinite(draws), draws, np.inf), ends, method="inverted_cdf")
     rates = tuple(float(10.0**a) for a in alone)
     return Suggestion(
         name, float(10.0 ** here[0]), float(10.0 ** min(low, here[0])), float(10.0 ** max(high, here[0])), rates
@@ -266,7 +267,7 @@ def _judged(one: dict[str, Suggestion | None], found: dict[str, Any]) -> Suggest
             **one,
             **found,
         )
-    recommended, how = middle, "half of the fall of the loss lies behind there"
+    recommended, how = middle, "the middle: half of the fall of the loss lies behind"
     if edge is not None and middle.rate > edge.rate / SAFE:
         share = edge.rate / SAFE / middle.rate
         recommended = Suggestion("middle", middle.rate * share, middle.low * share, middle.high * share, middle.repeats)
@@ -274,8 +275,8 @@ def _judged(one: dict[str, Suggestion | None], found: dict[str, Any]) -> Suggest
     digits = 2 if recommended.factor < 2 else 1
     return Suggestions(
         "clear",
-        f"Recommended: {recommended.rate:.{digits}g}: {how}. Sure to a factor of {recommended.factor:.2g} (95 %) "
-        f"from one repeat of this test to the next; it says nothing about over-fitting.",
+        f"Recommended learning rate: {recommended.rate:.{digits}g} ({how}). With other batches the test would move it "
+        f"by a factor of {recommended.factor:.2g} or less, 95 times in 100.",
         recommended=recommended,
         **one,
         **found,

@@ -1,0 +1,166 @@
+"""A range test of a recipe, in one process or in several, in any engine."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias, final
+
+import numpy as np
+
+from cadence._errors import DriverError
+from cadence.curve.horizon import round_half_up
+from cadence.drivers.doors import writer_of
+from cadence.finder.found import Found
+from cadence.finder.rates import rates_of
+from cadence.finder.suggest import suggest
+from cadence.finder.sweeps import Asked, Swept, Turn, check, sweeps
+from cadence.recipe.recipe import Recipe
+from cadence.run.asked import asked_for
+from cadence.run.course import Course, settle
+from cadence.run.driving import driven
+from cadence.run.engine import Engine, Update, find_engine
+from cadence.run.feed import groups
+from cadence.run.ranks import Ranks, together
+from cadence.run.scaling import at_batch
+from cadence.spec.span import SpanLike, span
+from cadence.tasks import Task, resolve_task
+
+MOST_SKIPPED = 100
+"""Updates in a row that may be left out, as in a training."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a test is.
+
+    Attributes:
+        done: updates.
+        budget: of them.
+        rate: of the last one.
+        loss: of the last one.
+    """
+
+    done: int
+    budget: int
+    rate: float
+    loss: float
+
+
+Tell: TypeAlias = Callable[[Progress], object]
+
+
+def find_in_recipe(
+    recipe: str | os.PathLike[str] | Recipe | Mapping[str, Any],
+    *,
+    updates: SpanLike,
+    low: float | None,
+    high: float | None,
+    repeats: int | None,
+    seed: int | None,
+    progress: Tell | None,
+) -> Found:
+    """The test of a recipe; see `cadence.find_lr`.
+
+    Each repeat builds the training anew, as the recipe's seed has it: that is its state before the first update. Its
+    own schedule is left aside; other values than the rate stand where their plan begins.
+    """
+    wanted = asked_for(recipe, seed, None)
+    with together(wanted.engine, wanted.device) as ranks:
+        task = resolve_task(wanted.task, **wanted.task_args)
+        course = settle(wanted, task, "val", ranks.world)
+        with _stands(wanted, task, course, ranks) as stand:
+            before = stand.rates
+        budget = round_half_up(course.horizon.updates(span(updates)))
+        asked = Asked(budget, low, high, repeats, before.own[before.reference])
+        check(asked)
+        swept, skipped = _Test(wanted, task, course, ranks, asked, progress).run()
+    said = suggest(swept.rates, swept.losses)
+    about = {"name": wanted.name, "seed": wanted.seed, "total": course.total}
+    return Found(said, swept, before.own, before.names, before.reference, skipped, about)
+
+
+@final
+class _Stand:
+    """A training before its first update.
+
+    Attributes:
+        rates: of its groups.
+    """
+
+    def __init__(self, engine: Engine, course: Course) -> None:
+        self._engine = engine
+        # Freezes what is frozen, and puts all other values where the plan has them first.
+        self._driver = driven(engine, course, None)
+        self._writer = writer_of(engine.optimizers, ["lr"])
+        self.rates = rates_of(self._writer)
+        self._shares = self.rates.shares
+        self._writer.attach(self._regrouped)
+
+    def update(self, rate: float, batches: list[Any]) -> tuple[Update, bool]:
+        """One update with this rate; says whether it was really done."""
+        before = self._writer.clock.done
+        self.rates.write([rate * share for share in self._shares])
+        update = self._engine.update(batches, None)
+        return update, self._writer.clock.done > before
+
+    def _regrouped(self, was: Any) -> None:
+        """The groups of a recipe stay as they are."""
+
+
+@contextmanager
+def _stands(wanted: Recipe, task: Task, course: Course, ranks: Ranks) -> Generator[_Stand]:
+    with find_engine(wanted.engine)(at_batch(wanted, course.scalings), task, ranks) as engine:
+        yield _Stand(engine, course)
+
+
+@final
+class _Test:
+    """The test, turn by turn."""
+
+    def __init__(
+        self, wanted: Recipe, task: Task, course: Course, ranks: Ranks, asked: Asked, progress: Tell | None
+    ) -> None:
+        self._wanted, self._task, self._course, self._ranks = wanted, task, course, ranks
+        self._asked, self._progress = asked, progress if ranks.rank == 0 else None
+        self._done = self._skipped = 0
+
+    def run(self) -> tuple[Swept, int]:
+        """What was measured, and how many updates were left out."""
+        course = sweeps(self._asked)
+        turn: Turn | Swept = next(course)
+        repeat = 0
+        while isinstance(turn, Turn):
+            with _stands(self._wanted, self._task, self._course, self._ranks) as stand:
+                turn = self._repeat(course, turn, stand, repeat)
+            repeat += 1
+        return turn, self._skipped
+
+    def _repeat(self, course: Any, turn: Turn, stand: _Stand, repeat: int) -> Turn | Swept:
+        """One repeat, on batches that no other has; gives the first turn of the next one."""
+        seed = int(np.random.SeedSequence([self._wanted.seed, repeat, len(self._wanted.name)]).generate_state(1)[0])
+        feed = groups(self._task.data, self._course, seed, 0, self._ranks)
+        in_a_row = 0
+        while True:
+            update, done = stand.update(turn.rate, next(feed))
+            if not done and math.isfinite(update.loss):
+                self._skipped, in_a_row = self._skipped + 1, in_a_row + 1
+                if in_a_row >= MOST_SKIPPED:
+                    raise DriverError(
+                        f"{MOST_SKIPPED} updates in a row were left out at rate {turn.rate:.3g}, because gradients "
+                        f"were not finite; look at data and model, or write precision: fp32"
+                    )
+                continue
+            in_a_row = 0
+            self._done += 1
+            if self._progress is not None:
+                self._progress(Progress(self._done, self._asked.updates, turn.rate, update.loss))
+            try:
+                turn = course.send(update.loss)
+            except StopIteration as over:
+                return over.value
+            if turn.fresh:
+                return turn
