@@ -104,9 +104,10 @@ def _start(full: Numbers, noise: float) -> float:
     known = first[np.isfinite(first)]
     if not len(known):
         known = full[np.isfinite(full)][:1]
+    middle = float(np.median(known))
     # One that is far off has been moved.
-    middle = np.median(known)
-    return float(known[np.abs(known - middle) <= ODD * noise].mean()) if noise > 0 else float(middle)
+    near = known[np.abs(known - middle) <= ODD * noise]
+    return float(near.mean()) if len(near) else middle
 
 
 def _noise(full: Numbers) -> float:

@@ -22,6 +22,10 @@ FAR = 10.0
 """Times as far as the limit: one such loss is enough."""
 
 
+BLOWN = 1000.0
+"""Times the loss at the beginning that no training comes back from."""
+
+
 @final
 class Watch:
     """Looks at the losses of one repeat as they come.
@@ -42,9 +46,9 @@ class Watch:
 
     def gone(self, loss: float) -> bool:
         """Take one loss; says whether the training has diverged, so that there is nothing more to see."""
-        if not math.isfinite(loss):
-            return True
         losses = self._losses
+        if not math.isfinite(loss) or (losses and loss > BLOWN * abs(losses[0]) > 0):
+            return True
         losses.append(loss)
         self._lowest = min(self._lowest, loss)
         # Most losses lie below the first two, and are dealt with here.
