@@ -16,6 +16,7 @@ from cadence.curve.horizon import round_half_up
 from cadence.drivers.doors import writer_of
 from cadence.finder.found import Found
 from cadence.finder.rates import rates_of
+from cadence.finder.subject import plain_numbers
 from cadence.finder.suggest import suggest
 from cadence.finder.sweeps import Asked, Swept, Turn, check, sweeps
 from cadence.recipe.recipe import Recipe
@@ -69,15 +70,33 @@ def find_in_recipe(
     own schedule is left aside; other values than the rate stand where their plan begins.
     """
     wanted = asked_for(recipe, seed, None)
-    with together(wanted.engine, wanted.device) as ranks:
-        task = resolve_task(wanted.task, **wanted.task_args)
-        course = settle(wanted, task, "val", ranks.world)
-        with _stands(wanted, task, course, ranks) as stand:
-            before = stand.rates
-        budget = round_half_up(course.horizon.updates(span(updates)))
-        asked = Asked(budget, low, high, repeats, before.own[before.reference])
-        check(asked)
-        swept, skipped = _Test(wanted, task, course, ranks, asked, progress).run()
+    # Engines put back what they draw themselves; what is loaded on the way may draw too.
+    back = plain_numbers()
+    try:
+        with together(wanted.engine, wanted.device) as ranks:
+            return _found(wanted, ranks, updates, low, high, repeats, progress)
+    finally:
+        back()
+
+
+def _found(
+    wanted: Recipe,
+    ranks: Ranks,
+    updates: SpanLike,
+    low: float | None,
+    high: float | None,
+    repeats: int | None,
+    progress: Tell | None,
+) -> Found:
+    """What comes of the test in each of these processes."""
+    task = resolve_task(wanted.task, **wanted.task_args)
+    course = settle(wanted, task, "val", ranks.world)
+    with _stands(wanted, task, course, ranks) as stand:
+        before = stand.rates
+    budget = round_half_up(course.horizon.updates(span(updates)))
+    asked = Asked(budget, low, high, repeats, before.own[before.reference])
+    check(asked)
+    swept, skipped = _Test(wanted, task, course, ranks, asked, progress).run()
     said = suggest(swept.rates, swept.losses)
     about = {"name": wanted.name, "seed": wanted.seed, "total": course.total}
     return Found(said, swept, before.own, before.names, before.reference, skipped, about)
