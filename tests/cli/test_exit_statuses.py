@@ -80,14 +80,14 @@ def test_help_is_fine(arguments: list[str], program) -> None:
 def test_every_command_describes_itself_in_a_line_that_is_not_cut_off(command) -> None:
     listing = command("--help").out.partition("Commands:\n")[2]
     lines = [line for line in listing.splitlines() if line.startswith("  ") and line.strip()]
-    assert [line.split()[0] for line in lines[:11]] == [
-        "compare", "train", "steer", "plot", "schedules", "lint", "convert", "replay", "runs", "init", "env",
+    assert [line.split()[0] for line in lines[:12]] == [
+        "compare", "train", "find-lr", "steer", "plot", "schedules", "lint", "convert", "replay", "runs", "init", "env",
     ]  # fmt: skip
     assert not any(line.rstrip().endswith("...") for line in lines)
 
 
 @pytest.mark.parametrize(
-    "name", ["compare", "train", "steer", "plot", "schedules", "lint", "replay", "runs", "init", "env"]
+    "name", ["compare", "train", "find-lr", "steer", "plot", "schedules", "lint", "replay", "runs", "init", "env"]
 )
 def test_every_command_has_json(name: str, command) -> None:
     assert "--json" in command(name, "--help").out

@@ -22,7 +22,20 @@ from cadence.cli.exits import BAD_INPUT, FAULT, INTERRUPTED, RUN_FAILED, Interru
 _UsageError: Any = typer.BadParameter.__base__
 _ClickException: Any = _UsageError.__base__
 
-COMMANDS = ("compare", "train", "steer", "plot", "schedules", "lint", "convert", "replay", "runs", "init", "env")
+COMMANDS = (
+    "compare",
+    "train",
+    "find-lr",
+    "steer",
+    "plot",
+    "schedules",
+    "lint",
+    "convert",
+    "replay",
+    "runs",
+    "init",
+    "env",
+)
 """All commands, in the order of the help page; each stands in a module of its name."""
 
 
@@ -85,7 +98,7 @@ def _main(  # pyright: ignore[reportUnusedFunction]
 def _command(name: str) -> Any:
     """One command, loaded."""
     alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    importlib.import_module(f"cadence.cli.{name}").add_to(alone)
+    importlib.import_module(f"cadence.cli.{name.replace('-', '_')}").add_to(alone)
     return typer.main.get_command(alone)
 
 

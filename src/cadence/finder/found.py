@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from cadence.finder.sentences import short
 from cadence.finder.suggest import Suggestions
 from cadence.finder.sweeps import Swept
 
@@ -45,7 +46,8 @@ class Found:
     def __str__(self) -> str:
         said = self.suggestions
         lines = [said.sentence]
-        lines += [f"{one.name:9} {one.rate:.2g} ({one.low:.2g} to {one.high:.2g}): {one.meaning}" for one in said.all]
+        for one in said.all:
+            lines.append(f"{one.name:9} {short(one.rate)} ({short(one.low)} to {short(one.high)}): {one.meaning}")
         lines.append(
             f"{len(self.swept.losses)} repeats of {len(self.swept.rates)} updates, {self.swept.updates} updates "
             f"altogether."

@@ -40,8 +40,10 @@ class Landmarks:
 def landmarks(x: Numbers, curves: Numbers, slopes: Numbers, start: float) -> Landmarks:
     """The landmarks of curves.
 
-    Where a part of the fall lies behind is asked of the last crossing before the bottom. That is steadier than the
-    place of the greatest slope: the middle of a hill is known better than its steepest stone.
+    Where a part of the fall lies behind is asked of how much of the way to the bottom lies below that level: on a curve
+    that falls once it is the crossing, on one that rises in between it lies among the crossings, and noise moves it
+    little. It is far steadier than the place of the greatest slope: the middle of a hill is known better than its
+    steepest stone.
 
     Args:
         x: decades, ascending.
@@ -57,8 +59,8 @@ def landmarks(x: Numbers, curves: Numbers, slopes: Numbers, start: float) -> Lan
     steepest = x[np.argmin(np.where(before, slopes, np.inf), axis=0)]
 
     def behind(share: float) -> Numbers:
-        above = np.where(before & (curves > start - share * fall), place, -1).max(axis=0)
-        return x[np.minimum(above + 1, bottom)]
+        below = np.sum(before & (curves <= start - share * fall), axis=0)
+        return x[np.clip(bottom + 1 - below, 0, bottom)]
 
     risen = np.where((place > bottom) & (curves > least + RISEN * fall), place, len(x)).min(axis=0)
     edge = np.where(risen < len(x), x[risen - 1], np.nan)

@@ -13,7 +13,7 @@ from cadence.finder.found import Found
 from cadence.finder.rates import Rates
 from cadence.finder.subject import Subject
 from cadence.finder.suggest import suggest
-from cadence.finder.sweeps import Asked, Swept, Turn, sweeps
+from cadence.finder.sweeps import Asked, Swept, sweeps
 
 MOST_SKIPPED = 100
 """Updates in a row that may be left out. Each halves the scale of a loss scaler: after so many it stands at nothing."""
@@ -48,6 +48,8 @@ class Finder:
         self._begun = self._open = False
         self._sum, self._told = 0.0, 0
         self._skipped = self._in_a_row = 0
+        # Updates done when one was skipped last.
+        self._stood = -1
         self._swept: Swept | None = None
         self._result: Found | None = None
 
@@ -104,35 +106,32 @@ class Finder:
     # ---- inside --------------------------------------------------------------------------------------------------
 
     def _turns(self) -> Iterator[float]:
-        subject = self._subject
+        subject, write, shares = self._subject, self._rates.write, self._shares
         subject.begin()
         self._open = True
         try:
             course = sweeps(self._asked)
             turn = next(course)
             while True:
-                self._place(turn)
-                before = subject.done
-                self._sum, self._told = 0.0, 0
-                yield turn.rate
-                if not self._open:
-                    raise DriverError("the finder was closed within its loop; leave the loop first")
-                loss = self._taken(turn.rate)
-                if self._counts(subject.done - before, loss):
+                rate, fresh = turn
+                if fresh:
+                    subject.again()
+                write([rate * share for share in shares])
+                before, self._sum, self._told = subject.done, 0.0, 0
+                yield rate
+                loss = self._sum if self._told == 1 and self._exchange is None else self._taken(rate)
+                # Most turns are one update with one loss, and are done with here.
+                if subject.done == before + 1 or self._counts(subject.done - before, loss):
                     turn = course.send(loss)
         except StopIteration as over:
             self._swept = over.value
         finally:
             self.close()
 
-    def _place(self, turn: Turn) -> None:
-        if turn.fresh:
-            self._subject.again()
-        rate = turn.rate
-        self._rates.write([rate * share for share in self._shares])
-
     def _taken(self, rate: float) -> float:
         """The loss of a turn: of all its micro-batches, and of all ranks."""
+        if not self._open:
+            raise DriverError("the finder was closed within its loop; leave the loop first")
         if not self._told:
             raise DriverError(f"no loss was told at rate {rate:.3g}; call finder.observe(loss) in every turn")
         loss = self._sum / self._told
@@ -151,10 +150,10 @@ class Finder:
         if done > 1:
             raise DriverError(f"one turn of the loop did {done} updates; do one in each, or the rates are not as told")
         if done or not math.isfinite(loss):
-            self._in_a_row = 0
             return True
         self._skipped += 1
-        self._in_a_row += 1
+        self._in_a_row = self._in_a_row + 1 if self._subject.done == self._stood else 1
+        self._stood = self._subject.done
         if self._in_a_row >= MOST_SKIPPED:
             raise DriverError(
                 f"{MOST_SKIPPED} turns in a row did no update; call optimizer.step() (or scaler.step(optimizer)) in "

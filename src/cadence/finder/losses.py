@@ -40,6 +40,7 @@ class Losses:
         reached: how many of the rates each repeat came to before it diverged.
         finite: whether any loss was a number at all.
         moved: whether any two losses differ.
+        tested: the least and greatest rate of an update.
     """
 
     rates: Numbers
@@ -50,6 +51,7 @@ class Losses:
     reached: tuple[int, ...]
     finite: bool
     moved: bool
+    tested: tuple[float, float]
 
 
 def table(rates: Sequence[float] | Numbers, losses: Sequence[Sequence[float]] | Numbers) -> Losses:
@@ -78,15 +80,17 @@ def table(rates: Sequence[float] | Numbers, losses: Sequence[Sequence[float]] | 
         bad = np.flatnonzero(~np.isfinite(row))
         end = int(bad[0]) if len(bad) else len(row)
         place[:end] = row[:end]
-    known = full[np.isfinite(full)]
+    known, tested = full[np.isfinite(full)], (float(x[0]), float(x[-1]))
     if not len(known):
-        return Losses(x[:-1], full[:, 1:], np.nan, 0.0, np.nan, (0,) * len(rows), finite=False, moved=False)
+        none = (0,) * len(rows)
+        return Losses(x[:-1], full[:, 1:], np.nan, 0.0, np.nan, none, finite=False, moved=False, tested=tested)
     noise = _noise(full)
     start = _start(full, noise)
     cap = start + CLIP * noise
     reached = tuple(max(0, int(np.isfinite(row).sum()) - 1) for row in full)
     moved = bool(np.ptp(known) > 0)
-    return Losses(x[:-1], np.minimum(full[:, 1:], cap), start, noise, cap, reached, finite=True, moved=moved)
+    clipped = np.minimum(full[:, 1:], cap)
+    return Losses(x[:-1], clipped, start, noise, cap, reached, finite=True, moved=moved, tested=tested)
 
 
 def _checked(rates: Sequence[float] | Numbers) -> Numbers:

@@ -8,9 +8,10 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from cadence.finder.draws import DRAWS, drawn, spread
+from cadence.finder.draws import DRAWS, drawn, errors
 from cadence.finder.landmarks import Landmarks, landmarks
 from cadence.finder.losses import BEGINNING, Losses, table
+from cadence.finder.sentences import MEANINGS, SENTENCES, short
 from cadence.finder.smoothing import Numbers, Smoother, choose_width, smoother
 
 Reason: TypeAlias = Literal["clear", "disagree", "flat", "constant", "diverges", "nan"]
@@ -30,12 +31,8 @@ TOO_FAR = 1.0
 
 LEVEL = 0.95
 
-MEANINGS = {
-    "steepest": "the loss falls fastest here",
-    "middle": "half of the fall lies behind",
-    "valley": "three quarters of the fall lie behind: in the valley, clear of its bottom",
-    "edge": "just below divergence: beyond, the loss rises again",
-}
+PLACES = ("steepest", "middle", "valley", "edge")
+"""Names of the suggestions."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class Suggestion:
     """One rate, with what it means.
 
     Attributes:
-        name: see `MEANINGS`.
+        name: ``"steepest"``, ``"middle"``, ``"valley"`` or ``"edge"``.
         rate: suggested.
         low, high: between which it lies with 95 % confidence, for this beginning of the training; `high` is infinite
             where the test does not reach it.
@@ -59,7 +56,7 @@ class Suggestion:
     @property
     def meaning(self) -> str:
         """What it is, in half a sentence."""
-        return MEANINGS[self.name]
+        return MEANINGS[self.name]["en"]
 
     @property
     def factor(self) -> float:
@@ -99,9 +96,12 @@ class Suggestions:
 
     Attributes:
         reason: why there is a recommendation (``"clear"``) or why not.
-        sentence: the same in words, with numbers: how the recommendation follows, and how sure it is.
+        tested: the least and greatest rate of a repeat.
         recommended: the rate to train with; None where the test does not tell.
-        steepest, middle, valley, edge: see `MEANINGS`; None where the curve has no such place.
+        steepest: where the loss falls fastest; None, as the next three, where the curve has no such place.
+        middle: where half of its fall lies behind.
+        valley: where three quarters of it do.
+        edge: just below divergence.
         start: the loss before any update.
         fall: of the smoothed loss from there to its bottom.
         noise: standard deviation of the loss from one batch to the next.
@@ -110,7 +110,7 @@ class Suggestions:
     """
 
     reason: Reason
-    sentence: str
+    tested: tuple[float, float]
     recommended: Suggestion | None = None
     steepest: Suggestion | None = None
     middle: Suggestion | None = None
@@ -124,8 +124,28 @@ class Suggestions:
 
     @property
     def all(self) -> tuple[Suggestion, ...]:
-        """Those that there are, from the careful to the daring."""
-        return tuple(one for one in (self.steepest, self.middle, self.valley, self.edge) if one is not None)
+        """Those that there are."""
+        return tuple(one for name in PLACES if (one := getattr(self, name)) is not None)
+
+    @property
+    def sentence(self) -> str:
+        """What is recommended, how it follows and how sure it is; or why there is nothing to recommend."""
+        return self.told("en")
+
+    def told(self, lang: str) -> str:
+        """The same in a language, ``"en"`` or ``"zh"``."""
+        numbers = {"fall": short(self.fall, 3), "noise": short(self.noise), "start": short(self.start, 4)}
+        numbers |= {"first": short(self.tested[0], 1), "last": short(self.tested[1], 1)}
+        key: str = self.reason
+        if self.middle is not None:
+            numbers |= {"low": short(self.middle.low, 1), "high": short(self.middle.high, 1)}
+            numbers["middle"] = short(self.middle.rate)
+        if self.recommended is not None and self.middle is not None:
+            sure = self.recommended.factor
+            numbers |= {"rate": short(self.recommended.rate, 2 if sure < 2 else 1), "factor": short(sure)}
+            if self.edge is not None and self.recommended.rate < self.middle.rate:
+                key, numbers["edge"] = "near", short(self.edge.rate)
+        return SENTENCES[key][lang].format(**numbers)
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -177,13 +197,14 @@ def suggest(
     fine: Numbers = np.linspace(float(x[0]), float(x[-1]), max(2, round(float(x[-1] - x[0]) * FINE) + 1))
     curve = smoother(x, fine, width)
     at_x = smoother(x, x, width)
-    mean, error = known.repeats.mean(axis=0), spread(x, known.repeats, at_x) / np.sqrt(len(known.repeats))
+    mean = known.repeats.mean(axis=0)
     measured = _marks(fine, curve, mean[:, None], known.start)
-    draws = drawn(x, mean, error, seed)
+    draws = drawn(x, mean, errors(x, known.repeats, at_x), len(known.repeats), seed)
     might = _marks(fine, curve, draws, known.start)
     alone = _marks(fine, curve, known.repeats.T, known.start)
     band = np.quantile(curve.values @ draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
     found: dict[str, Any] = {
+        "tested": known.tested,
         "start": known.start,
         "fall": float(measured.fall[0]),
         "noise": known.noise,
@@ -191,42 +212,25 @@ def suggest(
         "smooth": Smooth(10.0**fine, curve.values @ mean, band[0], band[1]),
     }
     if not _falls(at_x, known, float(measured.fall[0])):
-        return Suggestions(
-            "flat",
-            f"The loss does not fall clearly at any rate from {known.rates[0]:.2g} to {known.rates[-1]:.2g}: "
-            f"{found['fall']:.3g} at most, beside {known.noise:.3g} from one batch to the next. More updates, a larger "
-            f"batch or higher rates would tell more.",
-            **found,
-        )
-    names = ("steepest", "middle", "valley", "edge")
+        return Suggestions("flat", **found)
     # Nobody knows a place between two steps better than by the step.
     step = float(np.median(np.diff(x))) / np.sqrt(12.0) * np.random.default_rng(seed).standard_normal(DRAWS)
     one = {
-        name: _one(name, getattr(measured, name), getattr(might, name) + step, getattr(alone, name)) for name in names
+        name: _one(name, getattr(measured, name), getattr(might, name) + step, getattr(alone, name)) for name in PLACES
     }
     return _judged(one, found)
 
 
 def _nothing(known: Losses) -> Suggestions | None:
     """Where there is nothing to be smoothed."""
-    numbers: dict[str, Any] = {"start": known.start, "noise": known.noise}
+    reason: Reason | None = None
     if not known.finite:
-        return Suggestions("nan", "The loss is not a number before anything was trained; look at data and model.")
-    if max(known.reached) < 2:
-        return Suggestions(
-            "diverges",
-            f"The loss diverges at the lowest rate, {known.rates[0]:.2g}; begin the test lower, or look at data and "
-            f"model.",
-            **numbers,
-        )
-    if not known.moved:
-        return Suggestions(
-            "constant",
-            f"The loss is {known.start:.6g} whatever the rate: nothing is trained. Give observe() the loss of each "
-            f"update, and look whether the optimizer has the model's parameters.",
-            **numbers,
-        )
-    return None
+        reason = "nan"
+    elif max(known.reached) < 2:
+        reason = "diverges"
+    elif not known.moved:
+        reason = "constant"
+    return None if reason is None else Suggestions(reason, known.tested, start=known.start, noise=known.noise)
 
 
 def _marks(fine: Numbers, curve: Smoother, columns: Numbers, start: float) -> Landmarks:
@@ -258,29 +262,13 @@ def _judged(one: dict[str, Suggestion | None], found: dict[str, Any]) -> Suggest
     """The recommendation, or why there is none."""
     middle, edge = one["middle"], one["edge"]
     assert middle is not None
-    apart = _apart(middle)
-    if apart > TOO_FAR:
-        return Suggestions(
-            "disagree",
-            f"The repeats do not agree: half of the fall lies behind somewhere between {middle.low:.1g} and "
-            f"{middle.high:.1g}. A single rate would pretend to know; more updates or a larger batch would tell more.",
-            **one,
-            **found,
-        )
-    recommended, how = middle, "the middle: half of the fall of the loss lies behind"
+    if _apart(middle) > TOO_FAR:
+        return Suggestions("disagree", **one, **found)
+    recommended = middle
     if edge is not None and middle.rate > edge.rate / SAFE:
         share = edge.rate / SAFE / middle.rate
         recommended = Suggestion("middle", middle.rate * share, middle.low * share, middle.high * share, middle.repeats)
-        how = f"a third of the edge, {edge.rate:.2g}, which the middle of the fall comes too near to"
-    digits = 2 if recommended.factor < 2 else 1
-    return Suggestions(
-        "clear",
-        f"Recommended learning rate: {recommended.rate:.{digits}g} ({how}). With other batches the test would move it "
-        f"by a factor of {recommended.factor:.2g} or less, 95 times in 100.",
-        recommended=recommended,
-        **one,
-        **found,
-    )
+    return Suggestions("clear", recommended=recommended, **one, **found)
 
 
 def _apart(middle: Suggestion) -> float:

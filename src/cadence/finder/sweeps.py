@@ -134,7 +134,7 @@ def sweeps(asked: Asked) -> Sweeps:
         scouted = yield from _sweep(scout_rates)
         left -= len(scouted)
         low, high = _part(scout_rates, scouted)
-    repeats = asked.repeats or min(max(left // REPEAT, 2), MOST)
+    repeats = asked.repeats or min(max(round(left / REPEAT), 2), MOST)
     rates = np.geomspace(low, high, max(FEWEST + 1, left // repeats))
     losses: list[tuple[float, ...]] = []
     # Repeats that end early leave updates for others.

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
+from bisect import insort
 from typing import final
-
-import numpy as np
 
 from cadence.finder.losses import NORMAL
 
 AGAIN = 2
 """Losses in a row beyond the limit that end a repeat: one may be an odd batch."""
 
+NEAR = 0.1
+"""Of the fall: a loss that is no further below the beginning is back there."""
+
 BACK = 3
 """Losses in a row back at the beginning, after a clear fall, that end it too."""
 
 NOISY = 4.0
 """Standard deviations of a batch beyond the loss at the beginning, from where on a loss may have diverged."""
+
+ROOT_2 = math.sqrt(2.0)
+"""Times the noise of one loss is that of the difference of two."""
 
 FAR = 10.0
 """Times as far as the limit: one such loss is enough."""
@@ -40,30 +45,35 @@ class Watch:
     """
 
     def __init__(self) -> None:
-        self._losses: list[float] = []
+        self._first = self._start = self._last = math.nan
+        self._seen = 0
         self._lowest = math.inf
+        # Sorted, so that their median is at hand: this is done at every update.
+        self._steps: list[float] = []
         self._beyond = self._back = 0
 
     def gone(self, loss: float) -> bool:
         """Take one loss; says whether the training has diverged, so that there is nothing more to see."""
-        losses = self._losses
-        if not math.isfinite(loss) or (losses and loss > BLOWN * abs(losses[0]) > 0):
+        if not math.isfinite(loss) or loss > BLOWN * abs(self._first) > 0:
             return True
-        losses.append(loss)
-        self._lowest = min(self._lowest, loss)
-        # Most losses lie below the first two, and are dealt with here.
-        if len(losses) < 3 or loss < 0.5 * (losses[0] + losses[1]) - 0.1 * (losses[0] - self._lowest):
-            self._beyond = self._back = 0
+        self._seen += 1
+        if self._seen > 1:
+            insort(self._steps, abs(loss - self._last))
+        self._last, self._lowest = loss, min(self._lowest, loss)
+        if self._seen < 3:
+            # Two of them are the measure of the others.
+            self._start = loss if self._seen == 1 else 0.5 * (self._first + loss)
+            self._first = loss if self._seen == 1 else self._first
             return False
         return self._judged(loss)
 
     def _judged(self, loss: float) -> bool:
-        start = 0.5 * (self._losses[0] + self._losses[1])
-        fall = max(start - self._lowest, 0.0)
-        noise = NORMAL * float(np.median(np.abs(np.diff(self._losses)))) / math.sqrt(2.0)
+        noise = NORMAL * self._steps[len(self._steps) // 2] / ROOT_2
+        fall = max(self._start - self._lowest, 0.0)
         margin = NOISY * noise + 0.5 * fall
-        self._back = self._back + 1 if fall > NOISY * noise else 0
-        self._beyond = self._beyond + 1 if loss > start + margin else 0
-        # Nothing has moved yet: there is no measure.
-        far = margin > 0 and loss > start + FAR * margin
+        clear = fall > NOISY * noise
+        self._back = self._back + 1 if clear and loss > self._start - NEAR * fall else 0
+        self._beyond = self._beyond + 1 if loss > self._start + margin else 0
+        # Where nothing has moved yet there is no measure.
+        far = margin > 0 and loss > self._start + FAR * margin
         return far or self._beyond >= AGAIN or self._back >= BACK
