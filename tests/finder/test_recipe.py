@@ -73,15 +73,6 @@ def test_accumulation_makes_one_update_of_its_micro_batches() -> None:
     assert found.swept.updates <= 30
 
 
-def test_a_loss_scaler_is_used_and_its_skips_do_not_count() -> None:
-    torch = pytest.importorskip("torch")
-    pytest.importorskip("sklearn")
-    if not torch.cuda.is_available():
-        pytest.skip("half precision with a loss scaler needs a GPU")
-    found = cd.find_lr({**DIGITS, "precision": "fp16"}, updates=60)
-    assert found.swept.updates <= 60
-
-
 @pytest.mark.parametrize(
     ("options", "error", "told"),
     [
