@@ -128,3 +128,31 @@ def test_a_local_line_leaves_a_line_as_it_is_and_moves_a_peak_nowhere() -> None:
     np.testing.assert_allclose(smooth.slopes @ (3 * x - 1), 3.0, atol=1e-12)
     peak = np.exp(-((x + 2.5) ** 2))
     assert x[np.argmax(smooth.values @ peak)] == pytest.approx(-2.5, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_units_of_loss_and_rate_do_not_matter(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    losses = np.array(test_repeats(float(rng.uniform(-4, -1.5)), 0.03, 3, seed))
+    first = suggest(RATES, losses)
+    # A loss may be negative, as a log likelihood is; nothing is multiplied with it.
+    other = suggest(RATES * 8.0, losses * 4.0 - 1000.0)
+    assert other.reason == first.reason
+    for one, same in zip(first.all, other.all, strict=True):
+        assert same.name == one.name
+        assert same.rate == pytest.approx(8.0 * one.rate, rel=1e-9)
+        assert same.low == pytest.approx(8.0 * one.low, rel=1e-6)
+
+
+def test_intervals_of_more_repeats_are_narrower() -> None:
+    factors = [np.mean([found(-2.3, 0.1, n, seed).middle.factor for seed in range(12)]) for n in (2, 8)]  # type: ignore[union-attr]
+    assert factors[1] < factors[0]
+
+
+def test_as_plain_data_it_says_all_of_it() -> None:
+    said = found(-2.0)
+    data = said.to_json()
+    assert data["reason"] == "clear"
+    assert data["recommended"]["rate"] == said.recommended.rate  # type: ignore[union-attr]
+    assert list(data["suggestions"]) == ["steepest", "middle", "valley", "edge"]
+    assert "中点" in said.told("zh")

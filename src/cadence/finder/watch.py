@@ -11,6 +11,9 @@ from cadence.finder.losses import NORMAL
 AGAIN = 2
 """Losses in a row beyond the limit that end a repeat: one may be an odd batch."""
 
+CLEAR = 6.0
+"""Standard deviations of a batch that a fall must have for that."""
+
 NEAR = 0.1
 """Of the fall: a loss that is no further below the beginning is back there."""
 
@@ -26,6 +29,8 @@ ROOT_2 = math.sqrt(2.0)
 FAR = 10.0
 """Times as far as the limit: one such loss is enough."""
 
+FIRST = 4
+"""Losses that are the measure of all others."""
 
 BLOWN = 1000.0
 """Times the loss at the beginning that no training comes back from."""
@@ -56,22 +61,22 @@ class Watch:
         """Take one loss; says whether the training has diverged, so that there is nothing more to see."""
         if not math.isfinite(loss) or loss > BLOWN * abs(self._first) > 0:
             return True
-        self._seen += 1
-        if self._seen > 1:
-            insort(self._steps, abs(loss - self._last))
-        self._last, self._lowest = loss, min(self._lowest, loss)
-        if self._seen < 3:
-            # Two of them are the measure of the others.
-            self._start = loss if self._seen == 1 else 0.5 * (self._first + loss)
-            self._first = loss if self._seen == 1 else self._first
-            return False
-        return self._judged(loss)
+        seen, before = self._seen, self._last
+        self._seen, self._last, self._lowest = seen + 1, loss, min(self._lowest, loss)
+        if seen == 0:
+            self._first = loss
+        if seen < 2:
+            self._start = loss if seen == 0 else 0.5 * (self._first + loss)
+        gone = seen >= FIRST and self._judged(loss)
+        if seen:
+            insort(self._steps, abs(loss - before))
+        return gone
 
     def _judged(self, loss: float) -> bool:
         noise = NORMAL * self._steps[len(self._steps) // 2] / ROOT_2
         fall = max(self._start - self._lowest, 0.0)
         margin = NOISY * noise + 0.5 * fall
-        clear = fall > NOISY * noise
+        clear = fall > CLEAR * noise
         self._back = self._back + 1 if clear and loss > self._start - NEAR * fall else 0
         self._beyond = self._beyond + 1 if loss > self._start + margin else 0
         # Where nothing has moved yet there is no measure.
