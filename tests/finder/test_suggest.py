@@ -156,3 +156,13 @@ def test_as_plain_data_it_says_all_of_it() -> None:
     assert data["recommended"]["rate"] == said.recommended.rate  # type: ignore[union-attr]
     assert list(data["suggestions"]) == ["steepest", "middle", "valley", "edge"]
     assert "中点" in said.told("zh")
+
+
+def test_a_loss_that_comes_down_once_more_beyond_the_edge_moves_nothing() -> None:
+    losses = np.array(test_repeats(-3.0, 0.01, 3, 1))
+    first = suggest(RATES, losses)
+    losses[:, 25] = 0.2  # deeper than the bottom, at a rate that is far too high
+    thrown = suggest(RATES, losses)
+    assert first.middle is not None
+    assert thrown.middle is not None
+    assert thrown.middle.rate == pytest.approx(first.middle.rate, rel=0.25)

@@ -22,6 +22,13 @@ ODD = 4.0
 NORMAL = 1.4826
 """Standard deviation of a normal variable over its median absolute one."""
 
+RISE = 0.2
+"""Of the fall so far: where the mean over the repeats has risen by more than this, and by more than noise would have
+it, the edge is behind. A loss that is thrown about there may come down once more, even deeper; it will not stay."""
+
+BY_CHANCE = 4.0
+"""Standard errors that noise may rise by."""
+
 CLIP = 3.0
 """A loss counts as at most the loss at the beginning and so many standard deviations of a batch more. What is beyond
 has diverged: how far says nothing, and would bend the curve beside it."""
@@ -89,7 +96,7 @@ def table(rates: Sequence[float] | Numbers, losses: Sequence[Sequence[float]] | 
     cap = start + CLIP * noise
     reached = tuple(max(0, int(np.isfinite(row).sum()) - 1) for row in full)
     moved = bool(np.ptp(known) > 0)
-    clipped = np.minimum(full[:, 1:], cap)
+    clipped = _risen(np.minimum(full[:, 1:], cap), start, noise)
     return Losses(x[:-1], clipped, start, noise, cap, reached, finite=True, moved=moved, tested=tested)
 
 
@@ -120,3 +127,15 @@ def _noise(full: Numbers) -> float:
         steps = np.abs(np.diff(full, axis=1))
     known = steps[np.isfinite(steps)]
     return float(NORMAL * np.median(known) / np.sqrt(2.0)) if len(known) else 0.0
+
+
+def _risen(repeats: Numbers, start: float, noise: float) -> Numbers:
+    """After the first clear rise no loss counts as less than what it rose to."""
+    mean = repeats.mean(axis=0)
+    lowest = np.minimum.accumulate(mean)
+    chance = BY_CHANCE * noise * np.sqrt(1.0 / len(repeats))
+    beyond = np.flatnonzero(mean - lowest > np.maximum(RISE * np.maximum(start - lowest, 0.0), chance))
+    if not len(beyond):
+        return repeats
+    first = int(beyond[0])
+    return np.concatenate([repeats[:, :first], np.maximum(repeats[:, first:], mean[first])], axis=1)
