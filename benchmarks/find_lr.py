@@ -155,7 +155,7 @@ if __name__ == "__main__":
     main(
         [
             Benchmark("the control around a step that does nothing", idle, promise),
-            Benchmark("an update of a small layer in a range test", real, promise),
+            Benchmark("an update of a small layer in a range test", real),
             Benchmark("what the losses say, once in a test", [timed("4 repeats of 21", estimating(), clock=clock)]),
         ]
     )

@@ -19,15 +19,18 @@ def go(asked: Asked, loss: Callable[[float, int], float]) -> tuple[Swept, list[t
     """The whole test of something whose loss after an update with a rate is known; `loss` also gets the turn."""
     check(asked)
     course, turns = sweeps(asked), list[tuple[float, bool]]()
-    turn, before = next(course), 0.0
+    rates = next(course)
     while True:
-        turns.append(tuple(turn))
-        before = 0.0 if turn.fresh else before
+        watch, before = Watch(), 0.0
+        for rate in rates:
+            turns.append((rate, not watch.losses))
+            if watch.gone(loss(before, len(turns))):
+                break
+            before = rate
         try:
-            turn = course.send(loss(before, len(turns)))
+            rates = course.send(watch.losses)
         except StopIteration as over:
             return over.value, turns
-        before = turns[-1][0]
 
 
 def valley(rate: float, turn: int) -> float:

@@ -14,6 +14,7 @@ from cadence.finder.rates import Rates
 from cadence.finder.subject import Subject
 from cadence.finder.suggest import suggest
 from cadence.finder.sweeps import Asked, Swept, sweeps
+from cadence.finder.watch import Watch
 
 MOST_SKIPPED = 100
 """Updates in a row that may be left out. Each halves the scale of a loss scaler: after so many it stands at nothing."""
@@ -106,27 +107,37 @@ class Finder:
     # ---- inside --------------------------------------------------------------------------------------------------
 
     def _turns(self) -> Iterator[float]:
-        subject, write, shares = self._subject, self._rates.write, self._shares
-        subject.begin()
+        self._subject.begin()
         self._open = True
         try:
             course = sweeps(self._asked)
-            turn = next(course)
+            rates = next(course)
             while True:
-                rate, fresh = turn
-                if fresh:
-                    subject.again()
-                write([rate * share for share in shares])
-                before, self._sum, self._told = subject.done, 0.0, 0
-                yield rate
-                loss = self._sum if self._told == 1 and self._exchange is None else self._taken(rate)
-                # Most turns are one update with one loss, and are done with here.
-                if subject.done == before + 1 or self._counts(subject.done - before, loss):
-                    turn = course.send(loss)
+                self._subject.again()
+                watch = Watch()
+                yield from self._sweep(rates, watch)
+                rates = course.send(watch.losses)
         except StopIteration as over:
             self._swept = over.value
         finally:
             self.close()
+
+    def _sweep(self, rates: list[float], watch: Watch) -> Iterator[float]:
+        """One sweep; ends early where the loss has gone."""
+        subject, write, shares = self._subject, self._rates.write, self._shares
+        for rate in rates:
+            write([rate * share for share in shares])
+            done, loss = 0, math.nan
+            while not done:
+                before, self._sum, self._told = subject.done, 0.0, 0
+                yield rate
+                loss = self._sum if self._told == 1 and self._exchange is None else self._taken(rate)
+                done = subject.done - before
+                # Most turns are one update with one loss, and are done with here.
+                if done != 1:
+                    done = self._counts(done, loss)
+            if watch.gone(loss):
+                return
 
     def _taken(self, rate: float) -> float:
         """The loss of a turn: of all its micro-batches, and of all ranks."""

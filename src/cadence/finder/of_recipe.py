@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
@@ -18,7 +18,8 @@ from cadence.finder.found import Found
 from cadence.finder.rates import rates_of
 from cadence.finder.subject import plain_numbers
 from cadence.finder.suggest import suggest
-from cadence.finder.sweeps import Asked, Swept, Turn, check, sweeps
+from cadence.finder.sweeps import Asked, Swept, check, sweeps
+from cadence.finder.watch import Watch
 from cadence.recipe.recipe import Recipe
 from cadence.run.asked import asked_for
 from cadence.run.course import Course, settle
@@ -28,7 +29,7 @@ from cadence.run.feed import groups
 from cadence.run.ranks import Ranks, together
 from cadence.run.scaling import at_batch
 from cadence.spec.span import SpanLike, span
-from cadence.tasks import Task, resolve_task
+from cadence.tasks import Batch, Task, resolve_task
 
 MOST_SKIPPED = 100
 """Updates in a row that may be left out, as in a training."""
@@ -149,37 +150,39 @@ class _Test:
 
     def run(self) -> tuple[Swept, int]:
         """What was measured, and how many updates were left out."""
-        course = sweeps(self._asked)
-        turn: Turn | Swept = next(course)
-        repeat = 0
-        while isinstance(turn, Turn):
-            with _stands(self._wanted, self._task, self._course, self._ranks) as stand:
-                turn = self._repeat(course, turn, stand, repeat)
-            repeat += 1
-        return turn, self._skipped
+        course, repeat = sweeps(self._asked), 0
+        rates = next(course)
+        try:
+            while True:
+                with _stands(self._wanted, self._task, self._course, self._ranks) as stand:
+                    losses = self._sweep(rates, stand, repeat)
+                repeat += 1
+                rates = course.send(losses)
+        except StopIteration as over:
+            return over.value, self._skipped
 
-    def _repeat(self, course: Any, turn: Turn, stand: _Stand, repeat: int) -> Turn | Swept:
-        """One repeat, on batches that no other has; gives the first turn of the next one."""
+    def _sweep(self, rates: list[float], stand: _Stand, repeat: int) -> list[float]:
+        """One sweep, on batches that no other has; ends early where the loss has gone."""
         seed = int(np.random.SeedSequence([self._wanted.seed, repeat, len(self._wanted.name)]).generate_state(1)[0])
         feed = groups(self._task.data, self._course, seed, 0, self._ranks)
-        in_a_row = 0
-        while True:
-            update, done = stand.update(turn.rate, next(feed))
-            if not done and math.isfinite(update.loss):
-                self._skipped, in_a_row = self._skipped + 1, in_a_row + 1
-                if in_a_row >= MOST_SKIPPED:
-                    raise DriverError(
-                        f"{MOST_SKIPPED} updates in a row were left out at rate {turn.rate:.3g}, because gradients "
-                        f"were not finite; look at data and model, or write precision: fp32"
-                    )
-                continue
-            in_a_row = 0
-            self._done += 1
-            if self._progress is not None:
-                self._progress(Progress(self._done, self._asked.updates, turn.rate, update.loss))
-            try:
-                turn = course.send(update.loss)
-            except StopIteration as over:
-                return over.value
-            if turn.fresh:
-                return turn
+        watch = Watch()
+        for rate in rates:
+            loss = self._update(rate, stand, feed)
+            if watch.gone(loss):
+                break
+        return watch.losses
+
+    def _update(self, rate: float, stand: _Stand, feed: Iterator[list[Batch]]) -> float:
+        """The loss of an update with this rate, which is tried again where the loss scaler leaves it out."""
+        for _ in range(MOST_SKIPPED):
+            update, done = stand.update(rate, next(feed))
+            if done or not math.isfinite(update.loss):
+                self._done += 1
+                if self._progress is not None:
+                    self._progress(Progress(self._done, self._asked.updates, rate, update.loss))
+                return update.loss
+            self._skipped += 1
+        raise DriverError(
+            f"{MOST_SKIPPED} updates in a row were left out at rate {rate:.3g}, because gradients were not finite; "
+            f"look at data and model, or write precision: fp32"
+        )

@@ -1,4 +1,4 @@
-"""The order of a range test: which rate comes next, when the state is put back, when it is over.
+"""The order of a range test: which sweep comes next, and when it is over.
 
 First a scout goes through the whole range in a few updates; then every repeat goes through the part of it where
 something happens. What a scout finds is not mixed with the repeats: it has given each rate less time.
@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from cadence._errors import SpecError
 from cadence.finder.losses import FEWEST, table
 from cadence.finder.smoothing import WIDTHS, Numbers, smoother
-from cadence.finder.watch import Watch
 
 LEAST = 24
 """Updates of a whole test: a scout and two repeats of eight."""
@@ -38,18 +37,6 @@ REPEAT = 13
 
 MOST = 4
 """Repeats at most, unless more are asked for: beyond, longer ones tell more than more of them."""
-
-
-class Turn(NamedTuple):
-    """What is to be done next: one update with this rate.
-
-    Attributes:
-        rate: of the first group; the others keep their ratio to it.
-        fresh: whether the state is to be put back before.
-    """
-
-    rate: float
-    fresh: bool
 
 
 @dataclass(frozen=True)
@@ -88,8 +75,9 @@ class Swept:
     updates: int
 
 
-Sweeps: TypeAlias = Generator[Turn, float, Swept]
-"""Gives the next turn, takes the loss of its update."""
+Sweeps: TypeAlias = Generator[list[float], list[float], Swept]
+"""Gives the rates of the next sweep, before which the state is put back; takes the loss of each of its updates, fewer
+where it ended early (see `cadence.finder.watch.Watch`)."""
 
 
 def check(asked: Asked) -> None:
@@ -131,7 +119,7 @@ def sweeps(asked: Asked) -> Sweeps:
         decades = float(np.log10(high / low))
         count = round(min(max(SCOUT * asked.updates, 1.5 * decades), 3 * decades)) + 1
         scout_rates = np.geomspace(low, high, max(FEWEST + 1, count))
-        scouted = yield from _sweep(scout_rates)
+        scouted = yield scout_rates.tolist()
         left -= len(scouted)
         low, high = _part(scout_rates, scouted)
     repeats = asked.repeats or min(max(round(left / REPEAT), 2), MOST)
@@ -140,22 +128,10 @@ def sweeps(asked: Asked) -> Sweeps:
     # Repeats that end early leave updates for others.
     most = 2 * repeats if asked.repeats is None else repeats
     while left >= len(rates) and len(losses) < most:
-        row = yield from _sweep(rates)
+        row = yield rates.tolist()
         losses.append(tuple(row))
         left -= len(row)
     return Swept(rates, tuple(losses), scout_rates, tuple(scouted), asked.updates - left)
-
-
-def _sweep(rates: Numbers) -> Generator[Turn, float, list[float]]:
-    """One repeat; ends early where the loss has gone."""
-    watch, losses, fresh = Watch(), list[float](), True
-    for rate in rates.tolist():
-        loss = yield Turn(rate, fresh)
-        losses.append(loss)
-        fresh = False
-        if watch.gone(loss):
-            break
-    return losses
 
 
 def _part(rates: Numbers, losses: list[float]) -> tuple[float, float]:

@@ -43,6 +43,9 @@ class Watch:
     Whatever the sign and the size of a loss, it is measured by what is seen: how far it has fallen, and how much it
     differs from batch to batch.
 
+    Attributes:
+        losses: taken so far.
+
     Example:
         >>> watch = Watch()
         >>> [watch.gone(loss) for loss in (2.3, 2.4, 2.2, 1.9, 1.5, 1.6, 9.0, 9.5)]
@@ -50,34 +53,44 @@ class Watch:
     """
 
     def __init__(self) -> None:
-        self._first = self._start = self._last = math.nan
-        self._seen = 0
-        self._lowest = math.inf
-        # Sorted, so that their median is at hand: this is done at every update.
+        self.losses: list[float] = []
+        self._start = self._lowest = math.inf
+        # Losses below this are well: most are, and cost a comparison.
+        self._well = -math.inf
+        # Sorted, of all losses but the last.
         self._steps: list[float] = []
         self._beyond = self._back = 0
 
     def gone(self, loss: float) -> bool:
         """Take one loss; says whether the training has diverged, so that there is nothing more to see."""
-        if not math.isfinite(loss) or loss > BLOWN * abs(self._first) > 0:
-            return True
-        seen, before = self._seen, self._last
-        self._seen, self._last, self._lowest = seen + 1, loss, min(self._lowest, loss)
-        if seen == 0:
-            self._first = loss
-        if seen < 2:
-            self._start = loss if seen == 0 else 0.5 * (self._first + loss)
-        gone = seen >= FIRST and self._judged(loss)
-        if seen:
-            insort(self._steps, abs(loss - before))
-        return gone
+        self.losses.append(loss)
+        if loss < self._well:
+            self._beyond = self._back = 0
+            if loss < self._lowest:
+                self._lowest = loss
+                self._well = min(self._well, self._start - NEAR * (self._start - loss))
+            return False
+        return self._judged(loss)
 
     def _judged(self, loss: float) -> bool:
-        noise = NORMAL * self._steps[len(self._steps) // 2] / ROOT_2
+        losses, count = self.losses, len(self.losses)
+        first = losses[0]
+        if not math.isfinite(loss) or (count > 1 and loss > BLOWN * abs(first) > 0):
+            return True
+        self._lowest = min(self._lowest, loss)
+        if count <= FIRST:
+            self._start = 0.5 * (first + losses[min(count - 1, 1)])
+            return False
+        steps = self._steps
+        for k in range(len(steps) + 1, count - 1):
+            insort(steps, abs(losses[k] - losses[k - 1]))
+        noise = NORMAL * steps[len(steps) // 2] / ROOT_2
         fall = max(self._start - self._lowest, 0.0)
         margin = NOISY * noise + 0.5 * fall
         clear = fall > CLEAR * noise
-        self._back = self._back + 1 if clear and loss > self._start - NEAR * fall else 0
+        back = self._start - NEAR * fall
+        self._well = back if clear else self._start + 0.5 * margin
+        self._back = self._back + 1 if clear and loss > back else 0
         self._beyond = self._beyond + 1 if loss > self._start + margin else 0
         # Where nothing has moved yet there is no measure.
         far = margin > 0 and loss > self._start + FAR * margin
