@@ -26,6 +26,7 @@ COMMANDS = (
     "compare",
     "train",
     "find-lr",
+    "recommend",
     "steer",
     "plot",
     "schedules",
