@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cadence.record.reader import load_record as load_record
     from cadence.report.compare import compare as compare
     from cadence.report.plot import plot as plot
+    from cadence.report.sweep import sweep as sweep
     from cadence.run.train import train as train
     from cadence.spec.constructors.cycles import one_cycle as one_cycle
     from cadence.spec.constructors.cycles import restarts as restarts
@@ -87,6 +88,7 @@ _HOMES = {
     "scale_lr": "recipe.scaling",
     "train": "run.train",
     "compare": "report.compare",
+    "sweep": "report.sweep",
     "load_record": "record.reader",
     "environment": "record.environment",
     "recommend": "advice.recommend",

@@ -24,6 +24,7 @@ _ClickException: Any = _UsageError.__base__
 
 COMMANDS = (
     "compare",
+    "sweep",
     "train",
     "find-lr",
     "recommend",
