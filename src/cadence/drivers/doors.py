@@ -13,7 +13,7 @@ from cadence.curve.horizon import horizon
 from cadence.curve.place import Bases, as_plan, lay_out
 from cadence.drivers.driver import Driver, Meet, Reduce
 from cadence.drivers.effective import EffectiveRates, Gauge
-from cadence.drivers.ranks import mean_over_ranks
+from cadence.drivers.ranks import Exchange, mean_over_ranks
 from cadence.drivers.recording import FolderRecorder, NoRecorder, Recorder
 from cadence.drivers.steering import OF_ITS_OWN, Steering
 from cadence.drivers.writer import Writer, no_optimizer
@@ -90,7 +90,7 @@ def drive(
     """
     plan = as_plan(schedule)
     run = horizon(total, steps_per_epoch, batch_size, tokens_per_step)
-    writer = _writer(optimizer, plan.values())
+    writer = writer_of(optimizer, plan.values())
     names = named_groups(writer.groups())
     curve = lay_out(plan, run, names, bases_of(writer, plan, names, base))
     effective = None if effective_rates is None else EffectiveRates(_gauge(writer, record), effective_rates)
@@ -131,7 +131,17 @@ def _scales(scaler: Any) -> bool:
     return scaler is not None and (told is None or bool(told()))
 
 
-def _writer(optimizer: Any, values: list[str]) -> Writer:
+def writer_of(optimizer: Any, values: list[str]) -> Writer:
+    """What writes into an optimizer of any framework, or into several of one.
+
+    Args:
+        optimizer: one, or a list of them.
+        values: that are to be written.
+
+    Raises:
+        DriverError: something that is no optimizer, or that cannot be written to.
+        UnknownNameError: a value that none of its groups has.
+    """
     optimizers = list(optimizer) if isinstance(optimizer, (list, tuple)) else [optimizer]
     if not optimizers:
         raise DriverError("drive got an empty list of optimizers; give it at least one")
@@ -231,14 +241,20 @@ def _in_the_group(
     metrics: dict[str, float], t: int, values: Mapping[str, list[float | None]], /
 ) -> Mapping[str, float]:
     """The mean over all ranks, if a process group of torch or paddle is initialised; else the metrics as they are."""
+    exchange = group_exchange()
+    return metrics if exchange is None else mean_over_ranks(metrics, t, values, exchange)
+
+
+def group_exchange() -> Exchange | None:
+    """What tells plain data to all ranks of the process group that is initialised by now; None where none is."""
     framework = _in_group()
     if framework is None:
-        return metrics
+        return None
     if framework == "torch":
         from cadence.drivers.torch_ranks import exchange
     else:
         from cadence.drivers.paddle_ranks import exchange
-    return mean_over_ranks(metrics, t, values, exchange)
+    return exchange
 
 
 def _in_group() -> str | None:
