@@ -85,8 +85,18 @@ def range_test(subject: Subject) -> Plan:
     return adamw(subject, warmed_cosine(steepest(rates.tolist(), losses), subject.task.updates))
 
 
+def find_lr(subject: Subject) -> Plan:
+    """`cadence.find_lr` with as many updates, then the same; 1e-3 where it does not tell."""
+    model = subject.pilot.copy()
+    optimizer = _tested(model)
+    finder = cd.find_lr(optimizer, model=model, updates=RANGE_TEST)
+    for _ in finder:
+        finder.observe(subject.pilot.update(model, optimizer))
+    return adamw(subject, warmed_cosine(finder.result.rate or 1e-3, subject.task.updates))
+
+
 def _tested(model: nn.Module) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(model.parameters(), lr=1e-6, weight_decay=DECAY)
+    return torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=DECAY)
 
 
 def steepest(rates: Sequence[float], losses: Sequence[float]) -> float:
@@ -114,6 +124,7 @@ LEVELS: dict[str, Level] = {
     "adamw 1e-3 cosine": _of(adamw, warmed_cosine, 1e-3),
     "hugging face": _of(adamw, linear, 5e-5, decay=0.0),
     "range test": range_test,
+    "find_lr": find_lr,
     "prodigy": prodigy,
     "schedule-free": schedule_free,
 }

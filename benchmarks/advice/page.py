@@ -29,7 +29,6 @@ REGIMES = {
     "large": small.LARGE_CLASSIFIER,
     "huge": small.HUGE_CLASSIFIER,
     "table": small.TABLE,
-    "few": small.FEW_ROWS_TABLE,
     "few targets": small.FEW_TARGETS,
     "targets": small.TARGETS,
 }

@@ -78,6 +78,26 @@ def cancer_reg() -> Task:
     )  # fmt: skip
 
 
+def diabetes_class() -> Task:
+    """221 rows of the diabetes table: whether the illness goes further in a year than it mostly does."""
+    found = load_diabetes()
+    x, y, vx, vy = _split(found.data, (found.target > np.median(found.target)).astype(np.int64), 221, 15)
+    return Task(
+        "classification", 500, 16, len(x), lambda: dense(10, 64, 64, 2), passes(x, y, 16), cross_entropy,
+        pieces(vx, vy), _entropy(y, vy),
+    )  # fmt: skip
+
+
+def iris_width() -> Task:
+    """90 rows of the iris table: how wide a petal is, from its length and the sepal."""
+    found = load_iris().data
+    x, y, vx, vy = _split(found[:, :3], found[:, 3], 60, 13)
+    return Task(
+        "regression", 500, 16, len(x), lambda: dense(3, 48, 48, 1), passes(x, y, 16), square_error,
+        pieces(vx, vy), spread(vy),
+    )  # fmt: skip
+
+
 def _entropy(trained: Tensor, held_out: Tensor) -> float:
     """Loss of the training rows' frequencies on the held-out rows."""
     shares = torch.bincount(trained).double() / len(trained)

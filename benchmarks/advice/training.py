@@ -36,15 +36,23 @@ class Pilot:
         """Of the whole run."""
         return self._task.updates
 
+    def copy(self) -> nn.Module:
+        """The initial model."""
+        return copy.deepcopy(self._model).train()
+
+    def update(self, model: nn.Module, optimizer: Any) -> float:
+        """One update on the next batch; the loss before it."""
+        self.used += 1
+        return update(self._task, model, optimizer, self._batches, self._task.clip_norm)
+
     def train(self, make_optimizer: Callable[[nn.Module], Any], updates: int, rate: Rate | None) -> list[float]:
-        """The losses of so many updates; what follows a loss that is no number is left out."""
-        model, losses = copy.deepcopy(self._model).train(), list[float]()
+        """The losses of so many updates of a copy; none after one that is no number."""
+        model, losses = self.copy(), list[float]()
         optimizer = make_optimizer(model)
         for t in range(updates):
             if rate is not None:
                 put(optimizer, rate(t))
-            losses.append(update(self._task, model, optimizer, self._batches, self._task.clip_norm))
-            self.used += 1
+            losses.append(self.update(model, optimizer))
             if not math.isfinite(losses[-1]):
                 break
         return losses

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 LEVELS = (
-    "rules", "pilot", "adamw 1e-3", "adamw 1e-3 cosine", "hugging face", "range test", "prodigy", "schedule-free"
+    "rules", "pilot", "adamw 1e-3", "adamw 1e-3 cosine", "hugging face", "range test", "find_lr", "prodigy",
+    "schedule-free",
 )  # fmt: skip
 """In the order of the tables."""
 
@@ -40,6 +41,7 @@ ENGLISH = Words(
         "adamw 1e-3 cosine": ("AdamW 1e-3, warmup and cosine", "1e-3 cosine"),
         "hugging face": ("Hugging Face's default: AdamW 5e-5, linear", "5e-5 linear"),
         "range test": ("range test of 100 updates, AdamW with warmup and cosine", "range test"),
+        "find_lr": ("`cd.find_lr` of 100 updates, then the same", "find_lr"),
         "prodigy": ("Prodigy with cosine", "Prodigy"),
         "schedule-free": ("schedule-free AdamW 2.5e-3", "schedule-free"),
     },
@@ -48,8 +50,7 @@ ENGLISH = Words(
         "small": "classifier, small for its rows",
         "large": "classifier, large for its rows",
         "huge": "classifier, huge for its rows",
-        "table": "dense classifier, many rows",
-        "few": "dense classifier, few rows",
+        "table": "dense net on a table of few columns",
         "few targets": "numbers to predict, few rows",
         "targets": "numbers to predict, many rows; denoising",
     },
@@ -71,6 +72,7 @@ CHINESE = Words(
         "adamw 1e-3 cosine": ("AdamW 1e-3，预热加余弦", "1e-3 余弦"),
         "hugging face": ("Hugging Face 默认：AdamW 5e-5，线性", "5e-5 线性"),
         "range test": ("100 次更新的学习率范围测试，再用 AdamW 预热加余弦", "范围测试"),
+        "find_lr": ("100 次更新的 `cd.find_lr`，之后相同", "find_lr"),
         "prodigy": ("Prodigy 加余弦", "Prodigy"),
         "schedule-free": ("schedule-free AdamW 2.5e-3", "schedule-free"),
     },
@@ -79,8 +81,7 @@ CHINESE = Words(
         "small": "分类，模型相对数据小",
         "large": "分类，模型相对数据大",
         "huge": "分类，模型相对数据极大",
-        "table": "全连接分类，行数多",
-        "few": "全连接分类，行数少",
+        "table": "列数少的表格上的全连接网络",
         "few targets": "预测数值，行数少",
         "targets": "预测数值，行数多；去噪",
     },
