@@ -72,6 +72,12 @@ class Measured:
         runs = self.compared[level][task]
         return math.expm1(math.fsum(run.regret for run in runs) / len(runs))
 
+    def both(self, level: str, other: str, task: str) -> list[tuple[Row, Row]]:
+        """The runs of two levels, seed by seed."""
+        rows = {row.key: row for row in self.kept.rows}
+        seeds = sorted(seed for name, seed in self.oracles if name == task)
+        return [(rows[task, level, seed], rows[task, other, seed]) for seed in seeds]
+
     def oracle(self, task: str) -> Oracle:
         """Of the task's first seed."""
         return self.oracles[min(key for key in self.oracles if key[0] == task)]
@@ -157,6 +163,7 @@ def _goals(measured: Measured, fresh: Sequence[str], tasks: Sequence[str]) -> Ma
     return {
         **made,
         **{f"rules_{task}": _percent(regret) for task, regret in regrets.items()},
+        **{f"pilot_{task}": _percent(measured.regret("pilot", task)) for task in tasks},
         **{f"oracle_{task}": measured.oracle(task).level for task in tasks},
         "far": ", ".join(f"`{task}` ({_percent(regrets[task])})" for task in far) or "-",
         "behind": _percent(behind[worst]),
@@ -171,12 +178,29 @@ def _surprises(measured: Measured, tasks: Sequence[str]) -> Mapping[str, object]
     return {
         "beaten": sum(regret < 0 for regret in regrets),
         "beaten_far": sum(regret < -0.2 for regret in regrets),
+        "levels": len(LEVELS),
+        "from_code_near": sum(measured.regret(level, "from_code_to_prose") < 0.02 for level in LEVELS),
+        "machines_differ": f"{100 * _between_machines(measured.kept.rows):.2g} %",
         "constant_lower": sum(
             measured.regret("adamw 1e-3", task) < measured.regret("adamw 1e-3 cosine", task) for task in tasks
+        ),
+        "pilot_same": sum(
+            row.losses == rules.losses for task in tasks for row, rules in measured.both("pilot", "rules", task)
         ),
         "lowest": by_rate[0],
         "highest": by_rate[-1],
     }
+
+
+def _between_machines(rows: Sequence[Row]) -> float:
+    """How far the same training, as a level and as one of the oracle's, ended apart on two machines at most."""
+    found = {row.key: row for row in rows}
+    apart: list[float] = []
+    for row in rows:
+        other = found.get((row.task, "oracle adamw 0.001", row.seed))
+        if row.level == "adamw 1e-3 cosine" and other is not None and other.machine != row.machine:
+            apart.append(abs(row.losses[-1] / other.losses[-1] - 1))
+    return max(apart, default=0.0)
 
 
 def _behind(measured: Measured, task: str) -> float:
