@@ -85,7 +85,7 @@ def reverse(rate: Series, *, total: int | None = None, steps_per_epoch: float | 
     rate = rate.finite()
     if len(rate) < 2 or (rate.values < 0).any() or not (rate.values > 0).any():
         return None
-    column = _Column(rate, total)
+    column = _Column(rate, total, epochs_known=steps_per_epoch is not None)
     texts = list(_constant(column))
     per_epoch = held(rate.t, rate.values, steps_per_epoch)
     if per_epoch is not None:
@@ -119,8 +119,10 @@ class _Text:
 class _Column:
     """The rates, and what is compared with them."""
 
-    def __init__(self, rate: Series, total: int | None) -> None:
+    def __init__(self, rate: Series, total: int | None, *, epochs_known: bool = True) -> None:
         self.rate = rate
+        # The length of an epoch that a column itself told is one more number.
+        self.epochs_known = epochs_known
         self.tolerance = tolerances(rate.values)
         self.total = max(total or 0, int(rate.t[-1]) + 1)
         self.known = total is not None and total >= int(rate.t[-1]) + 1
@@ -133,10 +135,11 @@ class _Column:
         """Candidates from the pieces of a column, on its clock."""
         tolerance = tolerances(values)
         pieces = pieces_of(t, values, tolerance)
-        choices = [pieces]
-        if (other := merged(pieces)) != pieces:
-            choices.append(other)
-        return [text for some in choices if len(some) <= MANY for text in self._texts(some, t, values, tolerance, length)]
+        found: list[_Text] = []
+        for some in (pieces, merged(pieces)):
+            if len(some) <= MANY and not any(self.explains(text) for text in found):
+                found += self._texts(some, t, values, tolerance, length)
+        return found
 
     def _texts(
         self, pieces: Sequence[Piece], t: Floats, values: Floats, tolerance: Floats, length: int | None
@@ -187,7 +190,8 @@ class _Column:
         off = np.abs(computed - self.rate.values)
         exact = bool((off <= FINE * self.tolerance).all())
         return Reversed(
-            short, base, text.total, text.steps_per_epoch, float((off / size).max()), exact, count(short) + 1
+            short, base, text.total, text.steps_per_epoch, float((off / size).max()), exact,
+            count(short) + 1 + (text.steps_per_epoch is not None and not self.epochs_known),
         )  # fmt: skip
 
     def _rounded_together(self, text: _Text, limit: float) -> tuple[float, list[float]]:

@@ -30,10 +30,13 @@ def cycles(phases: Sequence[Phase], words: Wording) -> Iterator[tuple[str, list[
 
 def _come_again(phases: Sequence[Phase], period: int) -> bool:
     for a, b in zip(phases, phases[period:], strict=False):
-        if a.kind != b.kind or (a.to > a.start) != (b.to > b.start) or a.kind == "constant":
+        if a.kind != b.kind or a.kind == "constant":
             return False
-        # Without this, two different decays after one another would be a cycle.
-        if period == 1 and b.start <= a.to * (1 + ALIKE):
+        same_way = (a.to > a.start) == (b.to > b.start)
+        # Two different decays after one another are no cycle: it jumps back, or to another height over one floor.
+        back = abs(b.start - a.to) > ALIKE * max(a.start, a.to)
+        one_floor = abs(a.to - b.to) <= ALIKE * max(a.start, a.to)
+        if (period > 1 and not same_way) or (period == 1 and not (one_floor or (back and same_way))):
             return False
     return True
 
@@ -47,16 +50,18 @@ def _said(phases: Sequence[Phase], first: int, period: int, words: Wording) -> I
         lengths.append(last.end - last.begin)
     # Of cycles that end between two updates, lengths differ by one.
     grow = _ratio(lengths, ALIKE + 1.5 / max(*lengths, 1.0))
-    peaks = [max(p.start, p.to) for p in phases[first::period]]
-    decay = _ratio(peaks, ALIKE)
-    if grow is None or decay is None:
-        return
     inner = list(phases[first : first + period])
     heading = list(phases[:first])
     low = min(inner[0].start, inner[0].to, inner[-1].to)
-    yield from _mirrored(heading, inner, period, words)
-    yield from _named(heading, inner, period, (grow, decay, low), words)
-    yield from _repeated(heading, inner, (grow, decay), words)
+    peaks = [p.start if period == 1 else max(p.start, p.to) for p in phases[first::period]]
+    decay, falling = _ratio(peaks, ALIKE), _ratio([peak - low for peak in peaks], ALIKE)
+    if grow is None:
+        return
+    if decay is not None:
+        yield from _mirrored(heading, inner, period, words)
+        yield from _repeated(heading, inner, (grow, decay), words)
+    if (height := decay if period == 1 else falling) is not None:
+        yield from _named(heading, inner, period, (grow, height, low), words)
 
 
 def _named(

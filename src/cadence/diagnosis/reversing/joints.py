@@ -31,7 +31,7 @@ def phases_of(
         t, values, tolerance: the column.
         total: length of the run, where it is known.
     """
-    fits = [_fit(i, pieces, t, values, tolerance, total) for i in range(len(pieces))]
+    pieces, fits = _explained(list(pieces), t, values, tolerance, total)
     knots = [0.0]
     for i in range(len(pieces) - 1):
         knots.append(_knot(fits[i], fits[i + 1], pieces[i], pieces[i + 1], t, values))
@@ -48,6 +48,40 @@ def _end(fit: Phase, t: Floats) -> float:
         if last <= zero <= last + 1.5 * every:
             return float(round(zero))
     return last + 1
+
+
+SPLITS = 6
+"""So many pieces that no single phase explains are cut in two."""
+
+
+def _explained(
+    pieces: list[Piece], t: Floats, values: Floats, tolerance: Floats, total: float | None
+) -> tuple[list[Piece], list[Phase]]:
+    """The phase of each piece; a piece that none explains is cut at its sharpest bend where that helps."""
+    fits = [_fit(i, pieces, t, values, tolerance, total) for i in range(len(pieces))]
+    for _ in range(SPLITS):
+        worst = max(range(len(fits)), key=lambda i: fits[i].miss)
+        piece = pieces[worst]
+        if fits[worst].miss <= FINE or piece.last - piece.first < 6:
+            break
+        bend = _bend(piece, t, values)
+        parts = [Piece(piece.first, bend, piece.way, piece.jump), Piece(bend, piece.last, piece.way, jump=False)]
+        others = [*pieces[:worst], *parts, *pieces[worst + 1 :]]
+        two = [_fit(worst + k, others, t, values, tolerance, total) for k in range(2)]
+        if max(fit.miss for fit in two) > 0.5 * fits[worst].miss:
+            break
+        pieces, fits = others, [*fits[:worst], *two, *fits[worst + 1 :]]
+    return pieces, fits
+
+
+def _bend(piece: Piece, t: Floats, values: Floats) -> int:
+    """The row inside a piece at which its slope changes most, over a few rows on each side."""
+    rows = np.arange(piece.first, piece.last + 1)
+    reach = max(1, min(3, len(rows) // 6))
+    middle = rows[reach:-reach]
+    before = (values[middle] - values[middle - reach]) / (t[middle] - t[middle - reach])
+    behind = (values[middle + reach] - values[middle]) / (t[middle + reach] - t[middle])
+    return int(middle[int(np.argmax(np.abs(behind - before)))])
 
 
 def _fit(

@@ -90,9 +90,9 @@ def _levels(phases: Sequence[Phase], words: Wording, *, last: bool) -> str:
     ratios = [b / a if a else 0.0 for a, b in zip(values, values[1:], strict=False)]
     if all(abs(r - ratios[0]) <= 2 * CLOSE * abs(ratios[0]) for r in ratios) and ratios[0] > 0:
         places = [phase.begin for phase in phases[1:]]
-        apart = {round(b - a) for a, b in zip([0.0, *places], places, strict=False)}
+        apart = {round(b - a) for a, b in zip([phases[0].begin, *places], places, strict=False)}
         ratio = (values[-1] / values[0]) ** (1 / len(ratios))
-        where = f"every={words.length(places[0])}" if len(apart) == 1 and len(places) > 1 and last else (
+        where = f"every={words.length(places[0] - phases[0].begin)}" if len(apart) == 1 and len(places) > 1 and last else (
             f"at=[{', '.join(words.length(place) for place in places)}]"
         )  # fmt: skip
         return f"steps({length}{where}, gamma={words.plain(ratio)}, start={words.value(values[0])})"
