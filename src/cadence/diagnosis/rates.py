@@ -52,6 +52,8 @@ def rate_jumps(rate: Series) -> list[RateJump]:
     own = np.minimum(np.abs(change - before), np.abs(change - after))
     size = np.maximum(np.maximum(np.abs(y[1:]), np.abs(y[:-1])), 1e-4 * peak)
     smooth = np.maximum(np.minimum(np.abs(before), np.abs(after)), 1e-12 * peak)
+    # The first logged values of a warmup stand wherever the log happens to look at it.
+    own[:2] = np.where(change[:2] > 0, 0.0, own[:2])
     jump = (own > ABRUPT * size) & (np.abs(change) > 3 * smooth) & (np.abs(change) > 1e-3 * peak)
     # Where the rate ends near 0 each step is large in proportion; a restart, a cut or a write is large in itself.
     return [

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cadence.diagnosis.estimate import line, roughness, tamed
-from cadence.diagnosis.log import Floats, Series
+from cadence.diagnosis.estimate import roughness
+from cadence.diagnosis.log import Floats, Ints, Series
 
 SIGMAS = 6.0
 """Noise that a shift must stand above. There are as many places to look at as numbers in the log."""
@@ -63,34 +63,48 @@ def shifts(series: Series, *, least: float = 0.0) -> list[Shift]:
 
 def _at_width(t: Floats, y: Floats, w: int, noise: float) -> dict[int, tuple[float, float, float]]:
     """For each place, how far the lines through its `w` neighbours on both sides are apart."""
-    found: dict[int, tuple[float, float, float]] = {}
-    for i in _candidates(y, w):
-        sides = [(t[i - w : i], y[i - w : i]), (t[i : i + w], y[i : i + w])]
-        ends: list[float] = []
-        variance = 0.0
-        for ts, ys in sides:
-            slope, centre, r = line(ts, ys)
-            at = (t[i - 1] + t[i]) / 2 - ts.mean()
-            power = float(((ts - ts.mean()) ** 2).sum())
-            ends.append(centre + slope * at)
-            r = tamed(r)
-            sd2 = max(float(r @ r) / max(1, w - 2), (0.5 * noise) ** 2)
-            variance += sd2 * (1 / w + (at**2 / power if power > 0 else 0.0))
-        apart, means = ends[1] - ends[0], float(sides[1][1].mean() - sides[0][1].mean())
-        # On a steep slope a bend looks like a step between two lines; a step moves the means as well.
-        real = means * apart > 0 and abs(means) >= 0.5 * abs(apart)
-        z = abs(apart) / np.sqrt(variance) if variance > 0 and real else 0.0
-        # Of a few numbers a standard deviation is uncertain, and large ratios come by chance.
-        found[i] = (float(z) * (1 - 1.5 / w), ends[0], ends[1])
-    return found
+    places = _candidates(y, w)
+    if not len(places):
+        return {}
+    middle = (t[places - 1] + t[places]) / 2
+    before, before_mean, before_variance = _lines(t, y, places[:, None] + np.arange(-w, 0), middle, noise)
+    after, after_mean, after_variance = _lines(t, y, places[:, None] + np.arange(w), middle, noise)
+    apart, means = after - before, after_mean - before_mean
+    # On a steep slope a bend looks like a step between two lines; a step moves the means as well.
+    real = (means * apart > 0) & (np.abs(means) >= 0.5 * np.abs(apart))
+    # Of a few numbers a standard deviation is uncertain, and large ratios come by chance.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.where(real, np.abs(apart) / np.sqrt(before_variance + after_variance), 0.0) * (1 - 1.5 / w)
+    z = np.nan_to_num(z, nan=0.0, posinf=0.0)
+    rows = zip(places.tolist(), z.tolist(), before.tolist(), after.tolist(), strict=True)
+    return {i: (score, b, a) for i, score, b, a in rows}
 
 
-def _candidates(y: Floats, w: int) -> list[int]:
+def _lines(t: Floats, y: Floats, rows: Ints, at: Floats, noise: float) -> tuple[Floats, Floats, Floats]:
+    """A line through each row of places: its value at a point, the row's mean, and the variance of that value."""
+    w = rows.shape[1]
+    ts, ys = t[rows], y[rows]
+    centred = ts - ts.mean(axis=1, keepdims=True)
+    power = np.maximum((centred**2).sum(axis=1), 1e-300)
+    drawn = ys
+    centre = slope = residuals = np.zeros(0)
+    for _ in range(3):
+        centre = drawn.mean(axis=1)
+        slope = (centred * drawn).sum(axis=1) / power
+        fitted = centre[:, None] + slope[:, None] * centred
+        size = 5 * 1.4826 * np.median(np.abs(ys - fitted), axis=1, keepdims=True)
+        residuals = np.clip(ys - fitted, -size, size)
+        drawn = fitted + residuals
+    distance = at - ts.mean(axis=1)
+    spread = np.maximum((residuals**2).sum(axis=1) / max(1, w - 2), (0.5 * noise) ** 2)
+    return centre + slope * distance, ys.mean(axis=1), spread * (1 / w + distance**2 / power)
+
+
+def _candidates(y: Floats, w: int) -> Ints:
     """Places where the means on both sides differ most, so that lines are fitted to some only."""
     n = len(y)
     sums = np.concatenate([[0.0], np.cumsum(y)])
     places = np.arange(w, n - w + 1)
     places = places[places < n]
     apart = np.abs((sums[np.minimum(places + w, n)] - sums[places]) - (sums[places] - sums[places - w]))
-    best = places[np.argsort(-apart)[:60]]
-    return sorted(int(i) for i in best)
+    return np.sort(places[np.argsort(-apart)[:60]])
