@@ -280,7 +280,7 @@ def special() -> Iterator[Run]:
             held=held,
         )
     step = 'steps(at=["50%"], gamma=0.1)'
-    noisy_sgd = replace(TABLE, optimizer="sgd", lr=0.2, batch=8, arguments={}, evaluate=10)
+    noisy_sgd = replace(TABLE, lr=4e-2, batch=8, evaluate=10)
     yield Run(
         "jump-step-table",
         replace(noisy_sgd, schedule=step),
@@ -290,7 +290,7 @@ def special() -> Iterator[Run]:
     )
     yield Run(
         "jump-step-denoise",
-        replace(DENOISE, lr=8e-3, batch=8, schedule=step, evaluate=10),
+        replace(DENOISE, lr=1.5e-2, batch=8, schedule=step, evaluate=10),
         near=("rate_high", "plateau_late"),
         jump=200,
         cause=200,
@@ -298,7 +298,7 @@ def special() -> Iterator[Run]:
     )
     yield Run(
         "jump-step-mlp",
-        replace(MLP, optimizer="rmsprop", lr=4e-3, batch=16, arguments={}, evaluate=10, schedule=step),
+        replace(MLP, optimizer="rmsprop", lr=1e-2, batch=16, arguments={}, evaluate=10, schedule=step),
         near=("rate_high", "oscillation", "plateau_late", "stalled"),
         jump=200,
         cause=200,

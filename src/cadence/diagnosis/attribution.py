@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from cadence.diagnosis.estimate import Estimate, level, roughness, slope
+from cadence.diagnosis.estimate import Estimate, level, slope
 from cadence.diagnosis.log import Log, Series
 from cadence.diagnosis.rates import RateJump
 from cadence.diagnosis.shifts import SIGMAS, Shift, shifts
@@ -146,8 +146,8 @@ def _effect(loss: Series, start: float, t: float, end: float, before: Estimate) 
     middle = (start + t) / 2
     early, late = slope(loss, start, middle), slope(loss, middle, t)
     # A loss that is slowing down goes on slowing down: a straight line would promise too much.
-    slowing = 1.0
-    if math.isfinite(early.error) and early.value < 0:
+    slowing = 0.5
+    if math.isfinite(early.error) and math.isfinite(late.error) and early.value < 0:
         slowing = min(1.0, max(0.0, late.value / early.value)) if late.value < 0 else 0.0
     # The first updates at another rate are a passage.
     begin = t + 0.1 * (end - t)
@@ -157,7 +157,7 @@ def _effect(loss: Series, start: float, t: float, end: float, before: Estimate) 
     way = (begin + end) / 2 - (middle + t) / 2
     led = here.value + before.value * slowing * way
     # How far the slope is uncertain, and by how much it was slowed down.
-    doubt = math.hypot(before.error * way * max(slowing, 0.25), 0.3 * before.value * (1 - slowing) * way)
+    doubt = math.hypot(before.error * way * max(slowing, 0.25), 0.5 * before.value * (1 - slowing) * way)
     error = math.sqrt(here.error**2 + there.error**2 + doubt**2)
     return Estimate(led - there.value, error, min(here.n, there.n))
 
@@ -170,9 +170,12 @@ def _said(event: RateJump, before: Estimate, after: Estimate, effect: Estimate, 
         return f"{e.value:.2g}（{e.low:.2g} 至 {e.high:.2g}）" if math.isfinite(e.half) else "未知"
 
     return Both(
-        f"At update {event.t} the rate went from {event.before:.4g} to {event.after:.4g}: the loss changed by {en(before)} "
-        f"an update before it and by {en(after)} behind it, and lies {en(effect)} below where it was heading: {judgement}.",
-        f"在第 {event.t} 次更新时学习率由 {event.before:.4g} 变为 {event.after:.4g}：此前损失每次更新变化 {zh(before)}，此后 "
+        f"At update {event.t} the rate went from {event.before:.4g} to {event.after:.4g}: the loss changed by "
+        f"{en(before)} "
+        f"an update before it and by {en(after)} behind it, and lies {en(effect)} below where it was heading: "
+        f"{judgement}.",
+        f"在第 {event.t} 次更新时学习率由 {event.before:.4g} 变为 {event.after:.4g}：此前损失每次更新变化 "
+        f"{zh(before)}，此后 "
         f"{zh(after)}，比原来的走势低 {zh(effect)}：{ZH[judgement]}。",
     )
 
@@ -219,13 +222,16 @@ def _leaps(series: Series, least: float) -> list[Shift]:
     steps = np.diff(y)
     found: list[Shift] = []
     for i in range(3, len(steps)):
-        near = np.abs(np.concatenate([steps[max(0, i - 8) : i - 1], steps[i + 3 : i + 8]]))
-        if len(near) < 4 or abs(steps[i]) < least:
+        before, behind = np.abs(steps[max(0, i - 8) : i]), np.abs(steps[i + 3 : i + 8])
+        if len(before) < 3 or abs(steps[i]) < least:
             continue
-        usual = 1.4826 * float(np.median(near))
-        later = y[i + 1 : i + 4]
-        stays = len(later) > 1 and abs(float(np.mean(later)) - y[i]) > 0.4 * abs(steps[i])
-        if abs(steps[i]) > SIGMAS * usual and abs(steps[i]) > 2 * float(near.max()) and stays:
+        # Against the course a step is compared with what came before it: the way back is steep, too.
+        against = steps[i] * float(np.median(steps[max(0, i - 8) : i])) <= 0
+        near = before[-4:] if against else np.concatenate([before, behind])
+        usual, most = 1.4826 * float(np.median(near)), float(near.max())
+        later = y[i + 1 : i + 3]
+        stays = len(later) > 1 and abs(float(np.mean(later)) - y[i]) > 0.5 * abs(steps[i])
+        if abs(steps[i]) > SIGMAS * usual and abs(steps[i]) > (2 if against else 3) * most and stays:
             z = float(abs(steps[i]) / max(usual, 1e-300))
             found.append(Shift(int(series.t[i + 1]), int(series.t[i]), float(y[i]), float(y[i + 1]), min(z, 1e6)))
     return found
@@ -234,20 +240,22 @@ def _leaps(series: Series, least: float) -> list[Shift]:
 def _at_event(series: Series, event: RateJump, least: float) -> Shift | None:
     """The change of a metric at an event, if it is there: one place is looked at, so less is asked of it."""
     i = int(np.searchsorted(series.t, event.t + 1))
-    k = min(6, i, len(series) - i)
+    k = min(10, i, len(series) - i)
     if k < 3:
         return None
     y = series.values
     before, after = y[i - k : i], y[i : i + k]
-    drift = float(np.median(np.diff(before)))
-    noise = max(roughness(before), roughness(after), 0.5 * roughness(y), 1e-300)
     change = float(after.mean() - before.mean())
-    # What the course before would have brought anyway.
-    own = change - drift * k
-    z = abs(own) / (noise * math.sqrt(2 / k) + 0.3 * abs(drift) * k)
-    if z < 4 or abs(own) < least or own * change <= 0:
+    # What the course before would have brought anyway, as far as it is one.
+    drift = slope(series.take(slice(i - k, i)), 0, math.inf)
+    real = math.isfinite(drift.error) and drift.low * drift.high > 0
+    brought = drift.value * series.every * k if real else 0.0
+    own = change - brought
+    noise = math.sqrt(float(before.var(ddof=1) + after.var(ddof=1)) / k) + 0.5 * abs(brought)
+    z = abs(own) / max(noise, 1e-300) * (1 - 1.5 / k)
+    if z < 3.5 or abs(own) < least or own * change <= 0:
         return None
-    return Shift(int(series.t[i]), int(series.t[i - 1]), float(before.mean()), float(after.mean()), z)
+    return Shift(int(series.t[i]), int(series.t[i - 1]), float(before.mean()), float(after.mean()), min(z, 1e6))
 
 
 def _explains(series: Series, event: RateJump, shift: Shift) -> bool:
@@ -263,7 +271,8 @@ def _attributed(name: str, series: Series, shift: Shift, events: Sequence[RateJu
     said_zh = f"{name} 在第 {shift.since} 与第 {shift.t} 次更新之间由 {shift.before:.4g} 变为 {shift.after:.4g}"
     if event is not None:
         sentence = Both(
-            f"{said}: with the change of the rate at update {event.t}.", f"{said_zh}：由第 {event.t} 次更新的学习率变化引起。"
+            f"{said}: with the change of the rate at update {event.t}.",
+            f"{said_zh}：由第 {event.t} 次更新的学习率变化引起。",
         )
     elif nearest is not None:
         apart = abs(shift.t - nearest.t)
