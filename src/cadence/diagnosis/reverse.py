@@ -256,7 +256,9 @@ def _some(rate: Series) -> Series:
     thin = Thinned(-(-len(rate) // (ROWS // 4)))
     thin.add(rate.t, rate.values)
     kept = thin.whole("")
-    return Series(kept.t, kept.values) if len(kept.t) <= 4 * ROWS else rate.take(slice(None, None, -(-len(rate) // ROWS)))
+    return (
+        Series(kept.t, kept.values) if len(kept.t) <= 4 * ROWS else rate.take(slice(None, None, -(-len(rate) // ROWS)))
+    )
 
 
 def _joined(phases: Sequence[Phase]) -> list[Phase]:

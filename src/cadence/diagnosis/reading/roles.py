@@ -38,9 +38,7 @@ _TIME = frozenset({
     "timestamp", "wall clock", "total time", "time total s", "relative",
 })  # fmt: skip
 _SECONDS = frozenset({"time", "seconds", "sec", "secs", "s", "duration"})
-_NOT_A_RATE = frozenset(
-    {"initial", "base", "max", "min", "scale", "factor", "decay", "mult", "ratio", "warmup"}
-)
+_NOT_A_RATE = frozenset({"initial", "base", "max", "min", "scale", "factor", "decay", "mult", "ratio", "warmup"})
 
 
 @final

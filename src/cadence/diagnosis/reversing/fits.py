@@ -175,7 +175,9 @@ def shaped_at(
     return _judged(Phase(name, begin, end, start, max(to, 0.0) if start > to else to, parameters), t, values, tolerance)
 
 
-def _shaped(name: str, parameters: dict[str, float], t: Floats, values: Floats, tolerance: Floats, bounds: Bounds) -> Phase:
+def _shaped(
+    name: str, parameters: dict[str, float], t: Floats, values: Floats, tolerance: Floats, bounds: Bounds
+) -> Phase:
     """The best beginning and end of a shape, whole numbers where these do."""
 
     def fit(begin: float, end: float) -> Phase:
@@ -187,7 +189,9 @@ def _shaped(name: str, parameters: dict[str, float], t: Floats, values: Floats, 
         return _rms(found, t, values, tolerance)
 
     span = max(float(t[-1] - t[0]), 1.0)
-    begins = list(dict.fromkeys([float(np.clip(t[0], *bounds.begin)), bounds.begin[1], bounds.begin[0], sum(bounds.begin) / 2]))
+    begins = list(
+        dict.fromkeys([float(np.clip(t[0], *bounds.begin)), bounds.begin[1], bounds.begin[0], sum(bounds.begin) / 2])
+    )
     for end in (*bounds.likely, *_zero(name, t, values, bounds)):
         for begin in begins:
             if end > begin and (exact := fit(begin, end)).miss <= 1.05:

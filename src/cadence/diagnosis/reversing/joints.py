@@ -84,9 +84,7 @@ def _bend(piece: Piece, t: Floats, values: Floats) -> int:
     return int(middle[int(np.argmax(np.abs(behind - before)))])
 
 
-def _fit(
-    i: int, pieces: Sequence[Piece], t: Floats, values: Floats, tolerance: Floats, total: float | None
-) -> Phase:
+def _fit(i: int, pieces: Sequence[Piece], t: Floats, values: Floats, tolerance: Floats, total: float | None) -> Phase:
     piece = pieces[i]
     rows = slice(piece.first, piece.last + 1)
     if piece.way == "flat" or piece.first == piece.last:
@@ -121,7 +119,9 @@ def _bounds(
             begin = (float(t[piece.first]),) * 2 if pieces[i - 1].way == "flat" else (float(low), float(t[piece.first]))
     here, last = float(t[piece.last]), i == len(pieces) - 1
     if last:
-        likely = [x for x in (total, here + 1, None if total is None else total - 1, here) if x is not None and x >= here]
+        likely = [
+            x for x in (total, here + 1, None if total is None else total - 1, here) if x is not None and x >= here
+        ]
         return Bounds(begin, (here, here + FAR * max(span, 1.0)), tuple(likely))
     after = pieces[i + 1]
     if after.jump:
