@@ -16,7 +16,7 @@ from cadence.diagnosis.reversing.clock import held
 from cadence.diagnosis.reversing.cycles import cycles
 from cadence.diagnosis.reversing.fits import FINE, Phase
 from cadence.diagnosis.reversing.joints import phases_of
-from cadence.diagnosis.reversing.pieces import Piece, merged, pieces_of
+from cadence.diagnosis.reversing.pieces import Piece, merged, pieces_of, with_plateaus
 from cadence.diagnosis.reversing.precision import LEAST, tolerances
 from cadence.diagnosis.reversing.waypoints import waypoints
 from cadence.diagnosis.reversing.wording import Wording, count, sequence
@@ -142,8 +142,8 @@ class _Column:
         tolerance = tolerances(values)
         pieces = pieces_of(t, values, tolerance)
         found: list[_Text] = []
-        for some in (pieces, merged(pieces)):
-            if len(some) <= MANY and not any(self.explains(text) for text in found):
+        for i, some in enumerate((pieces, with_plateaus(pieces), merged(pieces))):
+            if (not i or some != pieces) and len(some) <= MANY and not any(self.explains(text) for text in found):
                 found += self._texts(some, t, values, tolerance, length)
         return found
 
