@@ -10,13 +10,19 @@ import numpy as np
 
 from cadence.diagnosis.diagnose import Diagnosis
 from cadence.diagnosis.events import RateEvent, rate_events
-from cadence.diagnosis.log import Log, Series
+from cadence.diagnosis.log import Clock, Log, Series
 from cadence.diagnosis.milestones import Milestone, milestones
 from cadence.diagnosis.reverse import Reversed, reverse
 from cadence.findings.finding import Both
 
 RATIO = 1e-6
 """Groups whose rates keep their ratio as closely as this have one schedule."""
+
+_UNITS = {
+    "updates": ("updates", "次更新"),
+    "epochs": ("epochs, one for each of its updates", "个 epoch（长度以 epoch 计）"),
+    "rows": ("rows, one for each of its updates", "行（长度以行计）"),
+}
 
 
 @final
@@ -30,12 +36,14 @@ class GroupRate:
         schedule: what explains its column; None where nothing was looked for, or there is nothing to explain.
         times: it is always so many times the rate of the first group, whose schedule and events it has; None for the
             first group, and for those with a course of their own.
+        clock: what its lengths count.
     """
 
     group: str
     events: tuple[RateEvent, ...]
     schedule: Reversed | None
     times: float | None = None
+    clock: Clock = "updates"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -69,9 +77,10 @@ class GroupRate:
         if found.steps_per_epoch:
             epoch = f", {found.steps_per_epoch:,} updates to an epoch"
             epoch_zh = f"，每个 epoch {found.steps_per_epoch:,} 次更新"
+        unit, unit_zh = _UNITS[self.clock]
         return Both(
-            f"{found.schedule}, base {found.base:g}, {found.total:,} updates{epoch}: {how.en}",
-            f"{found.schedule}，基准 {found.base:g}，{found.total:,} 次更新{epoch_zh}：{how.zh}",
+            f"{found.schedule}, base {found.base:g}, {found.total:,} {unit}{epoch}: {how.en}",
+            f"{found.schedule}，基准 {found.base:g}，{found.total:,} {unit_zh}{epoch_zh}：{how.zh}",
         )
 
 
@@ -119,11 +128,11 @@ def _rates(log: Log) -> list[GroupRate]:
     for group, series in seen.items():
         times = _times(series, first) if found and first is not None else None
         if times is not None:
-            found.append(GroupRate(group, found[0].events, None, times))
+            found.append(GroupRate(group, found[0].events, None, times, log.facts.clock))
             continue
         events = tuple(rate_events(series, steps_per_epoch=length))
         total = log.facts.total if log.facts.clock == "updates" else None
-        found.append(GroupRate(group, events, reverse(series, total=total, steps_per_epoch=length)))
+        found.append(GroupRate(group, events, reverse(series, total=total, steps_per_epoch=length), None, log.facts.clock))
     return found
 
 

@@ -12,7 +12,7 @@ from cadence.diagnosis.log import Log, Series
 from cadence.report.axis import Axis, axis
 from cadence.report.markup import Markup, tag
 
-WIDTH, PANEL, LEFT, RIGHT, TOP, FOOT, GAP = 840, 190, 64, 14, 24, 40, 30
+WIDTH, PANEL, LEFT, RIGHT, TOP, FOOT, GAP = 840, 190, 64, 14, 44, 40, 48
 
 COLUMNS = 500
 """Points of a line: what would fall on one column of the picture is drawn as its extremes."""
@@ -126,16 +126,26 @@ def _panel(panel: Panel, across: Axis, top: int, *, last: bool) -> list[Markup]:
     for i, (_, series) in enumerate(panel.lines[:4]):
         # With several lines in a panel the first, a training loss, lies behind the others.
         made.append(tag("path", d=_path(series, across, up, bottom), class_=f"dg-line dg-c{i}"))
-    names = panel.name if len(panel.lines) == 1 else f"{panel.name}: {', '.join(n for n, _ in panel.lines[:4])}"
-    made.append(tag("text", names, x=LEFT + 8, y=top + 16, class_="dg-name"))
+    return [*made, *_legend(panel, top)]
+
+
+def _legend(panel: Panel, top: int) -> list[Markup]:
+    """The name of a panel; of several lines also a piece of each, and its name."""
+    made = [tag("text", panel.name, x=LEFT, y=top - 24, class_="dg-name")]
+    at = LEFT + 16 + 8 * len(panel.name) + 6 * sum(ord(letter) > 0x2E7F for letter in panel.name)
+    for i, (name, _) in enumerate(panel.lines[:4] if len(panel.lines) > 1 else ()):
+        made.append(tag("path", d=f"M{at},{top - 28}h34", class_=f"dg-line dg-c{i}"))
+        made.append(tag("text", name, x=at + 40, y=top - 24))
+        at += 60 + 8 * len(name)
     return made
 
 
 def _upwards(series: Sequence[Series]) -> Axis:
     values = np.concatenate([s.values[np.isfinite(s.values)] for s in series])
-    low, high = float(np.quantile(values, 0.001)), float(np.quantile(values, 0.999))
-    if low > 0 and high / low > SPREAD:
-        return axis(low, high, log=True)
+    low, quarter, high = (float(np.quantile(values, share)) for share in (0.001, 0.25, 0.999))
+    # Not for a decay to 0, which would be drawn as a cliff: a good part of the numbers must lie far below.
+    if quarter > 0 and high / quarter > SPREAD:
+        return axis(max(float(np.quantile(values, 0.02)), high * 1e-6), high, log=True)
     return axis(min(low, 0.0) if low >= 0 and low < 0.5 * high else low, high if high > low else low + (abs(low) or 1.0))
 
 

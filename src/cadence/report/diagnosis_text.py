@@ -22,7 +22,8 @@ def diagnosis_text(story: Story, *, lang: str = "en", width: int = 100) -> str:
         width: columns of the text.
     """
     lines = [part for section in _sections(story, lang) for part in (*section, "")]
-    wrapped = [_wrapped(line, width) for line in lines]
+    # Chinese is broken by the terminal, anywhere; only words need care.
+    wrapped = [line if lang == "zh" else _wrapped(line, width) for line in lines]
     return "\n".join(wrapped).rstrip() + "\n"
 
 
