@@ -98,11 +98,13 @@ def best_fit(t: Floats, values: Floats, tolerance: Floats, bounds: Bounds, *, lo
     """
     others = [name for name in shapes.names() if name not in SIMPLE]
     parts = [slice(None)]
-    if len(t) > 4:
-        parts += [slice(1, None)] * loose[0] + [slice(None, -1)] * loose[1] + [slice(1, -1)] * (loose[0] and loose[1])
+    parts += [slice(1, None)] * loose[0] + [slice(None, -1)] * loose[1] + [slice(1, -1)] * (loose[0] and loose[1])
     nearest: Phase | None = None
     for name in (*SIMPLE, *others):
         for part in parts:
+            # Through three rows a line may be a coincidence; everything else is one.
+            if part != slice(None) and len(t[part]) < (3 if name == "linear" else 5):
+                continue
             for fit in _fit(name, t[part], values[part], tolerance[part], bounds):
                 if fit.miss <= FINE:
                     return fit

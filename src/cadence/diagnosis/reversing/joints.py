@@ -171,6 +171,11 @@ def _between(fit: Phase, begin: float, end: float | None, total: float) -> Phase
             # A line that would fall below 0 ends at its last row.
             until = fit.end
         return replace(fit, begin=begin, end=until, start=float(fit.at(begin)), to=float(fit.at(until)))
+    if fit.kind == "1-sqrt" and until > begin:
+        # A square root says where it begins, but has no end of its own.
+        to = fit.start + (fit.to - fit.start) * ((until - begin) / (fit.end - fit.begin)) ** 0.5
+        if to >= -1e-6 * fit.start:
+            return replace(fit, begin=begin, end=until, to=max(to, 0.0))
     if end is not None and abs(fit.end - end) <= 1:
         return replace(fit, begin=begin, end=end)
     return replace(fit, begin=begin)
