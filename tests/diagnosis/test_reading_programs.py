@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.diagnosis.logs import UPDATES, losses, rates, write_lines
 
 import cadence as cd
 from cadence._errors import RecordError
@@ -15,7 +16,6 @@ from cadence.diagnosis.log import Log
 from cadence.diagnosis.reading.bins import Binned, Thinned
 from cadence.diagnosis.reading.find import read_log
 from cadence.diagnosis.reading.wire import fields, masked_sums
-from tests.diagnosis.logs import UPDATES, losses, rates, write_lines
 
 LOSS, RATE = losses(), rates()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal, TypeAlias, final
 
 import numpy as np
@@ -71,7 +72,9 @@ class RateEvent:
         numbers = f"{self.before:.4g} → {self.after:.4g}"
         en, zh = _WORDS[self.kind]
         if self.sudden:
-            return Both(f"the rate {en} ({numbers}) at update {self.t:,}", f"学习率在第 {self.t:,} 次更新{zh}（{numbers}）")
+            return Both(
+                f"the rate {en} ({numbers}) at update {self.t:,}", f"学习率在第 {self.t:,} 次更新{zh}（{numbers}）"
+            )
         return Both(f"{en} at update {self.t:,} ({self.after:.4g})", f"第 {self.t:,} 次更新{zh}（{self.after:.4g}）")
 
 
@@ -138,7 +141,7 @@ def _events(t: Floats, values: Floats, rows: Series) -> list[RateEvent]:
     pieces = pieces_of(t, values, tolerances(values))
     found: list[RateEvent] = []
     highest = float(values[: pieces[0].last + 1].max())
-    for before, after in zip(pieces, pieces[1:], strict=False):
+    for before, after in pairwise(pieces):
         event = _sudden(before, after, values, rows, highest) if after.jump else _gradual(before, after, values, rows)
         if event is not None:
             found.append(event)
@@ -153,7 +156,8 @@ def _sudden(before: Piece, after: Piece, values: Floats, rows: Series, highest: 
     kind: RateEventKind = "drop"
     if new > old:
         fell = before.way == "fall" or old < BACK * highest
-        kind = "restart" if fell and new >= BACK * highest and before.first > 0 or before.way == "fall" else "jump"
+        back = fell and new >= BACK * highest and before.first > 0
+        kind = "restart" if back or before.way == "fall" else "jump"
     return RateEvent(int(rows.t[after.first]), kind, old, new, int(rows.t[before.last]))
 
 
