@@ -19,6 +19,7 @@ from cadence.findings.finding import Both
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
 
 Clock: TypeAlias = Literal["updates", "epochs", "rows"]
 """What a log counts by; ``"rows"``: it has no such column, and the order of its rows stands for it."""

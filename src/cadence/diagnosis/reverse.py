@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, final
+from typing import Any, cast, final
 
 import numpy as np
 
@@ -227,7 +227,7 @@ class _Column:
 
 def _computed(text: str, base: float, of: _Text, t: Any) -> Floats | None:
     try:
-        return place(text, total=of.total, base=base, steps_per_epoch=of.steps_per_epoch).at(t)
+        return cast("Floats", place(text, total=of.total, base=base, steps_per_epoch=of.steps_per_epoch).at(t))
     except (CadenceError, ValueError, ZeroDivisionError, OverflowError):
         return None
 

@@ -164,7 +164,8 @@ class CsvRows(Rows):
     def _split(self, line: str) -> list[str]:
         if self._delimiter == " ":
             return line.split()
-        return next(iter(_parsed([line], self._delimiter)), [])
+        rows = _parsed([line], self._delimiter)
+        return rows[0] if rows else []
 
 
 def _parsed(lines: list[str], delimiter: str) -> list[list[str]]:

@@ -10,7 +10,7 @@ from typing import final
 
 import numpy as np
 
-from cadence.diagnosis.log import Clock, Facts, Floats, Ints, Kind, Note
+from cadence.diagnosis.log import Clock, Facts, Floats, Ints, Kind, Mask, Note
 from cadence.diagnosis.reading import noted
 from cadence.diagnosis.reading.bins import WHOLE, Kept, Shorter, shorter_for
 from cadence.diagnosis.reading.clock import clocked, epoch_length
@@ -185,7 +185,7 @@ class _Reading:
         for held in self._columns.values():
             held.flush()
 
-    def _add(self, name: str, t: Ints, values: Floats, usable: Floats, role: str, epoch: str | None) -> None:
+    def _add(self, name: str, t: Ints, values: Floats, usable: Mask, role: str, epoch: str | None) -> None:
         there = usable & (values != MISSING)
         if not there.any():
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, final
+from typing import Any, cast, final
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class Phase:
     end: float
     start: float
     to: float
-    parameters: dict[str, float] = field(default_factory=dict)
+    parameters: dict[str, float] = field(default_factory=dict[str, float])
     miss: float = 0.0
     bound: bool = True
 
@@ -162,7 +162,8 @@ def _two(columns: Floats, values: Floats, tolerance: Floats) -> tuple[float, flo
     """Least squares for two numbers."""
     weights = 1 / tolerance
     weights = weights / weights.max()
-    solved, *_ = np.linalg.lstsq(columns * weights[:, None], values * weights, rcond=None)
+    # By pyright, what lstsq gives back is of no known type.
+    solved = cast("Floats", np.linalg.lstsq(columns * weights[:, None], values * weights, rcond=None)[0])  # pyright: ignore[reportUnknownMemberType]
     return float(solved[0]), float(solved[1])
 
 
@@ -214,7 +215,7 @@ def _zero(name: str, t: Floats, values: Floats, bounds: Bounds) -> list[float]:
     if name != "1-sqrt" or len(t) < 3:
         return []
     root = np.sqrt(np.maximum(t - bounds.begin[1], 0))
-    slope, at = np.polyfit(root, values, 1)
+    at, slope = _two(np.stack([np.ones(len(t)), root], axis=1), values, np.ones(len(t)))
     end = bounds.begin[1] + (at / -slope) ** 2 if slope < 0 else 0.0
     return [float(round(end))] if bounds.end[0] <= round(end) <= bounds.end[1] else []
 
@@ -281,7 +282,8 @@ def _power(t: Floats, values: Floats, tolerance: Floats, bounds: Bounds) -> Phas
 def _rms(fit: Phase, t: Floats, values: Floats, tolerance: Floats) -> float:
     if not np.isfinite(fit.miss):
         return float("inf")
-    return float(np.sqrt(np.mean(((fit.at(t) - values) / tolerance) ** 2)))
+    off: Floats = (fit.at(t) - values) / tolerance
+    return float(np.sqrt((off**2).mean()))
 
 
 def _grid(end: tuple[float, float], span: float) -> list[float]:

@@ -29,7 +29,7 @@ class Wording:
     total: float
     unit: str
     base: float
-    numbers: list[float] = field(default_factory=list)
+    numbers: list[float] = field(default_factory=list[float])
 
     def value(self, x: float) -> str:
         """A place for a value, as a multiple of the base."""
