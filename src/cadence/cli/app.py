@@ -22,7 +22,9 @@ from cadence.cli.exits import BAD_INPUT, FAULT, INTERRUPTED, RUN_FAILED, Interru
 _UsageError: Any = typer.BadParameter.__base__
 _ClickException: Any = _UsageError.__base__
 
-COMMANDS = ("compare", "train", "steer", "plot", "schedules", "lint", "convert", "replay", "runs", "init", "env")
+COMMANDS = (
+    "compare", "train", "steer", "plot", "schedules", "lint", "convert", "replay", "diagnose", "runs", "init", "env",
+)  # fmt: skip
 """All commands, in the order of the help page; each stands in a module of its name."""
 
 

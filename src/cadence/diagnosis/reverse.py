@@ -16,7 +16,7 @@ from cadence.diagnosis.reversing.clock import held
 from cadence.diagnosis.reversing.cycles import cycles
 from cadence.diagnosis.reversing.fits import FINE, Phase
 from cadence.diagnosis.reversing.joints import phases_of
-from cadence.diagnosis.reversing.pieces import Piece, merged, pieces_of
+from cadence.diagnosis.reversing.pieces import Piece, merged, pieces_of, with_plateaus
 from cadence.diagnosis.reversing.precision import LEAST, tolerances
 from cadence.diagnosis.reversing.waypoints import waypoints
 from cadence.diagnosis.reversing.wording import Wording, count, sequence
@@ -27,6 +27,9 @@ ROWS = 1500
 
 NAMED = 0.02
 """A schedule with a name is preferred to waypoints as long as it leaves no more than this share unexplained."""
+
+FEW = 12
+"""A column of so few levels may be meant as steps at updates, whatever epochs they would make."""
 
 MANY = 60
 """Pieces of a column that is taken for a schedule; more are taken for waypoints at once."""
@@ -46,6 +49,7 @@ class Reversed:
             the value is smaller.
         exact: the column is explained as far as its digits go.
         numbers: how many numbers the schedule has.
+        share: what 98 % of the rows differ by at most, as a share of the largest rate.
     """
 
     schedule: str
@@ -55,6 +59,7 @@ class Reversed:
     residual: float
     exact: bool
     numbers: int
+    share: float
 
     def curve(self) -> Curve:
         """The schedule, placed."""
@@ -91,7 +96,8 @@ def reverse(rate: Series, *, total: int | None = None, steps_per_epoch: float | 
     if per_epoch is not None:
         texts += column.texts(per_epoch.epochs, per_epoch.values, per_epoch.length)
     known = steps_per_epoch is not None and per_epoch is not None
-    if not known or not any(column.explains(text) for text in texts):
+    told = per_epoch is not None and any(column.explains(text) for text in texts)
+    if not told or (not known and len(np.unique(rate.values)) <= FEW):
         some = _some(rate)
         texts += column.texts(some.t.astype(np.float64), some.values, None)
     found = [said for text in texts if (said := column.said(text)) is not None]
@@ -136,8 +142,8 @@ class _Column:
         tolerance = tolerances(values)
         pieces = pieces_of(t, values, tolerance)
         found: list[_Text] = []
-        for some in (pieces, merged(pieces)):
-            if len(some) <= MANY and not any(self.explains(text) for text in found):
+        for i, some in enumerate((pieces, with_plateaus(pieces), merged(pieces))):
+            if (not i or some != pieces) and len(some) <= MANY and not any(self.explains(text) for text in found):
                 found += self._texts(some, t, values, tolerance, length)
         return found
 
@@ -192,6 +198,7 @@ class _Column:
         return Reversed(
             short, base, text.total, text.steps_per_epoch, float((off / size).max()), exact,
             count(short) + 1 + (text.steps_per_epoch is not None and not self.epochs_known),
+            float(np.quantile(off, 0.98)) / self.largest,
         )  # fmt: skip
 
     def _rounded_together(self, text: _Text, limit: float) -> tuple[float, list[float]]:
@@ -285,7 +292,7 @@ def _through(column: _Column) -> Iterator[_Text]:
 def _chosen(found: Sequence[Reversed]) -> Reversed | None:
     """The simplest that explains the column; where none does, a named one that nearly does, else the nearest."""
     exact = [said for said in found if said.exact]
-    near = [said for said in found if said.residual <= NAMED and "piecewise" not in said.schedule]
+    near = [said for said in found if said.share <= NAMED and "piecewise" not in said.schedule]
     if exact or near:
         return min(exact or near, key=lambda said: (said.numbers, said.steps_per_epoch is not None, said.residual))
     return min(found, key=lambda said: said.residual, default=None)

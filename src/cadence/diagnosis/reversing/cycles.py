@@ -61,18 +61,19 @@ def _said(phases: Sequence[Phase], first: int, period: int, words: Wording) -> I
         yield from _mirrored(heading, inner, period, words)
         yield from _repeated(heading, inner, (grow, decay), words)
     if (height := decay if period == 1 else falling) is not None:
-        yield from _named(heading, inner, period, (grow, height, low), words)
+        mean = (begins[-1] - begins[0]) / (len(begins) - 1) if grow == 1 else lengths[0]
+        yield from _named(heading, inner, period, (grow, height, low, mean), words)
 
 
 def _named(
-    heading: list[Phase], inner: list[Phase], period: int, said: tuple[float, float, float], words: Wording
+    heading: list[Phase], inner: list[Phase], period: int, said: tuple[float, float, float, float], words: Wording
 ) -> Iterator[tuple[str, list[float]]]:
     """`restarts` and `triangular`."""
-    grow, decay, low = said
+    grow, decay, low, mean = said
     own = Wording(words.total, words.unit, words.base)
     before = sequence([*heading, inner[0]], own).rpartition(" >> ")[0] if heading else ""
     own.numbers = own.numbers[: before.count("{")]
-    length = own.length(inner[-1].end - inner[0].begin)
+    length = own.mean(mean)
     more = "".join(f", {name}={own.plain(x)}" for name, x in (("grow", grow), ("decay", decay)) if x != 1)
     kind = inner[0].kind
     if period == 1 and abs(inner[0].start - words.base) < ALIKE * words.base and not inner[0].parameters:

@@ -86,7 +86,7 @@ FINE = 1.3
 _POWERS = (0.5, 1.0)
 
 
-def best_fit(t: Floats, values: Floats, tolerance: Floats, bounds: Bounds) -> Phase:
+def best_fit(t: Floats, values: Floats, tolerance: Floats, bounds: Bounds, *, loose: tuple[bool, bool]) -> Phase:
     """The simplest phase that explains some rows; where none does, the nearest.
 
     Args:
@@ -94,15 +94,22 @@ def best_fit(t: Floats, values: Floats, tolerance: Floats, bounds: Bounds) -> Ph
         values: as many.
         tolerance: how exact each is.
         bounds: of the phase.
+        loose: whether the first, and the last row may belong to a neighbour: a phase may begin between two rows.
     """
     others = [name for name in shapes.names() if name not in SIMPLE]
+    parts = [slice(None)]
+    parts += [slice(1, None)] * loose[0] + [slice(None, -1)] * loose[1] + [slice(1, -1)] * (loose[0] and loose[1])
     nearest: Phase | None = None
     for name in (*SIMPLE, *others):
-        for fit in _fit(name, t, values, tolerance, bounds):
-            if fit.miss <= FINE:
-                return fit
-            if nearest is None or fit.miss < 0.8 * nearest.miss:
-                nearest = fit
+        for part in parts:
+            # Through three rows a line may be a coincidence; everything else is one.
+            if part != slice(None) and len(t[part]) < (3 if name == "linear" else 5):
+                continue
+            for fit in _fit(name, t[part], values[part], tolerance[part], bounds):
+                if fit.miss <= FINE:
+                    return fit
+                if part == slice(None) and (nearest is None or fit.miss < 0.8 * nearest.miss):
+                    nearest = fit
     assert nearest is not None, "a line always fits somehow"
     return nearest
 
@@ -196,7 +203,8 @@ def _shaped(
     if not starts:
         return Phase(name, 0.0, 1.0, 1.0, 0.0, parameters, float("inf"))
     free = np.array([bounds.begin[0] < bounds.begin[1], bounds.end[0] < bounds.end[1]])
-    candidates = [_descend(judge, np.array([b, e]), free, span) for _, b, e in starts[:2]]
+    alike = [start for start in starts[:2] if start[0] < 3 * starts[0][0]]
+    candidates = [_descend(judge, np.array([b, e]), free, span) for _, b, e in alike]
     begin, end = min(candidates, key=judge)
     return _whole(fit, float(np.clip(begin, *bounds.begin)), float(np.clip(end, *bounds.end)), bounds)
 
@@ -224,7 +232,7 @@ def _exponent(t: Floats, values: Floats, tolerance: Floats, begin: float, end: f
 
     a, b = high - ratio * (high - low), low + ratio * (high - low)
     at_a, at_b = judge(a), judge(b)
-    for _ in range(60):
+    for _ in range(40 if len(t) > 50 else 50):
         if at_a < at_b:
             high, b, at_b = b, a, at_a
             a = high - ratio * (high - low)
@@ -244,20 +252,20 @@ def _exponent(t: Floats, values: Floats, tolerance: Floats, begin: float, end: f
 def _power(t: Floats, values: Floats, tolerance: Floats, bounds: Bounds) -> Phase:
     """A power whose exponent is free."""
     best: Phase | None = None
-    for end in bounds.likely:
-        if end > bounds.begin[1]:
-            fit = _exponent(t, values, tolerance, bounds.begin[1], end)
-            best = fit if best is None or fit.miss < best.miss else best
-    if best is not None and best.miss <= FINE:
-        return best
-    for exponent in (0.5, 0.9, 1.5, 2.0, 3.0, 4.0, 6.0):
-        fit = _shaped("power", {"exponent": exponent}, t, values, tolerance, bounds)
-        if best is None or fit.miss < best.miss:
-            best = fit
-    assert best is not None
-    if best.miss <= FINE:
-        return best
+    knot = float(np.clip(t[0], *bounds.begin))
+    for begin in dict.fromkeys((knot, bounds.begin[0], bounds.begin[1])):
+        for end in bounds.likely:
+            if end > begin:
+                fit = _exponent(t, values, tolerance, begin, end)
+                best = fit if best is None or fit.miss < best.miss else best
+                if best.miss <= FINE:
+                    return best
     span = max(float(t[-1] - t[0]), 1.0)
+    for end in _grid(bounds.end, span)[1::2]:
+        fit = _exponent(t, values, tolerance, knot, end)
+        best = fit if best is None or fit.miss < best.miss else best
+    if best is None or best.miss <= FINE or not np.isfinite(best.miss):
+        return best or Phase("power", 0.0, 1.0, 1.0, 0.0, {"exponent": 2.0}, float("inf"))
 
     def fit_at(x: Floats) -> Phase:
         begin, end = float(np.clip(x[0], *bounds.begin)), float(np.clip(x[1], *bounds.end))

@@ -90,11 +90,13 @@ def _fit(i: int, pieces: Sequence[Piece], t: Floats, values: Floats, tolerance: 
     if piece.way == "flat" or piece.first == piece.last:
         return Phase("constant", t[piece.first], t[piece.last], float(values[piece.first]), float(values[piece.first]))
     bounds = _bounds(i, pieces, t, values, tolerance, total)
-    fit = best_fit(t[rows], values[rows], tolerance[rows], bounds)
+    coarse = float(np.median(np.diff(t[rows]))) > 1
+    ends = (coarse and i > 0 and not piece.jump, coarse and i + 1 < len(pieces) and not pieces[i + 1].jump)
+    fit = best_fit(t[rows], values[rows], tolerance[rows], bounds, loose=ends)
     if fit.miss > FINE and i == 0 and bounds.begin == (0.0, 0.0) and t[0] > 0:
         # The log begins in the middle of a phase that did not begin with the run.
         wide = Bounds((-FAR * float(t[-1]), float(t[0])), bounds.end, bounds.likely)
-        other = best_fit(t[rows], values[rows], tolerance[rows], wide)
+        other = best_fit(t[rows], values[rows], tolerance[rows], wide, loose=ends)
         return other if other.miss < 0.5 * fit.miss else fit
     return fit
 
@@ -165,7 +167,15 @@ def _between(fit: Phase, begin: float, end: float | None, total: float) -> Phase
         parameters = {**fit.parameters, "timescale": scale}
         return replace(fit, begin=begin, end=until, start=start, to=float(fit.at(until)), parameters=parameters)
     if not fit.bound:
+        if end is None and float(fit.at(until)) < -1e-6 * fit.start:
+            # A line that would fall below 0 ends at its last row.
+            until = fit.end
         return replace(fit, begin=begin, end=until, start=float(fit.at(begin)), to=float(fit.at(until)))
+    if fit.kind == "1-sqrt" and until > begin:
+        # A square root says where it begins, but has no end of its own.
+        to = fit.start + (fit.to - fit.start) * ((until - begin) / (fit.end - fit.begin)) ** 0.5
+        if to >= -1e-6 * fit.start:
+            return replace(fit, begin=begin, end=until, to=max(to, 0.0))
     if end is not None and abs(fit.end - end) <= 1:
         return replace(fit, begin=begin, end=end)
     return replace(fit, begin=begin)

@@ -92,6 +92,19 @@ def pieces_of(t: Floats, values: Floats, tolerance: Floats) -> list[Piece]:
     return found
 
 
+def with_plateaus(pieces: list[Piece]) -> list[Piece]:
+    """The pieces with the equal rows of each peak as a piece of their own: a warmup by (t + 1) / n is at its end for
+    two updates.
+    """
+    found: list[Piece] = []
+    for piece in pieces:
+        before = found[-1] if found else None
+        if before is not None and not piece.jump and before.way == "rise" and before.last < piece.first:
+            found.append(Piece(before.last, piece.first, "flat", jump=False))
+        found.append(piece)
+    return found
+
+
 def merged(pieces: list[Piece]) -> list[Piece]:
     """The pieces with flat ones taken into a neighbour: rounding makes the ends of gentle curves flat."""
     found: list[Piece] = []

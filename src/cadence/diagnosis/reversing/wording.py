@@ -44,6 +44,10 @@ class Wording:
         count = max(round(x), 1)
         return f"'{count}{self.unit}'" if self.unit else str(count)
 
+    def mean(self, x: float) -> str:
+        """A length that is the mean of several, and so need not be whole."""
+        return self.length(x) if abs(x - round(x)) < 0.01 else f"'{x:.6g}{self.unit or ' steps'}'"
+
     def meets(self, a: float, b: float) -> bool:
         """Whether two values are the same joint."""
         return abs(a - b) <= CLOSE * max(abs(a), abs(b), CLOSE * self.base)
@@ -56,6 +60,7 @@ def sequence(phases: Sequence[Phase], words: Wording) -> str:
         phases: without gaps.
         words: takes the numbers.
     """
+    held = len(phases)
     phases = _without_tail(phases, words)
     texts: list[str] = []
     i = 0
@@ -68,6 +73,9 @@ def sequence(phases: Sequence[Phase], words: Wording) -> str:
         else:
             texts.append(_one(phases, i, words))
         i = run + 1
+    if len(phases) == 1 < held and phases[0].to > phases[0].start and words.meets(phases[0].to, words.base):
+        # It rises to the base and stays there.
+        texts = [_rise(phases[0], words.length(phases[0].end - phases[0].begin) + ", ", words), "constant()"]
     text = " >> ".join(texts)
     smooth = any(phase.kind != "constant" for phase in phases)
     return f"({text}).staircase('1 epoch')" if words.unit and smooth else text
@@ -117,9 +125,12 @@ def _one(phases: Sequence[Phase], i: int, words: Wording) -> str:
         length = words.length(whole if phase.bound and phase.kind != "constant" else own) + ", "
         length = "" if after is None and (phase.kind in {"constant", "inverse"}) else length
     if i == 0 and phase.to > phase.start and after is not None and words.meets(phase.to, after.start):
-        start = words.value(max(phase.start, 0.0))
-        return f"warmup({length}start={start}{_shape(phase, 'linear', words)}){cut}"
+        return _rise(phase, length, words) + cut
     return _named(phase, before, length, words) + cut
+
+
+def _rise(phase: Phase, length: str, words: Wording) -> str:
+    return f"warmup({length}start={words.value(max(phase.start, 0.0))}{_shape(phase, 'linear', words)})"
 
 
 def _open_before(phases: Sequence[Phase], words: Wording) -> bool:
