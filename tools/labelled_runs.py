@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from labelled.runs import Run, runs
+from labelled.plans import Run
+from labelled.runs import is_held, runs
 from labelled.training import trained
 
 HERE = Path(__file__).parents[1]
@@ -49,7 +50,7 @@ def label(run: Run) -> dict[str, object]:
     """What is known about a run."""
     plan = run.plan
     return {
-        "faults": run.faults, "near": run.near, "held": run.held, "jump": run.jump, "cause": run.cause,
+        "faults": run.faults, "near": run.near, "held": is_held(run), "jump": run.jump, "cause": run.cause,
         "optimizer": plan.optimizer, "lr": plan.lr, "schedule": plan.schedule, "updates": plan.updates,
         "batch": plan.batch, "still": plan.still[1] if plan.still else None,
     }  # fmt: skip
@@ -58,7 +59,7 @@ def label(run: Run) -> dict[str, object]:
 def main() -> None:
     """Train and pack."""
     torch.set_num_threads(1)
-    which = list(runs())
+    which = runs()
     wanted = sys.argv[1:]
     paths: list[Path] = []
     for i, run in enumerate(which):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.datasets import load_breast_cancer, load_digits, make_friedman1
+from sklearn.datasets import load_breast_cancer, load_digits, make_friedman1, make_moons
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -213,3 +213,58 @@ def small_digits() -> Task:
     wrong = torch.rand(len(y), generator=torch.Generator().manual_seed(2)) < 0.25
     y = torch.where(wrong, torch.randint(0, 10, y.shape, generator=torch.Generator().manual_seed(3)), y)
     return Task(digits_mlp(width=128).model, (x, y), held, F.cross_entropy, _right)
+
+
+class Rows(nn.Module):
+    """A transformer that reads an image row by row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.take, self.place = nn.Linear(8, 32), nn.Parameter(torch.zeros(8, 32))
+        self.block, self.norm, self.head = Block(32), nn.LayerNorm(32), nn.Linear(32, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.norm(self.block(self.take(x.view(-1, 8, 8)) + self.place)).mean(1))
+
+
+def digits_by_rows() -> Task:
+    """Digits, by a transformer."""
+    return Task(Rows, *digits(), F.cross_entropy, _right)
+
+
+class Gated(nn.Module):
+    """An LSTM over bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token, self.cell, self.head = nn.Embedding(128, 24), nn.LSTM(24, 48, batch_first=True), nn.Linear(48, 128)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.cell(self.token(x))[0])
+
+
+def gated() -> Task:
+    """The next byte, by an LSTM."""
+    return Task(Gated, *_text("[q-z]*.py", 20), _token_loss)
+
+
+def moons(n: int = 3000) -> Task:
+    """Two classes in the plane that no line parts."""
+    x, y = make_moons(n, noise=0.25, random_state=0)
+
+    def model() -> nn.Module:
+        return nn.Sequential(nn.Linear(2, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 2))
+
+    return Task(model, *_divided(x, y, n // 5), F.cross_entropy, _right)
+
+
+def waves() -> Task:
+    """The next value of a noisy wave."""
+    draw = np.random.default_rng(4)
+    phase, pace = draw.uniform(0, 6.28, (3000, 1)), draw.uniform(0.2, 0.6, (3000, 1))
+    seen = np.sin(phase + pace * np.arange(25)) + 0.1 * draw.normal(size=(3000, 25))
+
+    def model() -> nn.Module:
+        return nn.Sequential(nn.Linear(24, 64), nn.SiLU(), nn.Linear(64, 64), nn.SiLU(), nn.Linear(64, 1))
+
+    return Task(model, *_divided(seen[:, :24], seen[:, 24:], 500), F.mse_loss)

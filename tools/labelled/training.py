@@ -33,7 +33,7 @@ class Plan:
             ``("clean", 200)``: noise on the inputs ends here; ``("rate", 200, 240, 3.0)``: somebody else writes a rate
             times 3; ``("schedule", 200)``: the schedule begins anew.
         still: beginning of the names of parameters that are a group of their own, and the factor of its rate.
-        wait: seconds that each batch takes, beside those of the update.
+        wait: seconds that each batch takes, beside those of the update; 0: no times are recorded; below 0: no wait.
         half: whether gradients are scaled, and the largest finite value of them.
         start: a plan whose weights the training begins with.
     """
@@ -138,9 +138,10 @@ class _Loop:
             row["update_ratio"] = [_ratio(old, g["params"]) for old, g in zip(before, self.groups, strict=True)]
         if done:
             self.driver.step()
-        # Stated, not measured: what is recorded must not differ from one machine to another.
-        row["update_seconds"] = 0.02 * (1 + 0.1 * self.draw.random())
-        row["data_seconds"] = plan.wait * (0.5 + self.draw.exponential(0.5)) + 0.0005
+        if plan.wait:
+            # Stated, not measured: what is recorded must not differ from one machine to another.
+            row["update_seconds"] = 0.02 * (1 + 0.1 * self.draw.random())
+            row["data_seconds"] = max(0.0, plan.wait) * (0.5 + self.draw.exponential(0.5)) + 0.0005
         self.rows.append(row)
         return bool(np.isfinite(row["loss"]))
 

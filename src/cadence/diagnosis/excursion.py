@@ -50,12 +50,13 @@ def smoothed(series: Series) -> tuple[Series, float]:
     return Series(series.t, medians), float(np.sqrt(np.pi / 2 / width))
 
 
-def excursion(series: Series, until: float) -> Excursion | None:
+def excursion(series: Series, until: float, *, least: float = SIGMAS) -> Excursion | None:
     """The highest rise before an update; None where there is none.
 
     Args:
         series: the losses.
         until: update before which its peak must be.
+        least: standard deviations of the noise that it must stand above.
     """
     smooth, left = smoothed(series)
     y = smooth.values
@@ -67,7 +68,7 @@ def excursion(series: Series, until: float) -> Excursion | None:
     before = int(np.argmin(y[: top + 1]))
     low, high = float(y[before]), float(y[top])
     sigmas = _sigmas(y, series.values, before, top, left)
-    if not sigmas > SIGMAS:
+    if not sigmas > least:
         return None
     if left == 1.0 and not _held(y, before, top):
         return None
@@ -104,4 +105,9 @@ def _about(y: Floats, before: int, top: int) -> float:
     sides = [y[max(0, before - 40) : before + 1], y[top + 3 : top + 43]]
     # The noise of few numbers is uncertain itself.
     found = [roughness(side) * (1 + 6 / len(side)) for side in sides if len(side) >= 10]
-    return max(found) if found else roughness(y) * (1 + 6 / len(y))
+    if found:
+        return max(found)
+    # Of very few numbers the median says little; the mean square has the rise itself in it, so half of it.
+    late = y[len(y) // 5 :]
+    spread = float(np.sqrt(np.mean((late[2:] - 2 * late[1:-1] + late[:-2]) ** 2) / 6)) if len(late) > 2 else float("inf")
+    return max(roughness(y) * (1 + 6 / len(y)), 0.5 * spread if len(y) < 30 else 0.0)

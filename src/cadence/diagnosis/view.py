@@ -85,7 +85,7 @@ class View:
         assert self.loss is not None
         y = self.loss.values
         first, few = float(y[0]), float(np.median(y[: max(3, len(y) // 100)]))
-        if min(_differs(y[:40]), _differs(y[-40:])) > 0.1:
+        if min(_differs(y[: max(8, len(y) // 20)]), _differs(y[-40:])) > 0.1:
             # One batch of few says little; the lower of the two, because a rate too high lifts the later ones.
             first = few if self.log.facts.averaged == 1 else min(first, few)
         if self.val is not None and self.val.t[0] <= self.end / 100 and first > 1.5 * float(self.val.values[0]) > 0:

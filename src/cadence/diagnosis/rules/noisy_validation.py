@@ -9,7 +9,7 @@ import numpy as np
 from cadence.diagnosis.detected import CannotTell, Evidence, Picture
 from cadence.diagnosis.log import Series
 from cadence.diagnosis.rule import Found, rule
-from cadence.diagnosis.rules.oscillation import relative
+from cadence.diagnosis.rules.oscillation import batches, relative
 from cadence.diagnosis.swings import rough
 from cadence.diagnosis.view import View
 from cadence.findings.finding import Both
@@ -40,6 +40,9 @@ def noisy_validation(view: View) -> Iterator[Found]:
     later = val.take(slice(len(val) // 4, None))
     calm = later.take(view.rate_at(later.t.astype(float)) < LOW)
     amount, limit, at, at_zh = _amount(later), AT_WORK, "after the first quarter", "在前四分之一之后"
+    if view.loss is not None and amount < min(0.25, 0.8 * batches(view)):
+        # No more than batches differ, and not much: it may be the weights that do.
+        amount = 0.0
     if len(calm) >= 6 and (resting := _amount(calm)) >= AT_REST and amount < AT_WORK:
         amount, limit, at, at_zh = resting, AT_REST, "while the rate is low", "在学习率较低时"
     fallen = abs(float(np.median(val.values[:2])) - float(np.min(val.values)))

@@ -49,8 +49,8 @@ class Swinging(NamedTuple):
 def oscillation(view: View) -> Iterator[Found]:
     """Variance of block means over that of independent noise, at several scales; spikes; swings that end with the "
     "rate."""
-    if view.loss is None or len(view.loss) < 20:
-        raise CannotTell("the log has fewer than 20 losses", "日志中的损失少于 20 个")
+    if view.loss is None or len(view.loss) < 12:
+        raise CannotTell("the log has fewer than 12 losses", "日志中的损失少于 12 个")
     found = swinging(view)
     if found is not None:
         yield _found(view, found)
@@ -60,7 +60,7 @@ def swinging(view: View) -> Swinging | None:
     """The strongest sign of an oscillation; None where there is none."""
     assert view.loss is not None
     part = _settled(view, view.loss)
-    if len(part) < 16:
+    if len(part) < 6:
         return None
     y, scale = relative(part.values)
     size = float(np.median(np.abs(part.values)))
@@ -130,7 +130,7 @@ def _evaluations(view: View) -> list[Swinging]:
         return []
     limit = chi_limit(max(2.0, 0.514 * (len(y) - 2)))
     moved = amplitude * scale > 0.015 * abs(view.gain) if scale != 1.0 else _size(part) > 0.015 * abs(view.gain)
-    if moved and (_together(view.loss, part) or amplitude < 0.8 * _batches(view)):
+    if moved and (_together(view.loss, part) or AMPLITUDE + 0.05 < amplitude < 0.8 * batches(view)):
         return [Swinging(amplitude, int(2 * part.every), 2 * limit, limit, view.log.val_loss or "val_loss")]
     return []
 
@@ -139,14 +139,15 @@ def _size(part: Series) -> float:
     return float(np.sqrt(rough(part.values)))
 
 
-def _batches(view: View) -> float:
+def batches(view: View) -> float:
     """Noise of one training batch, as a share of the loss.
 
     A validation set is larger than a batch. Evaluations that differ by less than batches do, and still by much, differ
     because of the weights; if they differ by more, the set is smaller than a batch.
     """
     assert view.loss is not None
-    y, scale = relative(_settled(view, view.loss).values)
+    part = _settled(view, view.loss)
+    y, scale = relative((part if len(part) >= 8 else view.loss).values)
     return roughness(y) / scale * float(np.sqrt(view.log.facts.averaged))
 
 

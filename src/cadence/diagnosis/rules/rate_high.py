@@ -9,7 +9,7 @@ import numpy as np
 
 from cadence.diagnosis.detected import CannotTell, Evidence, Picture
 from cadence.diagnosis.estimate import Estimate, level
-from cadence.diagnosis.excursion import excursion
+from cadence.diagnosis.excursion import Excursion, excursion
 from cadence.diagnosis.rule import Found, rule
 from cadence.diagnosis.rules.rate_low import ratio
 from cadence.diagnosis.rules.under_warmup import recovers, rises_above
@@ -57,6 +57,9 @@ def rate_high(view: View) -> Iterator[Found]:
         found = excursion(series, float("inf")) if series is not None else None
         if found is None or not rises_above(view, found) or recovers(view, found):
             continue
+        if series is not view.loss and learns_on(view, found):
+            # The validation loss alone rises: over-fitting.
+            continue
         where = "never came back" if found.back is None else f"came back at update {found.back} only"
         where_zh = "再未恢复" if found.back is None else f"直到第 {found.back} 次更新才恢复"
         yield _found(
@@ -76,6 +79,17 @@ def rate_high(view: View) -> Iterator[Found]:
             Both("rise of the loss", "损失的上升"),
         )
         return
+    climbed = climb(view)
+    if climbed is not None:
+        since, rise = climbed
+        yield _found(
+            view, since, view.end - 1, (since,),
+            Both(f"From update {since} on the loss rises again, by {rise.value:.4g} ({rise.low:.4g} to {rise.high:.4g}), "
+                 "while the rate is up.",
+                 f"从第 {since} 次更新起，学习率较高时损失再次上升 {rise.value:.4g}（{rise.low:.4g} 至 {rise.high:.4g}）。"),
+            rise, 0.15 * view.gain, Both("rise of the loss", "损失的上升"),
+        )  # fmt: skip
+        return
     stood = plateau(view)
     if stood is not None:
         yield _found(
@@ -94,6 +108,35 @@ def rate_high(view: View) -> Iterator[Found]:
             OWED,
             Both("share of the gain that the fall of the rate brought", "学习率下降带来的收益份额"),
         )
+
+
+def learns_on(view: View, found: Excursion) -> bool:
+    """Whether the training loss falls while the validation loss rises."""
+    assert view.loss is not None
+    reach = max(0.03 * view.end, 3 * view.loss.every)
+    before, there = (level(view.loss, t - reach, t + reach) for t in (found.begin, found.peak))
+    return there.value < before.value
+
+
+def climb(view: View) -> tuple[int, Estimate] | None:
+    """Where the training loss was lowest, and how far it has risen since over a good part of the run at a high rate."""
+    assert view.loss is not None
+    high = view.rate_at(np.array([(a + b) / 2 for a, b, _ in view.blocks])) >= UP
+    if high.sum() < 6:
+        return None
+    up = view.blocks[: int(np.flatnonzero(high)[-1]) + 1]
+    # Three blocks together, so that the lowest of many is not low by chance.
+    joined = [level(view.loss, up[i][0], up[i + 2][1]) for i in range(len(up) - 2)]
+    lowest = int(np.argmin([e.value for e in joined]))
+    rise = joined[-1].minus(joined[lowest])
+    since = up[lowest][0]
+    long = up[-1][1] - since > 0.3 * view.end
+    size = abs(joined[lowest].value)
+    if not (long and rise.low - rise.error > 0 and rise.value > 0.15 * view.gain and rise.value > 0.1 * size):
+        return None
+    half = (len(joined) + lowest) // 2
+    risen = joined[half].value - joined[lowest].value
+    return (int(since), rise) if risen > 0.2 * rise.value else None
 
 
 def plateau(view: View) -> Plateau | None:
@@ -116,9 +159,8 @@ def plateau(view: View) -> Plateau | None:
         return None
     owed = Estimate(after.value / gain, after.error / gain, after.n)
     # What the loss would have gained in the same time anyway, had it gone on as before.
-    owed = Estimate(owed.value - max(0.0, fell.value) / gain * (view.end - end) / third, owed.error, owed.n)
-    standing = fell.value < 0.1 * gain
-    if owed.low < OWED or not standing:
+    owed = Estimate(owed.value - 1.5 * max(0.0, fell.value) / gain, owed.error, owed.n)
+    if owed.low < OWED or fell.value > 0.25 * gain:
         return None
     return Plateau(int(begin + third), int(end), owed, late.value)
 

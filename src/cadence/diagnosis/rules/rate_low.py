@@ -19,6 +19,10 @@ PROPORTIONAL = 0.5
 """Share of the exponent of progress from which on a rate is too low: 1 is in proportion, a training that has used up
 what is easy has 0.05 to 0.3."""
 
+STEP = 0.04
+"""Way of the weights below which a model that begins from nothing cannot have learnt much: in sound trainings it is
+about their own size."""
+
 HIGH = 0.3
 """Share of its peak above which a rate still moves the weights as it should."""
 
@@ -42,6 +46,10 @@ def rate_low(view: View) -> Iterator[Found]:
     first, whole = view.whole_of(view.loss)
     if end - first < 0.3 * (whole - first):
         return
+    way = _way(view)
+    if way is not None and way < STEP and not _knows(view):
+        yield _found(view, *_of_way(view, end, way), int(end))
+        return
     measured = [found for s in (view.val, view.loss) if s is not None and (found := exponent(view, s, end)) is not None]
     if not measured:
         raise CannotTell(
@@ -58,6 +66,18 @@ def rate_low(view: View) -> Iterator[Found]:
             "损失几乎与累计学习率成正比下降，但已预训练的模型也会如此",
         )
     yield _found(view, power, low, high, int(end))
+
+
+def _way(view: View) -> float | None:
+    """How far the weights of the group that moves most went in all, in multiples of their size, step by step."""
+    found = [float(np.trapezoid(s.values, s.t)) for s in map(Series.finite, view.log.update_ratio.values()) if len(s) > 4]
+    return max(found, default=None)
+
+
+def _of_way(view: View, end: float, way: float) -> tuple[float, float, float]:
+    """The exponent, where it can be told; else what is known of it."""
+    measured = [found for s in (view.val, view.loss) if s is not None and (found := exponent(view, s, end)) is not None]
+    return min(measured, key=lambda m: m[2] - m[1], default=(1.0, 0.0, 1.0))
 
 
 def _falls_at_once(view: View) -> bool:

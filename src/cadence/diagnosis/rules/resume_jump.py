@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cadence.diagnosis.detected import CannotTell, Evidence, Picture
+from cadence.diagnosis.estimate import roughness
 from cadence.diagnosis.excursion import Excursion, excursion, smoothed
 from cadence.diagnosis.log import Series
 from cadence.diagnosis.rates import RateJump, rate_jumps
@@ -62,18 +63,25 @@ def begun_anew(view: View) -> RateJump | None:
             i = int(np.searchsorted(rate.t, jump.t))
             if i < 5 or i < 0.05 * len(rate):
                 continue
-            shift = jump.t - int(rate.t[0])
-            ts = rate.t[i:]
-            k = min(len(ts), i)
-            if k < 4:
-                continue
-            meant = np.interp(ts[:k] - shift, rate.t, rate.values)
-            # A log that leaves updates out has the two beginnings at different places of their warmup.
-            same = np.abs(rate.values[i : i + k] - meant) <= 0.02 * np.abs(meant) + 1e-3 * rate.values.max()
-            varied = meant.max() > 1.2 * meant.min()
-            if same.mean() > 0.8 and varied and not _complete(rate, i):
+            if _repeats(rate, i) and not _complete(rate, i):
                 return jump
     return None
+
+
+def _repeats(rate: Series, i: int) -> bool:
+    """Whether the rates from a place on are those of the beginning."""
+    k = min(len(rate) - i, i)
+    if k < 4:
+        return False
+    here = rate.values[i : i + k]
+    # A log that leaves updates out does not say at which of them the schedule began anew.
+    between = np.unique(np.linspace(rate.t[i - 1] + 1, rate.t[i], 11).astype(int))
+    for begin in between.tolist():
+        meant = np.interp(rate.t[i : i + k] - begin + int(rate.t[0]), rate.t, rate.values)
+        same = np.abs(here - meant) <= 0.02 * np.abs(meant) + 1e-3 * float(rate.values.max())
+        if same.mean() > 0.8 and meant.max() > 1.2 * meant.min():
+            return True
+    return False
 
 
 def _breaks(rate: Series) -> list[RateJump]:
@@ -137,7 +145,7 @@ def _onset(series: Series, name: str, least: float) -> list[Jump]:
 
 def _in_the_middle(view: View, jump: Jump) -> bool:
     """Not at the very beginning, where a rate too high does it, and after something was learnt."""
-    if jump.t < 0.15 * view.end or view.loss is None:
+    if jump.t < 0.2 * view.end or view.loss is None:
         return False
     learnt = view.initial - jump.before
     return learnt > 0.2 * max(view.gain, 1e-300) and jump.after - jump.before > MATTERS * learnt
@@ -147,7 +155,8 @@ def _by_rate(view: View, jump: Jump) -> bool:
     """Whether a rate goes up at the same time."""
     for series in view.log.lr.values():
         rate = series.finite()
-        slack = max(rate.every, float(jump.t - jump.since))
+        # What a rate does to a loss may take some updates to be seen.
+        slack = max(rate.every, float(jump.t - jump.since), 0.02 * view.end)
         if any(jump.since - slack <= r.t <= jump.t + slack and r.factor > 1.2 for r in rate_jumps(rate)):
             return True
     return False
@@ -159,10 +168,12 @@ def _stays(view: View, jump: Jump) -> bool:
     assert view.loss is not None
     series = view.loss if jump.series == "loss" else view.val
     assert series is not None
-    after = series.between(jump.t, float("inf")).values[:3]
+    after = series.between(jump.t, float("inf")).values[:2]
+    if jump.series == "loss" and len(series) < 60 and not _seen_by_evaluations(view, jump):
+        return False
     positive = float(series.values.min()) > 0
     half = float(np.sqrt(jump.before * jump.after)) if positive and jump.before > 0 else (jump.before + jump.after) / 2
-    if len(after) < 2 or not np.median(after) > half:
+    if len(after) < 2 or not (np.sqrt(after[0] * after[1]) if positive else after.mean()) > half:
         return False
     calm = smoothed(series)[0] if jump.series == "loss" else series
     near = calm.between(jump.since, jump.t + max(3 * series.every, 0.1 * view.end) + 1).values
@@ -173,6 +184,17 @@ def _stays(view: View, jump: Jump) -> bool:
     if positive and jump.before > 0:
         return not any(np.log(o.high / o.low) > 0.35 * np.log(jump.after / jump.before) for o in others if o.low > 0)
     return not any(o.height > 0.35 * (jump.after - jump.before) for o in others)
+
+
+def _seen_by_evaluations(view: View, jump: Jump) -> bool:
+    """Whether the next validation loss is up as well, where there is one: few losses of training say little."""
+    if view.val is None:
+        return True
+    before = view.val.between(0, jump.since + 1).values
+    after = view.val.between(jump.since + 1, jump.t + 3 * view.val.every).values[:2]
+    if not len(before) or not len(after):
+        return True
+    return float(after.max()) > float(before[-1]) + max(0.02 * abs(float(before[-1])), 2 * roughness(view.val.values))
 
 
 def _others(view: View, series: Series, jump: Jump) -> list[Excursion]:

@@ -12,12 +12,12 @@ from cadence.diagnosis.rule import Found, rule
 from cadence.diagnosis.view import View
 from cadence.findings.finding import Both
 
-STILL = 0.01
+STILL = 0.02
 """Share of the median ratio of the other groups below which a group does not move. Between a backbone and a head a
 factor of 10 is common, and layer-wise decay reaches 20."""
 
-AT_ALL = 1e-5
-"""Update/weight ratio above which a group does move, whatever the others do."""
+AT_ALL = 0.02
+"""Way of a group in the whole run, in multiples of its size, above which it does move, whatever the others do."""
 
 NO_RATE = 1e-3
 """Share of the largest rate below which a group is told to stand still."""
@@ -42,7 +42,7 @@ def still_groups(view: View) -> Iterator[Found]:
     for group, value in values.items():
         others = [v for name, v in values.items() if name != group and v > 0]
         usual = float(np.median(others)) if others else 0.0
-        still = value < STILL * usual and value < AT_ALL if by_ratio else value < NO_RATE * usual
+        still = value < STILL * usual and value * view.end < AT_ALL if by_ratio else value < NO_RATE * usual
         if usual > 0 and still and group not in frozen:
             yield _found(view, group, value, usual, "update/weight ratio" if by_ratio else "learning rate")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from cadence.diagnosis.detected import CannotTell, Evidence, Picture
-from cadence.diagnosis.estimate import improvement
+from cadence.diagnosis.estimate import improvement, level
 from cadence.diagnosis.excursion import Excursion, excursion
 from cadence.diagnosis.rule import Found, rule
 from cadence.diagnosis.view import View
@@ -92,7 +92,7 @@ def first_rise(view: View) -> Excursion | None:
     for series in (view.loss, view.val):
         if series is None:
             continue
-        found = excursion(series, float(series.t[0]) + EARLY * view.end)
+        found = excursion(series, float(series.t[0]) + EARLY * view.end, least=5.0)
         if found is not None and found.begin <= EARLY * view.end and rises_above(view, found):
             return found
     return None
@@ -106,15 +106,17 @@ def rises_above(view: View, found: Excursion) -> bool:
 
 def recovers(view: View, found: Excursion) -> bool:
     """Whether a rise was one of the beginning only: the loss came back at that rate and fell on, without another."""
-    if not (borne(view, found) and learns(view)) or found.begin > EARLY * view.end:
+    if not (borne(view, found) and learns(view)) or found.peak > EARLY * view.end:
         return False
     assert view.loss is not None
     assert found.back is not None
-    later = view.loss.between(found.back, float("inf"))
+    # What follows at once is of the same turmoil.
+    later = view.loss.between(found.back + 0.1 * view.end, float("inf"))
     again = excursion(later, float("inf")) if len(later) >= 8 else None
-    if again is not None and again.height > 0.25 * found.height and again.height > 0.5 * MATTERS * abs(view.initial):
+    if again is not None and again.height > 0.5 * min(found.height, abs(view.initial)):
         return False
-    return not stands(view)
+    meanwhile = level(view.loss, 0.2 * view.end, 0.4 * view.end)
+    return view.initial - meanwhile.value > 0.25 * view.gain and not stands(view)
 
 
 def stands(view: View) -> bool:
