@@ -102,6 +102,14 @@ def test_folders_with_several_runs_are_named(tmp_path: Path) -> None:
         read_log(tmp_path)
 
 
+def test_a_folder_of_run_folders_names_them(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(RecordError, match=r"holds 2: .*a, .*b; give one of them"):
+        read_log(tmp_path)
+
+
 def test_sums_are_those_of_the_standard() -> None:
     # RFC 3720, appendix B.4: CRC-32C of 32 bytes of zeros is 0x8A9136AA.
     crc = 0x8A9136AA
