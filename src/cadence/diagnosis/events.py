@@ -71,7 +71,9 @@ class RateEvent:
         numbers = f"{self.before:.4g} → {self.after:.4g}"
         en, zh = _WORDS[self.kind]
         if self.sudden:
-            return Both(f"the rate {en} ({numbers}) at update {self.t:,}", f"学习率在第 {self.t:,} 次更新{zh}（{numbers}）")
+            return Both(
+                f"the rate {en} ({numbers}) at update {self.t:,}", f"学习率在第 {self.t:,} 次更新{zh}（{numbers}）"
+            )
         return Both(f"{en} at update {self.t:,} ({self.after:.4g})", f"第 {self.t:,} 次更新{zh}（{self.after:.4g}）")
 
 

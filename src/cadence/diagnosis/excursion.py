@@ -109,5 +109,7 @@ def _about(y: Floats, before: int, top: int) -> float:
         return max(found)
     # Of very few numbers the median says little; the mean square has the rise itself in it, so half of it.
     late = y[len(y) // 5 :]
-    spread = float(np.sqrt(np.mean((late[2:] - 2 * late[1:-1] + late[:-2]) ** 2) / 6)) if len(late) > 2 else float("inf")
+    spread = (
+        float(np.sqrt(np.mean((late[2:] - 2 * late[1:-1] + late[:-2]) ** 2) / 6)) if len(late) > 2 else float("inf")
+    )
     return max(roughness(y) * (1 + 6 / len(y)), 0.5 * spread if len(y) < 30 else 0.0)

@@ -132,7 +132,9 @@ def _rates(log: Log) -> list[GroupRate]:
             continue
         events = tuple(rate_events(series, steps_per_epoch=length))
         total = log.facts.total if log.facts.clock == "updates" else None
-        found.append(GroupRate(group, events, reverse(series, total=total, steps_per_epoch=length), None, log.facts.clock))
+        found.append(
+            GroupRate(group, events, reverse(series, total=total, steps_per_epoch=length), None, log.facts.clock)
+        )
     return found
 
 

@@ -193,7 +193,9 @@ def level_since(view: View, first: float, t: float) -> float | None:
         a = first + (t - first) * k / 20
         here = level(view.loss, a, a + 0.15 * (t - first))
         ahead = here.minus(close)
-        if np.isfinite(ahead.error) and ahead.value < max(min(0.04 * view.gain, 0.05 * abs(close.value)), 0.5 * ahead.half):
+        if np.isfinite(ahead.error) and ahead.value < max(
+            min(0.04 * view.gain, 0.05 * abs(close.value)), 0.5 * ahead.half
+        ):
             found = a
             break
     return found

@@ -83,12 +83,21 @@ def rate_high(view: View) -> Iterator[Found]:
     if climbed is not None:
         since, rise = climbed
         yield _found(
-            view, since, view.end - 1, (since,),
-            Both(f"From update {since} on the loss rises again, by {rise.value:.4g} ({rise.low:.4g} to {rise.high:.4g}), "
-                 "while the rate is up.",
-                 f"从第 {since} 次更新起，学习率较高时损失再次上升 {rise.value:.4g}（{rise.low:.4g} 至 {rise.high:.4g}）。"),
-            rise, 0.15 * view.gain, Both("rise of the loss", "损失的上升"),
-        )  # fmt: skip
+            view,
+            since,
+            view.end - 1,
+            (since,),
+            Both(
+                f"From update {since} on the loss rises again, by {rise.value:.4g} ({rise.low:.4g} to "
+                f"{rise.high:.4g}), "
+                "while the rate is up.",
+                f"从第 {since} 次更新起，学习率较高时损失再次上升 {rise.value:.4g}（{rise.low:.4g} 至 "
+                f"{rise.high:.4g}）。",
+            ),
+            rise,
+            0.15 * view.gain,
+            Both("rise of the loss", "损失的上升"),
+        )
         return
     stood = plateau(view)
     if stood is not None:

@@ -70,7 +70,9 @@ def rate_low(view: View) -> Iterator[Found]:
 
 def _way(view: View) -> float | None:
     """How far the weights of the group that moves most went in all, in multiples of their size, step by step."""
-    found = [float(np.trapezoid(s.values, s.t)) for s in map(Series.finite, view.log.update_ratio.values()) if len(s) > 4]
+    found = [
+        float(np.trapezoid(s.values, s.t)) for s in map(Series.finite, view.log.update_ratio.values()) if len(s) > 4
+    ]
     return max(found, default=None)
 
 

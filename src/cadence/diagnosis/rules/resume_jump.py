@@ -75,8 +75,8 @@ def _repeats(rate: Series, i: int) -> bool:
         return False
     here = rate.values[i : i + k]
     # A log that leaves updates out does not say at which of them the schedule began anew.
-    between = np.unique(np.linspace(rate.t[i - 1] + 1, rate.t[i], 11).astype(int))
-    for begin in between.tolist():
+    begins = {int(x) for x in np.linspace(float(rate.t[i - 1]) + 1, float(rate.t[i]), 11)}
+    for begin in sorted(begins):
         meant = np.interp(rate.t[i : i + k] - begin + int(rate.t[0]), rate.t, rate.values)
         same = np.abs(here - meant) <= 0.02 * np.abs(meant) + 1e-3 * float(rate.values.max())
         if same.mean() > 0.8 and meant.max() > 1.2 * meant.min():
