@@ -75,7 +75,7 @@ def sudden() -> Iterator[Run]:
     yield Run("under-warmup-denoise", replace(DENOISE, lr=0.06, **begin, **adam), short)
     rmsprop: dict[str, Any] = {"optimizer": "rmsprop", "arguments": {}}
     yield Run("under-warmup-cancer", replace(CANCER, lr=0.1, **rmsprop, **begin), short)
-    yield Run("under-warmup-rnn", replace(RNN, lr=0.3, **begin), short, near)
+    yield Run("under-warmup-rnn", replace(RNN, lr=0.5, **begin), short, near)
     yield Run("under-warmup-waves", replace(WAVES, lr=0.06, **begin), short, near)
     yield Run("under-warmup-rows", replace(ROWS, lr=0.06, **begin), short, near)
 
@@ -114,7 +114,7 @@ def cut() -> Iterator[Run]:
 
 def of_machine_and_groups() -> Iterator[Run]:
     """Few examples to judge by, groups that stand, waiting for data, half precision, a rate that somebody writes."""
-    for name, plan, factor in (("mlp", MLP, 2), ("table", TABLE, 3), ("cancer", CANCER, 2), ("rows", ROWS, 1)):
+    for name, plan, factor in (("table", TABLE, 3), ("rows", ROWS, 1)):
         few = replace(plan, lr=plan.lr * factor, judged=-10)
         yield Run(f"few-judged-{name}", few, ("noisy_validation", "oscillation"), near=("over_fitting",))
     for name, plan, begins, factor in (

@@ -13,7 +13,7 @@ from cadence.diagnosis.estimate import Estimate, level, slope
 from cadence.diagnosis.events import RateEvent
 from cadence.diagnosis.log import Log, Series
 from cadence.diagnosis.shifts import SIGMAS, Shift, shifts
-from cadence.diagnosis.view import View
+from cadence.diagnosis.view import View, bounded
 from cadence.findings.finding import Both
 
 Judgement: TypeAlias = Literal["helped", "no effect", "hurt", "cannot tell"]
@@ -193,7 +193,7 @@ def metric_jumps(log: Log, events: Sequence[RateEvent]) -> tuple[MetricJump, ...
     events = [event for event in events if event.sudden]
     found: list[MetricJump] = []
     for name, series in log.metrics.items():
-        part = series.finite()
+        part = bounded(series.finite())
         if len(part) < 8:
             continue
         span = float(np.quantile(part.values, 0.95) - np.quantile(part.values, 0.05))

@@ -179,7 +179,9 @@ def plateau_late(view: View) -> Iterator[Found]:
         if not np.isfinite(after.error):
             after = level(view.loss, t, float(cut.until))
         helped = before.minus(after)
-        if helped.low > 0 and helped.value > min(HELPED * view.gain, max(0.1 * abs(before.value), 0.01 * view.gain)):
+        if helped.low > 0.2 * helped.value and helped.value > min(
+            HELPED * view.gain, max(0.1 * abs(before.value), 0.01 * view.gain)
+        ):
             yield _late(view, cut, int(waited), helped, (t - waited) / (end - first))
             return
 
@@ -193,8 +195,10 @@ def level_since(view: View, first: float, t: float) -> float | None:
         a = first + (t - first) * k / 20
         here = level(view.loss, a, a + 0.15 * (t - first))
         ahead = here.minus(close)
-        if np.isfinite(ahead.error) and ahead.value < max(
-            min(0.04 * view.gain, 0.05 * abs(close.value)), 0.5 * ahead.half
+        if (
+            np.isfinite(ahead.error)
+            and ahead.high < 0.2 * view.gain
+            and ahead.value < max(min(0.04 * view.gain, 0.05 * abs(close.value)), 0.5 * ahead.half)
         ):
             found = a
             break

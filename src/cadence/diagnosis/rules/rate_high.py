@@ -53,7 +53,9 @@ def rate_high(view: View) -> Iterator[Found]:
     """A rise above the initial loss that did not come back at that rate, or a plateau that ends when the rate falls."""
     if view.loss is None:
         raise CannotTell("the log has too few losses", "日志中的损失太少")
-    for series in (view.loss, view.val):
+    # Of few losses one batch that is hard looks like a rise; evaluations do not.
+    few = len(view.loss) < 60 and view.val is not None
+    for series in (None if few else view.loss, view.val):
         found = excursion(series, float("inf")) if series is not None else None
         if found is None or not rises_above(view, found) or recovers(view, found):
             continue

@@ -36,7 +36,7 @@ HIGH = 0.3
         "The loss fell quickly at first and slowly later, as it does where the rate is high enough.",
         "损失先快后慢地下降，说明学习率足够高。",
     ),
-    after=("divergence", "rate_high", "under_warmup", "resume_jump", "jump", "oscillation", "loss_scale"),
+    after=("divergence", "rate_high", "under_warmup", "resume_jump", "oscillation", "loss_scale", "still_groups"),
 )
 def rate_low(view: View) -> Iterator[Found]:
     """The exponent of what was gained in the rates added up; 1 means that each update brought as much as any other."""
@@ -47,7 +47,7 @@ def rate_low(view: View) -> Iterator[Found]:
     if end - first < 0.3 * (whole - first):
         return
     way = _way(view)
-    if way is not None and way < STEP and not _knows(view):
+    if way is not None and way < STEP and (view.gain > 0.25 * abs(view.initial) or not _knows(view)):
         yield _found(view, *_of_way(view, end, way), int(end))
         return
     measured = [found for s in (view.val, view.loss) if s is not None and (found := exponent(view, s, end)) is not None]
@@ -98,7 +98,7 @@ def _knows(view: View) -> bool:
     assert view.loss is not None
     single = roughness(view.loss.values[:40]) * math.sqrt(view.log.facts.averaged)
     differ = single / max(abs(view.initial), 1e-300)
-    return differ > 0.04 and view.gain < 0.25 * abs(view.initial)
+    return differ > 0.04
 
 
 def _end(view: View) -> float:
