@@ -1,4 +1,4 @@
-"""The page about diagnosis: `python tools/diagnosis.py` measures the rules on the labelled set, writes docs/diagnosis.md."""
+"""The page about diagnosis: `python tools/diagnosis.py` measures the rules and writes docs/diagnosis.md."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from tests.diagnosis import labelled  # noqa: E402
+
 from cadence.diagnosis.diagnose import Diagnosis, diagnosed  # noqa: E402
 from cadence.diagnosis.rule import rules  # noqa: E402
-from tests.diagnosis import labelled  # noqa: E402
 
 PAGE = ROOT / "docs" / "diagnosis.md"
 
@@ -31,31 +32,33 @@ HEAD = """# Diagnosis, measured
 
 *Written by `python tools/diagnosis.py`; do not edit it.*
 
-`cadence diagnose` looks at the log of a training and says what went wrong, with evidence and one change to try. This page
-says how often it is right.
+`cadence diagnose` looks at the log of a training and says what went wrong, with evidence and one change to try.
+This page says how often it is right.
 
-It is measured on {count} real small trainings ({sound} sound ones, {faulty} with a fault that was put into them on purpose,
-{rest} whose metric jumps): digits by a perceptron, a convolutional network and a transformer, bytes by a transformer, a GRU
-and an LSTM, regression and classification on tables, denoising, forecasting; SGD with momentum, Adam, AdamW, RMSprop; 200 to
-900 updates. `python tools/labelled_runs.py` trains them again. The rules were written while looking at seven of the tasks;
-the other four ({held}) are held out: nothing in the rules was chosen by their curves.
+It is measured on {count} real small trainings ({sound} sound ones, {faulty} with a fault that was put into them on
+purpose, {rest} whose metric jumps): digits by a perceptron, a convolutional network and a transformer, bytes by a
+transformer, a GRU and an LSTM, regression and classification on tables, denoising, forecasting; SGD with momentum,
+Adam, AdamW, RMSprop; 200 to 900 updates. `python tools/labelled_runs.py` trains them again. The rules were written
+while looking at seven of the tasks; the other four ({held}) are held out: nothing in the rules was chosen by their
+curves.
 
-A log of few columns has no gradient norms, no update/weight ratios, no times and no loss scale; faults that only these show
-are left out of its count. A fault counts as found if it is named; where one fault has two names (a constant rate that is too
-high may make a loss oscillate, stand, or climb) either counts.
+A log of few columns has no gradient norms, no update/weight ratios, no times and no loss scale; faults that only
+these show are left out of its count. A fault counts as found if it is named; where one fault has two names (a
+constant rate that is too high may make a loss oscillate, stand, or climb) either counts.
 """
 
 LIMITS = """## What it cannot see
 
 - A rise of the first few updates is over before a log that keeps every tenth update has seen it.
-- A rate that is ten times too low looks like a harder task: the loss falls fast, then slowly. From about thirty times on the
-  fall stays in proportion to the rates added up, and that is seen.
-- A loss that stands at a constant rate may stand because of the rate, or because everything is learnt. The finding says so;
-  letting the rate come down tells.
-- Evaluations that differ by less than single batches do, at a high rate, are put down to the weights (oscillation); if they
-  differ by more, to a validation set that is too small. With a set of about the size of a batch this may be wrong.
-- A model that was trained before may go on learning in proportion to the rate; where the log cannot tell it from a rate that
-  is too low, it says so and does not judge.
+- A rate that is ten times too low looks like a harder task: the loss falls fast, then slowly. From about thirty
+  times on the fall stays in proportion to the rates added up, and that is seen.
+- A loss that stands at a constant rate may stand because of the rate, or because everything is learnt. The finding
+  says so; letting the rate come down tells.
+- Evaluations that differ by less than single batches do, at a high rate, are put down to the weights (oscillation);
+  if they differ by more, to a validation set that is too small. With a set of about the size of a batch this may be
+  wrong.
+- A model that was trained before may go on learning in proportion to the rate; where the log cannot tell it from a
+  rate that is too low, it says so and does not judge.
 """
 
 
@@ -114,7 +117,8 @@ def attributed() -> Iterator[str]:
         if told is None:
             yield f"| {name} | {label['jump']} | {cause} | not found | |"
         else:
-            yield f"| {name} | {label['jump']} | {cause} | {told.t} | {'none' if told.event is None else told.event.t} |"
+            blamed = "none" if told.event is None else told.event.t
+            yield f"| {name} | {label['jump']} | {cause} | {told.t} | {blamed} |"
 
 
 def listed() -> Iterator[str]:

@@ -28,7 +28,7 @@ def train(run: Run, folder: Path) -> Path:
     columns = {f"update/{k}": v for k, v in updates.items()} | {f"evaluation/{k}": v for k, v in evaluations.items()}
     part = path.with_suffix(".tmp")
     with part.open("wb") as out:
-        np.savez(out, **columns)
+        np.savez(out, **columns)  # pyright: ignore[reportArgumentType]
     part.replace(path)
     return path
 
@@ -41,7 +41,7 @@ def pack(which: list[Run], paths: list[Path], out: Path) -> None:
         for key, column in np.load(path).items()
     }
     out.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(out / "records.npz", **arrays)
+    np.savez_compressed(out / "records.npz", **arrays)  # pyright: ignore[reportArgumentType]
     labels = {run.name: label(run) for run in which}
     (out / "labels.json").write_text(json.dumps(labels, indent=1) + "\n", encoding="utf-8")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from labelled import tasks
 from labelled.plans import CONSTANT, DEVELOPMENT, HEAVY, HELD, PLAIN, Run
@@ -28,7 +29,8 @@ def of_the_rate(plan: Plan) -> Iterator[Run]:
     easy = 0.1 if plan.task in (tasks.patients, tasks.moons) else 1.0 if sgd else 0.5
     for severity, factor in (("", 0.01), ("-mild", 0.03)):
         yield Run(f"rate-low{severity}", replace(plan, lr=plan.lr * factor * easy), ("rate_low",))
-    most = {tasks.gpt: 600, tasks.denoising: 20}.get(plan.task, 16 if sgd else 150)
+    own: dict[Any, int] = {tasks.gpt: 600, tasks.denoising: 20, tasks.patients: 60}
+    most = own.get(plan.task, 16 if sgd else 150)
     high = replace(plan, lr=plan.lr * most)
     yield Run("rate-high", high, ("rate_high", "divergence"), near=("oscillation", "over_fitting"))
 

@@ -1,4 +1,7 @@
 """Small tasks of several kinds, each trained in about a second."""
+# torch and scikit-learn say too little of their types.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportArgumentType=false, reportMissingParameterType=false, reportUnknownParameterType=false
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+Halves = tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ def _right(output: Tensor, target: Tensor) -> Tensor:
     return (output.argmax(-1) == target).float().mean()
 
 
-def _divided(x: np.ndarray, y: np.ndarray, held: int, seed: int = 0) -> tuple[tuple[Tensor, Tensor], ...]:
+def _divided(x: np.ndarray, y: np.ndarray, held: int, seed: int = 0) -> Halves:
     order = np.random.default_rng(seed).permutation(len(x))
     x, y = x[order], y[order]
     kind = torch.float32 if y.dtype.kind == "f" else torch.int64
@@ -48,9 +53,9 @@ def _divided(x: np.ndarray, y: np.ndarray, held: int, seed: int = 0) -> tuple[tu
 
 
 @functools.cache
-def digits(keep: str = "all") -> tuple[tuple[Tensor, Tensor], ...]:
+def digits(keep: str = "all") -> Halves:
     """Handwritten digits, for training and held out; ``"small"``: few of them."""
-    data = load_digits()
+    data: Any = load_digits()
     x, y = data.data / 16.0, data.target
     if keep == "small":
         # Few examples: what a network learns by heart.
@@ -101,7 +106,7 @@ def denoising(noise: float = 0.5) -> Task:
 
 
 @functools.cache
-def friedman(n: int, noise: float) -> tuple[tuple[Tensor, Tensor], ...]:
+def friedman(n: int, noise: float) -> Halves:
     """A table whose target is a known function of five of its columns, and noise."""
     x, y = make_friedman1(n + 500, n_features=10, noise=noise, random_state=3)
     y = (y - y.mean()) / y.std()
@@ -118,8 +123,8 @@ def table(n: int = 2000, noise: float = 1.0, width: int = 48) -> Task:
 
 
 @functools.cache
-def _cancer() -> tuple[tuple[Tensor, Tensor], ...]:
-    data = load_breast_cancer()
+def _cancer() -> Halves:
+    data: Any = load_breast_cancer()
     x = (data.data - data.data.mean(0)) / data.data.std(0)
     flipped = np.random.default_rng(0).random(len(x)) < 0.1
     return _divided(x, np.where(flipped, 1 - data.target, data.target), 169)
@@ -135,7 +140,7 @@ def patients() -> Task:
 
 
 @functools.cache
-def _text(pattern: str, context: int) -> tuple[tuple[Tensor, Tensor], ...]:
+def _text(pattern: str, context: int) -> Halves:
     folder = Path(sysconfig.get_path("stdlib"))
     names = sorted(folder.glob(pattern))[:14]
     text = np.frombuffer(b"".join(p.read_bytes()[:40_000] for p in names), dtype=np.uint8) % 128

@@ -1,4 +1,7 @@
 """One small training with everything about it recorded."""
+# torch and scikit-learn say too little of their types.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportArgumentType=false, reportMissingParameterType=false, reportUnknownParameterType=false
 
 from __future__ import annotations
 

@@ -10,10 +10,10 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from cadence.diagnosis.estimate import Estimate, level, slope
+from cadence.diagnosis.events import RateEvent
 from cadence.diagnosis.log import Log, Series
-from cadence.diagnosis.rates import RateJump
 from cadence.diagnosis.shifts import SIGMAS, Shift, shifts
-from cadence.diagnosis.view import View
+from cadence.diagnosis.view import View, bounded
 from cadence.findings.finding import Both
 
 Judgement: TypeAlias = Literal["helped", "no effect", "hurt", "cannot tell"]
@@ -37,13 +37,12 @@ class Verdict:
     Attributes:
         event: the change of the rate.
         before, after: slope of the loss, per update, on both sides.
-        effect: how much lower the loss lies behind the event than its course before it would have led to; above 0 is
-            better.
+        effect: how much lower the loss lies behind the event than where its course before it led; above 0 is better.
         judgement: what that says.
         sentence: all of it, in English and Chinese.
     """
 
-    event: RateJump
+    event: RateEvent
     before: Estimate
     after: Estimate
     effect: Estimate
@@ -58,7 +57,8 @@ class Verdict:
                     (("value", e.value), ("low", e.low), ("high", e.high))}  # fmt: skip
 
         return {
-            "t": self.event.t, "rate_before": self.event.before, "rate_after": self.event.after,
+            "t": self.event.t, "kind": self.event.kind,
+            "rate_before": self.event.before, "rate_after": self.event.after,
             "slope_before": numbers(self.before), "slope_after": numbers(self.after), "effect": numbers(self.effect),
             "judgement": self.judgement, "sentence": self.sentence.en,
         }  # fmt: skip
@@ -82,8 +82,8 @@ class MetricJump:
     since: int
     before: float
     after: float
-    event: RateJump | None
-    nearest: RateJump | None
+    event: RateEvent | None
+    nearest: RateEvent | None
     sentence: Both
 
     def to_json(self) -> dict[str, Any]:
@@ -95,12 +95,12 @@ class MetricJump:
         }  # fmt: skip
 
 
-def verdicts(view: View, events: Sequence[RateJump]) -> tuple[Verdict, ...]:
+def verdicts(view: View, events: Sequence[RateEvent]) -> tuple[Verdict, ...]:
     """What each event did to the training loss.
 
     Args:
         view: of the log.
-        events: changes of the rate at once, by update.
+        events: of the rate, by update.
     """
     if view.loss is None:
         return ()
@@ -116,7 +116,7 @@ def verdicts(view: View, events: Sequence[RateJump]) -> tuple[Verdict, ...]:
     return tuple(found)
 
 
-def _verdict(view: View, loss: Series, event: RateJump, start: float, end: float) -> Verdict:
+def _verdict(view: View, loss: Series, event: RateEvent, start: float, end: float) -> Verdict:
     t = float(event.t)
     before, after = slope(loss, start, t), slope(loss, t, end)
     effect = _effect(loss, start, t, end, before)
@@ -130,7 +130,10 @@ def _verdict(view: View, loss: Series, event: RateJump, start: float, end: float
     there = abs(level(loss, t, end).value)
     matters = min(matters, max(0.1 * there, 0.2 * matters)) if math.isfinite(there) else matters
     judgement: Judgement = "cannot tell"
-    if effect.low > 0 and effect.value > matters:
+    if t - view.whole_of(loss)[0] < 0.1 * view.end:
+        # In the first descent there is no course yet that the loss could have gone on.
+        effect = Estimate(math.nan, math.inf, 0)
+    elif effect.low > 0 and effect.value > matters:
         judgement = "helped"
     elif effect.high < 0 and effect.value < -matters:
         judgement = "hurt"
@@ -162,34 +165,35 @@ def _effect(loss: Series, start: float, t: float, end: float, before: Estimate) 
     return Estimate(led - there.value, error, min(here.n, there.n))
 
 
-def _said(event: RateJump, before: Estimate, after: Estimate, effect: Estimate, judgement: Judgement) -> Both:
+def _said(event: RateEvent, before: Estimate, after: Estimate, effect: Estimate, judgement: Judgement) -> Both:
     def en(e: Estimate) -> str:
         return f"{e.value:.2g} ({e.low:.2g} to {e.high:.2g})" if math.isfinite(e.half) else "unknown"
 
     def zh(e: Estimate) -> str:
         return f"{e.value:.2g}（{e.low:.2g} 至 {e.high:.2g}）" if math.isfinite(e.half) else "未知"
 
+    what = event.sentence
     return Both(
-        f"At update {event.t} the rate went from {event.before:.4g} to {event.after:.4g}: the loss changed by "
-        f"{en(before)} "
-        f"an update before it and by {en(after)} behind it, and lies {en(effect)} below where it was heading: "
-        f"{judgement}.",
-        f"在第 {event.t} 次更新时学习率由 {event.before:.4g} 变为 {event.after:.4g}：此前损失每次更新变化 "
-        f"{zh(before)}，此后 "
-        f"{zh(after)}，比原来的走势低 {zh(effect)}：{ZH[judgement]}。",
+        f"{what.en[0].upper()}{what.en[1:]}: the loss changed by {en(before)} an update before it and by "
+        f"{en(after)} behind "
+        f"it, and lies {en(effect)} below where it was heading: {judgement}.",
+        f"{what.zh}：此前损失每次更新变化 {zh(before)}，此后 {zh(after)}，比原来的走势低 {zh(effect)}："
+        f"{ZH[judgement]}。",
     )
 
 
-def metric_jumps(log: Log, events: Sequence[RateJump]) -> tuple[MetricJump, ...]:
+def metric_jumps(log: Log, events: Sequence[RateEvent]) -> tuple[MetricJump, ...]:
     """Sudden changes of all metrics, each with the event of the rate that it belongs to.
 
     Args:
         log: of a training.
-        events: changes of the rate at once, by update.
+        events: of the rate, by update.
     """
+    # A metric does not jump because a slope begins.
+    events = [event for event in events if event.sudden]
     found: list[MetricJump] = []
     for name, series in log.metrics.items():
-        part = series.finite()
+        part = bounded(series.finite())
         if len(part) < 8:
             continue
         span = float(np.quantile(part.values, 0.95) - np.quantile(part.values, 0.05))
@@ -237,7 +241,7 @@ def _leaps(series: Series, least: float) -> list[Shift]:
     return found
 
 
-def _at_event(series: Series, event: RateJump, least: float) -> Shift | None:
+def _at_event(series: Series, event: RateEvent, least: float) -> Shift | None:
     """The change of a metric at an event, if it is there: one place is looked at, so less is asked of it."""
     i = int(np.searchsorted(series.t, event.t + 1))
     k = min(10, i, len(series) - i)
@@ -258,12 +262,12 @@ def _at_event(series: Series, event: RateJump, least: float) -> Shift | None:
     return Shift(int(series.t[i]), int(series.t[i - 1]), float(before.mean()), float(after.mean()), min(z, 1e6))
 
 
-def _explains(series: Series, event: RateJump, shift: Shift) -> bool:
+def _explains(series: Series, event: RateEvent, shift: Shift) -> bool:
     """Whether an event lies within one evaluation of a change."""
     return shift.since - series.every < event.t <= shift.t
 
 
-def _attributed(name: str, series: Series, shift: Shift, events: Sequence[RateJump]) -> MetricJump:
+def _attributed(name: str, series: Series, shift: Shift, events: Sequence[RateEvent]) -> MetricJump:
     near = [e for e in events if _explains(series, e, shift)]
     event = min(near, key=lambda e: abs(e.t - shift.t), default=None)
     nearest = min(events, key=lambda e: abs(e.t - shift.t), default=None)

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from cadence.diagnosis.attribution import MetricJump, Verdict, metric_jumps, verdicts
 from cadence.diagnosis.detected import CannotTell, Detected, Looked
+from cadence.diagnosis.events import RateEvent, rate_events
 from cadence.diagnosis.log import Log
-from cadence.diagnosis.rates import RateJump, rate_jumps
 from cadence.diagnosis.reading.find import read_log
 from cadence.diagnosis.rule import rules
 from cadence.diagnosis.view import View
@@ -113,6 +115,13 @@ def diagnose(source: str | os.PathLike[str] | Log, *, columns: Mapping[str, str]
 
 def diagnosed(log: Log) -> Diagnosis:
     """Apply every rule to a log, and judge the events of its rate."""
+    # A log that has diverged holds numbers that overflow when they are squared; comparisons with what comes out of it
+    # say no, which is right.
+    with np.errstate(all="ignore"):
+        return _diagnosed(log)
+
+
+def _diagnosed(log: Log) -> Diagnosis:
     view = View(log)
     found: list[Detected] = []
     sound: list[Looked] = []
@@ -130,18 +139,18 @@ def diagnosed(log: Log) -> Diagnosis:
         if not here:
             sound.append(Looked(each.fault, each.code, each.sound))
     found.sort(key=lambda d: (SEVERITIES.index(d.finding.severity), d.evidence.first))
-    events = rate_events(log)
+    events = events_of(log)
     return Diagnosis(
         log, tuple(found), verdicts(view, events), metric_jumps(log, events), tuple(sound), tuple(unjudged)
     )  # fmt: skip
 
 
-def rate_events(log: Log) -> list[RateJump]:
-    """The sudden changes of the rate, of all groups, each once."""
-    found: dict[int, RateJump] = {}
+def events_of(log: Log) -> list[RateEvent]:
+    """The events of the rates of all groups, those that several groups share once."""
+    found: dict[int, RateEvent] = {}
     for series in log.lr.values():
-        for jump in rate_jumps(series):
-            found.setdefault(jump.t, jump)
+        for event in rate_events(series, steps_per_epoch=log.facts.steps_per_epoch):
+            found.setdefault(event.t, event)
     return [found[t] for t in sorted(found)][:MOST_EVENTS]
 
 

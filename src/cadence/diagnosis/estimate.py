@@ -117,10 +117,10 @@ def slope(series: Series, first: float, end: float, *, log: bool = False) -> Est
     return Estimate(rise, error, n - 1)
 
 
-def improvement(series: Series, first: float, end: float) -> Estimate | None:
+def improvement(series: Series, first: float, end: float, *, log: bool = False) -> Estimate | None:
     """How much lower the later half of a stretch lies than its earlier one."""
     half = (end - first) / 2
-    a, b = level(series, first, first + half), level(series, first + half, end)
+    a, b = level(series, first, first + half, log=log), level(series, first + half, end, log=log)
     return a.minus(b) if np.isfinite(a.error) and np.isfinite(b.error) else None
 
 

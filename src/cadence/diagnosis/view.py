@@ -11,8 +11,18 @@ import numpy as np
 from cadence.diagnosis.estimate import Estimate, level, roughness
 from cadence.diagnosis.log import Floats, Log, Series
 
+LARGEST = 1e100
+"""Largest number that is reckoned with."""
+
 FEWEST = 8
 """Losses or evaluations that a judgement about their course needs at least."""
+
+
+def bounded(series: Series) -> Series:
+    """A series whose numbers are not so large that their squares are none: a loss of 1e100 has diverged anyway."""
+    if not len(series) or float(np.abs(series.values).max()) <= LARGEST:
+        return series
+    return Series(series.t, np.clip(series.values, -LARGEST, LARGEST))
 
 
 def _differs(y: Floats) -> float:
@@ -36,15 +46,17 @@ class View:
         """The training losses that are finite; None where there are too few to say anything."""
         if self.log.loss is None:
             return None
-        found = self.log.loss.finite()
+        found = bounded(self.log.loss.finite())
         return found if len(found) >= FEWEST else None
 
     @cached_property
     def val(self) -> Series | None:
         """The validation losses that are finite; None where there are fewer than 5."""
         name = self.log.val_loss
-        found = self.log.metrics[name].finite() if name is not None and name in self.log.metrics else None
-        return found if found is not None and len(found) >= 5 else None
+        if name is None or name not in self.log.metrics:
+            return None
+        found = bounded(self.log.metrics[name].finite())
+        return found if len(found) >= 5 else None
 
     @cached_property
     def end(self) -> int:

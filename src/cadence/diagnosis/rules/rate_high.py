@@ -53,7 +53,9 @@ def rate_high(view: View) -> Iterator[Found]:
     """A rise above the initial loss that did not come back at that rate, or a plateau that ends when the rate falls."""
     if view.loss is None:
         raise CannotTell("the log has too few losses", "日志中的损失太少")
-    for series in (view.loss, view.val):
+    # Of few losses one batch that is hard looks like a rise; evaluations do not.
+    few = len(view.loss) < 60 and view.val is not None
+    for series in (None if few else view.loss, view.val):
         found = excursion(series, float("inf")) if series is not None else None
         if found is None or not rises_above(view, found) or recovers(view, found):
             continue
@@ -83,12 +85,21 @@ def rate_high(view: View) -> Iterator[Found]:
     if climbed is not None:
         since, rise = climbed
         yield _found(
-            view, since, view.end - 1, (since,),
-            Both(f"From update {since} on the loss rises again, by {rise.value:.4g} ({rise.low:.4g} to {rise.high:.4g}), "
-                 "while the rate is up.",
-                 f"从第 {since} 次更新起，学习率较高时损失再次上升 {rise.value:.4g}（{rise.low:.4g} 至 {rise.high:.4g}）。"),
-            rise, 0.15 * view.gain, Both("rise of the loss", "损失的上升"),
-        )  # fmt: skip
+            view,
+            since,
+            view.end - 1,
+            (since,),
+            Both(
+                f"From update {since} on the loss rises again, by {rise.value:.4g} ({rise.low:.4g} to "
+                f"{rise.high:.4g}), "
+                "while the rate is up.",
+                f"从第 {since} 次更新起，学习率较高时损失再次上升 {rise.value:.4g}（{rise.low:.4g} 至 "
+                f"{rise.high:.4g}）。",
+            ),
+            rise,
+            0.15 * view.gain,
+            Both("rise of the loss", "损失的上升"),
+        )
         return
     stood = plateau(view)
     if stood is not None:

@@ -41,6 +41,7 @@ class Jump(NamedTuple):
     Both("the training jumps, as after a resume", "训练出现跳变，如同恢复训练之后"),
     severity="error",
     sound=Both("Neither loss nor rate jumps in the middle of the run.", "训练中途损失与学习率均无跳变。"),
+    after=("divergence",),
 )
 def resume_jump(view: View) -> Iterator[Found]:
     """The schedule begun anew, or a sudden rise of the loss without an event of the rate."""
@@ -75,8 +76,8 @@ def _repeats(rate: Series, i: int) -> bool:
         return False
     here = rate.values[i : i + k]
     # A log that leaves updates out does not say at which of them the schedule began anew.
-    between = np.unique(np.linspace(rate.t[i - 1] + 1, rate.t[i], 11).astype(int))
-    for begin in between.tolist():
+    begins = {int(x) for x in np.linspace(float(rate.t[i - 1]) + 1, float(rate.t[i]), 11)}
+    for begin in sorted(begins):
         meant = np.interp(rate.t[i : i + k] - begin + int(rate.t[0]), rate.t, rate.values)
         same = np.abs(here - meant) <= 0.02 * np.abs(meant) + 1e-3 * float(rate.values.max())
         if same.mean() > 0.8 and meant.max() > 1.2 * meant.min():
@@ -117,10 +118,20 @@ def sudden_rise(view: View) -> Jump | None:
             if s.after > s.before and _in_proportion(series, s)
         )
         found.extend(_onset(series, name, MATTERS * abs(gain)))
+    found = [j for j in found if j.series == "loss" or _at_once(view, j, found)]
     resumes = [e.t for e in view.log.events if e.kind in ("resume", "restart")]
     found = [j for j in found if _in_the_middle(view, j) and not _by_rate(view, j) and _stays(view, j)]
     near = [j for j in found if any(j.since - 1 <= t <= j.t + 1 for t in resumes)]
     return max(near or found, key=lambda j: j.sigmas, default=None)
+
+
+def _at_once(view: View, jump: Jump, found: list[Jump]) -> bool:
+    """Whether the training loss jumps as well, where it was logged often enough to tell a jump from a climb."""
+    assert view.loss is not None
+    assert view.val is not None
+    if 5 * view.loss.every > view.val.every:
+        return True
+    return any(j.series == "loss" and jump.since - 1 <= j.since and j.t <= jump.t + 1 for j in found)
 
 
 def _onset(series: Series, name: str, least: float) -> list[Jump]:
@@ -194,7 +205,7 @@ def _seen_by_evaluations(view: View, jump: Jump) -> bool:
     after = view.val.between(jump.since + 1, jump.t + 3 * view.val.every).values[:2]
     if not len(before) or not len(after):
         return True
-    return float(after.max()) > float(before[-1]) + max(0.02 * abs(float(before[-1])), 2 * roughness(view.val.values))
+    return float(after.max()) > float(before[-1]) + max(0.1 * abs(float(before[-1])), 2 * roughness(view.val.values))
 
 
 def _others(view: View, series: Series, jump: Jump) -> list[Excursion]:

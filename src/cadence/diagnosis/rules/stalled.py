@@ -11,7 +11,7 @@ from cadence.diagnosis.rule import Found, rule
 from cadence.diagnosis.view import View
 from cadence.findings.finding import Both
 
-LONG = 0.4
+LONG = 0.5
 """Share of the run that must be level at its end."""
 
 LEVEL = 0.04
@@ -42,7 +42,7 @@ LEVEL = 0.04
     ),
 )
 def stalled(view: View) -> Iterator[Found]:
-    """The change of the loss over the last two fifths of the run, with an interval, where the rate stands."""
+    """The change of the loss over the last half of the run, with an interval, where the rate stands."""
     if view.loss is None:
         raise CannotTell("the log has too few losses", "日志中的损失太少")
     first, end = view.whole_of(view.loss)
@@ -65,6 +65,10 @@ def stalled(view: View) -> Iterator[Found]:
 def level_now(view: View, series: Series, first: float, end: float) -> bool:
     """Whether a loss gains nothing that matters in a stretch: by what was gained in all, and by its own size."""
     gained = improvement(series, first, end)
+    if gained is not None and float(series.values.min()) > 0:
+        shares = improvement(series, first, end, log=True)
+        if shares is None or shares.high > 6 * LEVEL:
+            return False
     if gained is None:
         y = series.between(first, end).values
         half = len(y) // 2
