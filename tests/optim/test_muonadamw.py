@@ -76,7 +76,11 @@ def test_biases_and_groups_that_ask_for_it_take_the_step_of_adamw() -> None:
     models = [torch.nn.Linear(6, 3).double() for _ in range(2)]
     models[1].load_state_dict(models[0].state_dict())
     ours = cd.optimizer(
-        "muonadamw", [{"params": models[0].parameters(), "orthogonal": False}], lr=0.01, weight_decay=0.3
+        "muonadamw",
+        [{"params": models[0].parameters(), "orthogonal": False}],
+        lr=0.002,
+        weight_decay=0.3,
+        adamw_ratio=5.0,
     )
     peer = torch.optim.AdamW(models[1].parameters(), lr=0.01, weight_decay=0.3)
     for _ in range(5):

@@ -37,6 +37,7 @@ class MuonAdamW(PaddleMethod):
         betas: decay of the two moments of the rest, each in [0, 1).
         eps: added to the root of the second moment, 0 or more.
         weight_decay: share of x that goes with every update, times the rate; 0 or more.
+        adamw_ratio: rate of AdamW's part, as a multiple of `lr`; above 0. Whatever schedules the rate keeps it.
         orthogonal: False in a group: its matrices take AdamW's step too.
         maximize: True: ascend.
 
