@@ -122,6 +122,13 @@ def test_a_log_per_epoch_counts_epochs(tmp_path: Path) -> None:
     assert log.loss.t.tolist() == list(range(30))
 
 
+def test_a_log_without_anything_to_count_by_is_counted_by_its_rows(tmp_path: Path) -> None:
+    log = read_log(write_csv(tmp_path / "log.csv", ("loss", "lr"), [row[1:] for row in ROWS]))
+    assert is_whole(log)
+    assert log.facts.clock == "rows"
+    assert "no_clock" in kinds(log)
+
+
 def test_steps_that_begin_anew_with_each_epoch_are_counted_through(tmp_path: Path) -> None:
     rows = [(t // 100, t % 100, x, y) for t, x, y in ROWS]
     log = read_log(write_csv(tmp_path / "log.csv", ("epoch", "batch", "loss", "lr"), rows))

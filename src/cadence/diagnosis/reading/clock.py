@@ -10,12 +10,13 @@ from cadence.diagnosis.reading.numbers import MISSING
 from cadence.diagnosis.reading.raw import Raw
 
 
-def clocked(steps: Floats | None, epochs: Floats | None) -> tuple[Ints, Facts, list[Note]]:
+def clocked(steps: Floats | None, epochs: Floats | None, count: int) -> tuple[Ints, Facts, list[Note]]:
     """An update number for each row.
 
     Args:
         steps: what the column of steps says, `MISSING` where it says nothing; None: there is no such column.
-        epochs: likewise of epochs. At least one of the two is as long as the table.
+        epochs: likewise of epochs.
+        count: of rows.
 
     Returns:
         int64, -1 for a row that has none; what is known of the clock; what had to be assumed.
@@ -30,7 +31,6 @@ def clocked(steps: Floats | None, epochs: Floats | None) -> tuple[Ints, Facts, l
         known = epochs is not None and _there(epochs).any()
         length = epoch_length(Raw("", t, epochs)) if known and epochs is not None else None
         return t, Facts(steps_per_epoch=length), []
-    count = len(steps) if steps is not None else len(epochs) if epochs is not None else 0
     if epochs is not None and (there := _there(epochs)).any() and _whole(epochs[there]):
         numbers = epochs[there]
         if len(np.unique(numbers)) > 0.5 * len(numbers) or (steps is None and _one_each(epochs)):
