@@ -16,6 +16,7 @@ import functools
 import gc
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import shutil
@@ -124,15 +125,23 @@ def _compiled() -> str:
     return folder
 
 
-def measure(cases: Sequence[Case], rounds: int) -> dict[str, list[float]]:
-    """Samples of every case, in seconds per operation, interleaved; one round before them is thrown away."""
+def measure(cases: Sequence[Case], rounds: int, seconds: float = math.inf) -> dict[str, list[float]]:
+    """Samples of every case, in seconds per operation, interleaved; one round before them is thrown away.
+
+    Args:
+        cases: compared.
+        rounds: so many at most.
+        seconds: no round begins later than this, the first one excepted.
+    """
     samples: dict[str, list[float]] = {case.name: [] for case in cases}
     if len(samples) < len(cases):
         raise ValueError("two cases have one name")
-    enabled = gc.isenabled()
+    enabled, end = gc.isenabled(), time.perf_counter() + seconds
     gc.disable()
     try:
         for number in range(rounds + 1):
+            if number > 1 and time.perf_counter() > end:
+                break
             gc.collect()
             turn = number % len(cases)
             for case in [*cases[turn:], *cases[:turn]]:

@@ -31,10 +31,10 @@ from cadence.tasks.images.preparing import DEVIATION, MEAN, random_part
 IMAGES, BATCH, SIZE = 128, 32, 224
 
 
-def write_images(root: Path) -> list[Path]:
+def write_images(root: Path, images: int = IMAGES) -> list[Path]:
     """Two classes of smooth noise."""
     rng, paths = np.random.default_rng(0), []
-    for part, count in (("train", IMAGES), ("val", BATCH)):
+    for part, count in (("train", images), ("val", BATCH)):
         for i in range(count):
             path = root / part / f"class{i % 2}" / f"{i}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)

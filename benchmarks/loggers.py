@@ -26,7 +26,7 @@ from cadence.recipe.builtin import builtin_recipes
 from cadence.record.writer import RunWriter
 from cadence.run.meter import Meter
 from cadence.run.timing import Stopwatch
-from loop import almost_nothing, hand_written, ours
+from loop import almost_nothing, hand_written_torch, ours
 
 ROWS = 500
 """Of one sample."""
@@ -151,7 +151,7 @@ def in_the_loop(folder: Path) -> Benchmark:
     recipe, task = next(r for r in builtin_recipes("digits") if r.name == "adamw-cosine"), almost_nothing()
     recipe = recipe.changed(total=100_000)
     cases = [
-        Case("hand-written loop", hand_written(recipe, task)),
+        Case("hand-written loop", hand_written_torch(recipe, task)),
         Case("cadence.train", ours(recipe, task, folder / "plain")),
     ]
     limits = [Limit("cadence.train", "hand-written loop", seconds=150e-6)]

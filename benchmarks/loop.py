@@ -4,7 +4,8 @@ Both train the same model on the same batches with the same optimizer and clippi
 from a list, reads the loss once per update, as everybody does, and keeps no record. The difference is all that cadence
 adds: driver, record on disk, position in the data, progress. Processor time of one update; evaluations and checkpoints
 are in neither. On the embedded tasks the model's own time varies by more than the difference, so there is a third task
-whose model does next to nothing: it tells the cost of the loop most exactly.
+whose model does next to nothing: it tells the cost of the loop most exactly. A GPT of two million parameters shows what
+the loop is beside a model that is still small; trained in bfloat16 too, it shows what that is worth on this processor.
 
     python benchmarks/loop.py --rounds 300 --only paddle
 """
@@ -15,13 +16,14 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import dataclasses
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import paddle
 import torch
 
 from _bench import Benchmark, Case, Limit, main
@@ -38,12 +40,18 @@ from cadence.run.leaving import Leaving
 from cadence.run.loop import Loop
 from cadence.run.ranks import Alone
 from cadence.tasks import ArrayData, Batch, Task, resolve_task
+from cadence.tasks.bytes_torch import ByteModel
 
 UPDATES = 10
-"""Of one sample."""
+"""Of one sample, of small models."""
+
+try:
+    import paddle
+except ImportError:
+    paddle = None
 
 
-def hand_written_torch(recipe: Recipe, task: Task) -> Callable[[], float]:
+def hand_written_torch(recipe: Recipe, task: Task, updates: int = UPDATES) -> Callable[[], float]:
     course = settle(recipe, task, "val")
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(recipe.threads)
@@ -63,7 +71,7 @@ def hand_written_torch(recipe: Recipe, task: Task) -> Callable[[], float]:
         optimizer.step()
         loss.item()
 
-    return samples(update, recipe, task, course)
+    return samples(update, recipe, task, course, updates)
 
 
 def hand_written_paddle(recipe: Recipe, task: Task) -> Callable[[], float]:
@@ -87,7 +95,9 @@ def hand_written_paddle(recipe: Recipe, task: Task) -> Callable[[], float]:
     return samples(update, recipe, task, course)
 
 
-def samples(update: Callable[[Batch, float], None], recipe: Recipe, task: Task, course: Course) -> Callable[[], float]:
+def samples(
+    update: Callable[[Batch, float], None], recipe: Recipe, task: Task, course: Course, updates: int = UPDATES
+) -> Callable[[], float]:
     """Processor seconds of one update, on and on through the data and the rates."""
     rates = place(course.plan, total=course.total, base=recipe.main.lr).values().tolist()
     batches = (batch for epoch in range(10**9) for batch in task.data.batches(recipe.seed, epoch, course.batch_size))
@@ -96,15 +106,15 @@ def samples(update: Callable[[Batch, float], None], recipe: Recipe, task: Task, 
     def sample() -> float:
         nonlocal t
         begin = time.process_time()
-        for _ in range(UPDATES):
+        for _ in range(updates):
             update(next(batches), rates[t])
             t += 1
-        return (time.process_time() - begin) / UPDATES
+        return (time.process_time() - begin) / updates
 
     return sample
 
 
-def ours(recipe: Recipe, task: Task, folder: Path) -> Callable[[], float]:
+def ours(recipe: Recipe, task: Task, folder: Path, updates: int = UPDATES) -> Callable[[], float]:
     course = settle(recipe, task, "val")
     # Left open: the engine must live as long as the samples are taken.
     engine = find_engine(recipe.engine)(recipe, task, Alone()).__enter__()
@@ -127,9 +137,9 @@ def ours(recipe: Recipe, task: Task, folder: Path) -> Callable[[], float]:
 
     def sample() -> float:
         begin = time.process_time()
-        for _ in range(UPDATES):
+        for _ in range(updates):
             loop._update(next(feed))
-        return (time.process_time() - begin) / UPDATES
+        return (time.process_time() - begin) / updates
 
     return sample
 
@@ -141,7 +151,7 @@ def almost_nothing() -> Task:
     def square(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.mse_loss(outputs.squeeze(1), targets)
 
-    def square_in_paddle(outputs: paddle.Tensor, targets: paddle.Tensor) -> paddle.Tensor:
+    def square_in_paddle(outputs: Any, targets: Any) -> Any:
         return paddle.nn.functional.mse_loss(outputs.squeeze(1), targets)
 
     losses = {"torch": square, "paddle": square_in_paddle}
@@ -153,7 +163,8 @@ def almost_nothing() -> Task:
 
 def benchmarks(folder: Path) -> list[Benchmark]:
     found: list[Benchmark] = []
-    for engine, hand_written in {"torch": hand_written_torch, "paddle": hand_written_paddle}.items():
+    engines = {"torch": hand_written_torch} | ({} if paddle is None else {"paddle": hand_written_paddle})
+    for engine, hand_written in engines.items():
         for name in ("almost nothing", *builtin_tasks()):
             known = name in builtin_tasks()
             source = builtin_recipes(name if known else "digits")
@@ -165,7 +176,27 @@ def benchmarks(folder: Path) -> list[Benchmark]:
             ]
             limit = Limit("cadence.train", "hand-written loop", seconds=150e-6)
             found.append(Benchmark(f"one update on {name} in {engine}", cases, [limit]))
-    return found
+    return [*found, *of_gpt(folder)]
+
+
+def of_gpt(folder: Path) -> list[Benchmark]:
+    """A model of two million parameters: the loop beside it, and what bfloat16 is worth."""
+    task = dataclasses.replace(resolve_task("bytes"), models={"torch": lambda: ByteModel(204, 4, 6, 816)})
+    recipe = next(r for r in builtin_recipes("bytes") if r.name == "adamw-cosine").changed(total=100_000, device="cpu")
+    cases = [
+        Case("hand-written loop", hand_written_torch(recipe, task, 2)),
+        Case("cadence.train", ours(recipe, task, folder / "gpt", 2)),
+    ]
+    half = [
+        Case("float32", ours(recipe, task, folder / "gpt-fp32", 2)),
+        Case("bfloat16", ours(recipe.changed(precision="bf16"), task, folder / "gpt-bf16", 2)),
+    ]
+    return [
+        Benchmark(
+            "one update of a GPT of 2 million parameters", cases, [Limit("cadence.train", cases[0].name, ratio=1.01)]
+        ),
+        Benchmark("bfloat16 on a processor, the same GPT", half, [Limit("bfloat16", "float32", ratio=1.0)]),
+    ]
 
 
 if __name__ == "__main__":

@@ -67,8 +67,12 @@ def small() -> list[Shape]:
 
 
 def parameters(shapes: Sequence[Shape]) -> list[torch.nn.Parameter]:
+    return parameters_on(shapes, "cpu")
+
+
+def parameters_on(shapes: Sequence[Shape], device: str) -> list[torch.nn.Parameter]:
     torch.manual_seed(0)
-    made = [torch.nn.Parameter(torch.randn(shape)) for shape in shapes]
+    made = [torch.nn.Parameter(torch.randn(shape, device=device)) for shape in shapes]
     for x in made:
         x.grad = torch.randn_like(x)
     return made

@@ -63,24 +63,26 @@ the square of a gradient below 2e-4 is 0; keep parameters in float32 under autoc
 
 ## How a step is executed
 
-- `compiled=None`: on a processor, in float32 and float64, by a kernel that the machine's C compiler makes of the rule
-  at the first step: once per machine, kept in the user's cache. Without a compiler as with `False`; one line in the
-  log says so.
+- `compiled=None`: in float32 and float64 by a kernel that a compiler makes of the rule at the first step: on a
+  processor the machine's C compiler, on a GPU of Nvidia's (torch) the one that comes with torch's CUDA builds, NVRTC;
+  once per machine, kept in the user's cache. Without a compiler as with `False`; one line in the log says so.
 - `compiled=False`: by the framework's own operations, in pieces that stay in the processor's cache; needs no compiler.
 - `compiled=True`: as `None`, and an error where there is no compiler.
 
-The compiler is that of the variable `CC`, else `cc`, `gcc` or `clang`. A kernel is kept in
+The C compiler is that of the variable `CC`, else `cc`, `gcc` or `clang`. A kernel is kept in
 `$XDG_CACHE_HOME/cadence/kernels` (`~/.cache/...`) if nobody else may write there, else in a folder of the process.
-All ways give the same numbers to rounding; a kernel gives the same bits with one thread as with many.
+All ways give the same numbers to rounding; a kernel gives the same bits with one thread as with many, and on one kind
+of GPU every time.
 
 A kernel moves every parameter, gradient and state through memory once; LAMB and LARS read large tensors twice,
 because the size of a layer's step is known only when all of it has been seen. Where nothing else is done the speed of
 memory is the speed of the step: [performance](performance.md) has the ratios to it and to the peers.
 
-On a GPU the framework's own operations are used, one after another; `torch.compile(optimizer.step)` fuses them. A
-compiled step is one graph. A rate that is a tensor can change without another compilation; one that is a number costs
-one more, at its first change. `capturable=True` keeps the counters of updates on the parameters' device and reads
-nothing back, so that a step can be captured into a CUDA graph; a rate that changes must be a tensor then.
+Half precision on a GPU, `capturable=True` and GPUs of other kinds use the framework's own operations, one after
+another; `torch.compile(optimizer.step)` fuses them. A compiled step is one graph. A rate that is a tensor can change
+without another compilation; one that is a number costs one more, at its first change. `capturable=True` keeps the
+counters of updates on the parameters' device and reads nothing back, so that a step can be captured into a CUDA graph;
+a rate that changes must be a tensor then, and `driver.step()` is called after each replay.
 """
 
 PEERS_INTRODUCTION = (

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cadence.advice.recommend import recommend as recommend
     from cadence.conversion.convert import convert as convert
     from cadence.conversion.doors import from_native as from_native
     from cadence.conversion.doors import to_code as to_code
@@ -88,6 +89,7 @@ _HOMES = {
     "diagnose": "diagnosis.diagnose",
     "load_record": "record.reader",
     "environment": "record.environment",
+    "recommend": "advice.recommend",
     "plot": "report.plot",
 }
 _CONSTRUCTORS = (

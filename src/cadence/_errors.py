@@ -65,6 +65,10 @@ class RecordError(CadenceError, ValueError):
     """A run folder that cannot be read or written."""
 
 
+class AdviceError(CadenceError, ValueError):
+    """A description of a training that contradicts itself, or a recommendation that cannot be made or followed."""
+
+
 class DivergedError(CadenceError, ArithmeticError):
     """A training whose loss is no longer a finite number."""
 

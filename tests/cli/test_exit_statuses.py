@@ -15,6 +15,7 @@ import pytest
 import cadence
 from cadence._errors import DivergedError, RecordError
 from cadence.cli import app as application
+from cadence.cli.app import COMMANDS
 
 SOURCE = Path(cadence.__file__).parents[1]
 SCHEDULE = "warmup('5%') >> cosine(to=0.01)"
@@ -80,15 +81,11 @@ def test_help_is_fine(arguments: list[str], program) -> None:
 def test_every_command_describes_itself_in_a_line_that_is_not_cut_off(command) -> None:
     listing = command("--help").out.partition("Commands:\n")[2]
     lines = [line for line in listing.splitlines() if line.startswith("  ") and line.strip()]
-    assert [line.split()[0] for line in lines[:11]] == [
-        "compare", "train", "steer", "plot", "schedules", "lint", "convert", "replay", "runs", "init", "env",
-    ]  # fmt: skip
+    assert [line.split()[0] for line in lines[: len(COMMANDS)]] == list(COMMANDS)
     assert not any(line.rstrip().endswith("...") for line in lines)
 
 
-@pytest.mark.parametrize(
-    "name", ["compare", "train", "steer", "plot", "schedules", "lint", "replay", "runs", "init", "env"]
-)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_json(name: str, command) -> None:
     assert "--json" in command(name, "--help").out
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.diagnosis.logs import UPDATES, losses, rates, write_lines
 
 import cadence as cd
 from cadence._errors import RecordError
@@ -15,7 +16,6 @@ from cadence.diagnosis.log import Log
 from cadence.diagnosis.reading.bins import Binned, Thinned
 from cadence.diagnosis.reading.find import read_log
 from cadence.diagnosis.reading.wire import fields, masked_sums
-from tests.diagnosis.logs import UPDATES, losses, rates, write_lines
 
 LOSS, RATE = losses(), rates()
 
@@ -99,6 +99,14 @@ def test_folders_with_several_runs_are_named(tmp_path: Path) -> None:
     tensorboard_folder(tmp_path / "a", 0, 20)
     tensorboard_folder(tmp_path / "b", 0, 20)
     with pytest.raises(RecordError, match=r"holds 2 runs: .*a, .*b; give one"):
+        read_log(tmp_path)
+
+
+def test_a_folder_of_run_folders_names_them(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(RecordError, match=r"holds 2: .*a, .*b; give one of them"):
         read_log(tmp_path)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.diagnosis.logs import UPDATES, losses, rates, write_csv, write_lines
 
 from cadence._errors import RecordError
 from cadence.diagnosis.log import Log
@@ -14,7 +15,6 @@ from cadence.diagnosis.reading.find import read_log
 from cadence.diagnosis.reading.numbers import number_of
 from cadence.diagnosis.reading.order import gaps_in, order_of
 from cadence.diagnosis.reading.roles import role_of
-from tests.diagnosis.logs import UPDATES, losses, rates, write_csv, write_lines
 
 LOSS, RATE = losses(), rates()
 ROWS = list(zip(range(UPDATES), LOSS, RATE, strict=True))

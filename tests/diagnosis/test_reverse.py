@@ -61,7 +61,7 @@ def test_known_schedules_are_found_again(text: str, logged: str) -> None:
     t, y = LOGGED[logged](*column(text))
     found = found_in(t, y, total=TOTAL)
     assert found.exact, found
-    if "late" not in logged or "steps" not in text and "piecewise" not in text:
+    if "late" not in logged or ("steps" not in text and "piecewise" not in text):
         whole = np.abs(found.curve().values() - column(text)[1]).max()
         assert whole <= 2e-3 * y.max(), found
 

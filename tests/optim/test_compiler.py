@@ -27,7 +27,7 @@ CODE = "int answer(void) { return 42; }\n"
 def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A cache folder of its own, and a process that has not looked for a compiler yet."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    known = (compiler.c_compiler, compiler._folder, compiler._version, kernels.kernel)
+    known = (compiler.c_compiler, compiler.kept_in, compiler._version, kernels.kernel)
     for each in known:
         each.cache_clear()
     yield
@@ -152,7 +152,7 @@ def test_a_folder_that_others_may_write_to_is_not_trusted(tmp_path: Path, workin
     folder.chmod(mode)
     assert answer(compiler.compiled(CODE)) == 42
     assert libraries(tmp_path) == []
-    own = compiler._folder()
+    own = compiler.kept_in()
     assert own != folder
     assert stat.S_IMODE(own.stat().st_mode) == 0o700
 
@@ -161,7 +161,7 @@ def test_a_folder_that_others_may_write_to_is_not_trusted(tmp_path: Path, workin
 def test_a_folder_of_somebody_else_is_not_trusted(monkeypatch: pytest.MonkeyPatch, working: str) -> None:
     here = os.getuid()
     monkeypatch.setattr(compiler.os, "getuid", lambda: here + 1)
-    assert compiler._folder().name.startswith("cadence-kernels-")
+    assert compiler.kept_in().name.startswith("cadence-kernels-")
 
 
 @pytest.mark.parametrize("broken", ["a file stands there", "not writable"])
@@ -174,7 +174,7 @@ def test_where_the_cache_cannot_be_written_a_folder_of_the_process_serves(
     else:
         (tmp_path / "cache").write_text("", encoding="utf-8")
     assert answer(compiler.compiled(CODE)) == 42
-    assert compiler._folder().name.startswith("cadence-kernels-")
+    assert compiler.kept_in().name.startswith("cadence-kernels-")
 
 
 # ---- without a framework ---------------------------------------------------------------------------------------------

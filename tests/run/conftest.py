@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-collect_ignore = ["small_tasks.py", "small_paddle.py", "ranks_program.py", "paddle_program.py", "steered.py"]
+collect_ignore = [
+    "small_tasks.py",
+    "small_paddle.py",
+    "ranks_program.py",
+    "gpu_ranks_program.py",
+    "paddle_program.py",
+    "steered.py",
+]
 """No tests, and they need a framework; the tests that need them import or start them."""
 
 

@@ -179,3 +179,20 @@ class Killer(torch.nn.Module):
         if self.calls == 5 and torch.distributed.get_rank() == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         return self.line(x)
+
+
+def folded() -> torch.nn.Module:
+    """A convolution whose weights lie with the channels last."""
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(36, 1))
+    return model.to(memory_format=torch.channels_last)
+
+
+def pictures() -> Task:
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(60, 3, 5, 5)).astype(np.float32)
+    y = x.mean(axis=(1, 2, 3))
+    data = ArrayData(x[20:], y[20:], val=(x[:10], y[:10]), tune=(x[10:20], y[10:20]), default_batch_size=8)
+    return Task(
+        "pictures", data, models={"torch": folded}, losses={"torch": square}, metrics={"torch": miss},
+        metric_name="miss", metric_better="min",
+    )  # fmt: skip

@@ -354,3 +354,18 @@ def test_interrupted_runs_say_where_they_were_resumed(lively: Keys) -> None:
     record = train(lively, out="run")
     assert [(e["t"], e["sentence"]) for e in record.journal if e["kind"] == "resume"] == [(9, "Resumed at update 9.")]
     assert record.environment["resumed"][0]["t"] == 9
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_weights_with_channels_last_go_on_with_their_optimizers_state_in_its_place(
+    small: Keys, fused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cadence.run.loop.PROGRESS_SECONDS", 0.0)
+    keys = {
+        **small, "task": "small_tasks:pictures", "optimizer": {"name": "adamw", "lr": 0.01, "fused": fused},
+        "checkpoint": {"every": 1},
+    }  # fmt: skip
+    whole = train(keys, out="whole")
+    with pytest.raises(Killed):
+        train(keys, out="run", progress=ends_at(4))
+    same(train(keys, out="run"), whole)

@@ -471,6 +471,25 @@ def test_a_process_that_is_killed_is_told_of_and_replaced(images: Path) -> None:
     same(there.batches(0, 0, 2), data(images).batches(0, 0, 2))
 
 
+def test_memory_that_batches_lie_in_is_told_of_and_given_up_with_the_processes(images: Path) -> None:
+    lent: list[range] = []
+
+    def pin(memory: Any) -> Callable[[], object]:
+        begin = np.frombuffer(memory, np.uint8).ctypes.data
+        lent.append(range(begin, begin + len(memory)))
+        return lambda: lent.remove(range(begin, begin + len(memory)))
+
+    there = data(images, workers=2)
+    there.lend(pin)
+    batch = next(there.batches(0, 0, 4))
+    assert len(lent) == 1
+    assert batch.inputs.ctypes.data in lent[0]
+    list(there.held_out("val"))  # whose batches are larger, so that the processes begin anew
+    del there, batch
+    gc.collect()
+    assert not lent
+
+
 def test_processes_end_with_the_data(images: Path) -> None:
     there = data(images, workers=2)
     list(there.held_out("val"))

@@ -149,3 +149,16 @@ def test_sizes_that_do_not_fit_each_other_are_refused() -> None:
         vit_small(size=225)
     with pytest.raises(TaskError, match="width is 100; write a multiple of 64"):
         vit_small(width=100)
+
+
+def test_with_channels_last_a_resnet_computes_the_same_in_another_layout() -> None:
+    made = []
+    for channels_last in (False, True):
+        torch.manual_seed(0)
+        made.append(resnet50(3, width=8, channels_last=channels_last).double())
+    plain, other = made
+    assert other.conv1.weight.is_contiguous(memory_format=torch.channels_last)
+    assert not plain.conv1.weight.is_contiguous(memory_format=torch.channels_last)
+    assert all(torch.equal(a, b) for a, b in zip(plain.parameters(), other.parameters(), strict=True))
+    x = torch.rand(4, 3, 32, 32, dtype=torch.float64)
+    torch.testing.assert_close(other(x), plain(x), rtol=1e-7, atol=1e-9, check_stride=False)

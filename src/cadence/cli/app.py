@@ -23,8 +23,20 @@ _UsageError: Any = typer.BadParameter.__base__
 _ClickException: Any = _UsageError.__base__
 
 COMMANDS = (
-    "compare", "train", "steer", "plot", "schedules", "lint", "convert", "replay", "diagnose", "runs", "init", "env",
-)  # fmt: skip
+    "compare",
+    "train",
+    "recommend",
+    "steer",
+    "plot",
+    "schedules",
+    "lint",
+    "convert",
+    "replay",
+    "diagnose",
+    "runs",
+    "init",
+    "env",
+)
 """All commands, in the order of the help page; each stands in a module of its name."""
 
 

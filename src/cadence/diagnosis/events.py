@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal, TypeAlias, final
 
 import numpy as np
@@ -140,7 +141,7 @@ def _events(t: Floats, values: Floats, rows: Series) -> list[RateEvent]:
     pieces = pieces_of(t, values, tolerances(values))
     found: list[RateEvent] = []
     highest = float(values[: pieces[0].last + 1].max())
-    for before, after in zip(pieces, pieces[1:], strict=False):
+    for before, after in pairwise(pieces):
         event = _sudden(before, after, values, rows, highest) if after.jump else _gradual(before, after, values, rows)
         if event is not None:
             found.append(event)
@@ -155,7 +156,8 @@ def _sudden(before: Piece, after: Piece, values: Floats, rows: Series, highest: 
     kind: RateEventKind = "drop"
     if new > old:
         fell = before.way == "fall" or old < BACK * highest
-        kind = "restart" if fell and new >= BACK * highest and before.first > 0 or before.way == "fall" else "jump"
+        back = fell and new >= BACK * highest and before.first > 0
+        kind = "restart" if back or before.way == "fall" else "jump"
     return RateEvent(int(rows.t[after.first]), kind, old, new, int(rows.t[before.last]))
 
 

@@ -19,6 +19,7 @@ from cadence.findings.finding import Both
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
 
 Clock: TypeAlias = Literal["updates", "epochs", "rows"]
 """What a log counts by; ``"rows"``: it has no such column, and the order of its rows stands for it."""
@@ -225,6 +226,8 @@ class Log:
     @property
     def updates(self) -> int:
         """How many updates the log tells of: one more than its last, or what its last metric was measured after."""
-        training = [*self.lr.values(), *self.train.values(), *([] if self.loss is None else [self.loss])]
+        training = [*self.lr.values(), *([] if self.loss is None else [self.loss])]
         ends = [int(s.t[-1]) + 1 for s in training if len(s)]
-        return max([*ends, *(int(s.t[-1]) for s in self.metrics.values() if len(s))], default=0)
+        # Evaluations have times and memory too.
+        others = [*self.metrics.values(), *self.train.values()]
+        return max([*ends, *(int(s.t[-1]) for s in others if len(s))], default=0)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, final
+from functools import partial
+from typing import Any, cast, final
 
 import numpy as np
 
@@ -167,6 +168,9 @@ class _Column:
         computed = _computed(text.filled(numbers), base, text, t)
         return float("inf") if computed is None else float(np.max(np.abs(computed - values) / tolerance))
 
+    def _misses_with(self, text: _Text, numbers: Sequence[float], i: int, base: float, number: float) -> float:
+        return self.misses(text, [*numbers[:i], number, *numbers[i + 1 :]], base)
+
     def explains(self, text: _Text) -> bool:
         return self.misses(text, text.numbers, text.base) <= FINE
 
@@ -178,12 +182,9 @@ class _Column:
         limit = max(1.02, 1.02 * least)
         base, numbers = self._rounded_together(text, limit)
         for _ in range(2):
-            base = self._rounded(base, lambda x: self.misses(text, numbers, x), limit)
+            base = self._rounded(base, partial(self.misses, text, numbers), limit)
             for i in range(len(numbers)):
-
-                def judge(x: float, i: int = i) -> float:
-                    return self.misses(text, [*numbers[:i], x, *numbers[i + 1 :]], base)
-
+                judge = partial(self._misses_with, text, numbers, i, base)
                 numbers[i] = self._rounded(numbers[i], judge, limit)
         try:
             short = repr(parse(text.filled(numbers)))
@@ -226,7 +227,7 @@ class _Column:
 
 def _computed(text: str, base: float, of: _Text, t: Any) -> Floats | None:
     try:
-        return place(text, total=of.total, base=base, steps_per_epoch=of.steps_per_epoch).at(t)
+        return cast("Floats", place(text, total=of.total, base=base, steps_per_epoch=of.steps_per_epoch).at(t))
     except (CadenceError, ValueError, ZeroDivisionError, OverflowError):
         return None
 

@@ -27,13 +27,22 @@ def count_updates(optimizer: Optimizer, clock: Clock) -> None:
         # A class whose step calls its parent's fires the hooks for both; it is one update.
         if not clock.begun:
             return
-        clock.begun = clock.free = False
+        clock.begun = False
         clock.seen = True
-        if not skipped(optimizer):
+        if capturing():
+            # Nothing was updated; each replay of the graph will, and none of them is seen here.
+            clock.captured = True
+        elif not skipped(optimizer):
             clock.done += 1
+        clock.free = clock.captured
 
     optimizer.register_step_pre_hook(outside(begin))
     optimizer.register_step_post_hook(outside(end))
+
+
+def capturing() -> bool:
+    """Whether a CUDA graph is being captured: what is called for is written down, and done when it is replayed."""
+    return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
 
 
 def skipped(optimizer: Optimizer) -> bool:
@@ -64,7 +73,7 @@ def notice_gradients(optimizer: Optimizer, clock: Clock) -> None:
 
     def first(parameter: torch.Tensor) -> None:
         del parameter
-        clock.graded, clock.free = True, False
+        clock.graded, clock.free = True, clock.captured
         while handles:
             handles.pop().remove()
 

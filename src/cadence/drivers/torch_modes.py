@@ -72,8 +72,8 @@ class Switch:
         )
 
     def _watch_eval(self, optimizer: Any) -> None:
-        here, inner = self._optimizer, vars(optimizer).get("eval", type(optimizer).eval)
-        own = "eval" in vars(optimizer)
+        here, own = self._optimizer, "eval" in vars(optimizer)
+        inner = vars(optimizer)["eval"] if own else type(optimizer).eval
 
         def switch(*args: Any, **kwargs: Any) -> Any:
             self._trained = False

@@ -32,10 +32,11 @@ class Clock:
         begun: whether an update has begun and has not been counted: a step that calls the step of its parent class
             fires the hooks twice.
         free: whether the driver's own calls are what counts, because nobody is training; the first gradient or update
-            ends that.
+            ends that. Also once an update was captured.
+        captured: whether an update was captured into a CUDA graph, whose replays no hook sees.
     """
 
-    __slots__ = ("begun", "done", "free", "graded", "seen")
+    __slots__ = ("begun", "captured", "done", "free", "graded", "seen")
 
     def __init__(self) -> None:
         self.done = 0
@@ -43,6 +44,7 @@ class Clock:
         self.graded = False
         self.begun = False
         self.free = False
+        self.captured = False
 
 
 class Writer(abc.ABC):

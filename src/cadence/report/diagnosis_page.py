@@ -94,8 +94,10 @@ def _finding(found: Detected, story: Story, lang: str) -> Markup:
     panels = [Panel(_named(name, lang), tuple(series_named(log, name)[:4])) for name in shown.series]
     first, last = _stretch(found, log.updates)
     panels = [
-        Panel(p.name, tuple((name, series.between(first, last + 1)) for name, series in p.lines)) for p in panels if p.lines
-    ]  # fmt: skip
+        Panel(panel.name, tuple((name, series.between(first, last + 1)) for name, series in panel.lines))
+        for panel in panels
+        if panel.lines
+    ]
     caption = said(shown.caption, lang)
     return tag(
         "article",
@@ -148,7 +150,6 @@ def _looked(story: Story, lang: str) -> list[Markup]:
     for key, looked in (("unjudged", story.diagnosis.unjudged), ("sound", story.diagnosis.sound)):
         if looked:
             items = [tag("li", tag("strong", each.fault), f": {said(each.sentence, lang)}") for each in looked]
-            parts.append(
-                tag("details", tag("summary", tag("h3", word(key, lang))), tag("ul", *items, class_="plain"), class_="runs")
-            )  # fmt: skip
+            summary = tag("summary", tag("h3", word(key, lang)))
+            parts.append(tag("details", summary, tag("ul", *items, class_="plain"), class_="runs"))
     return parts

@@ -90,7 +90,9 @@ def picture(
         top = TOP + i * (PANEL + GAP)
         if shade is not None:
             left, right = (_x(across, float(t)) for t in shade)
-            parts.append(tag("rect", x=left, y=top, width=round(max(right - left, 3), 1), height=PANEL, class_="dg-shade"))
+            parts.append(
+                tag("rect", x=left, y=top, width=round(max(right - left, 3), 1), height=PANEL, class_="dg-shade")
+            )
         parts += _panel(panel, across, top, last=i == len(panels) - 1)
         for t, text in marks:
             at = _x(across, float(t))
@@ -146,7 +148,9 @@ def _upwards(series: Sequence[Series]) -> Axis:
     # Not for a decay to 0, which would be drawn as a cliff: a good part of the numbers must lie far below.
     if quarter > 0 and high / quarter > SPREAD:
         return axis(max(float(np.quantile(values, 0.02)), high * 1e-6), high, log=True)
-    return axis(min(low, 0.0) if low >= 0 and low < 0.5 * high else low, high if high > low else low + (abs(low) or 1.0))
+    return axis(
+        min(low, 0.0) if low >= 0 and low < 0.5 * high else low, high if high > low else low + (abs(low) or 1.0)
+    )
 
 
 def _path(series: Series, across: Axis, up: Axis, bottom: int) -> str:

@@ -13,7 +13,7 @@ from cadence.report.markup import Markup, join, tag
 LANG = {"en": "en", "zh": "zh-CN"}
 
 
-def document(title: str, body: str, *, lang: str, data: Any = None) -> str:
+def document(title: str, body: str, *, lang: str, data: Any = None, style: str = "") -> str:
     """A whole page.
 
     Args:
@@ -21,6 +21,7 @@ def document(title: str, body: str, *, lang: str, data: Any = None) -> str:
         body: markup inside ``body``.
         lang: ``"en"`` or ``"zh"``.
         data: plain data for the script; None: no script.
+        style: rules of this page's own, after those of all pages.
 
     Returns:
         The text of the file. A content security policy forbids everything that is not in it: even a text that became
@@ -37,7 +38,7 @@ def document(title: str, body: str, *, lang: str, data: Any = None) -> str:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="referrer", content="no-referrer"),
         tag("title", title),
-        tag("style", Markup(asset("page.css"))),
+        tag("style", Markup(asset("page.css") + style)),
     ]
     end = (
         join(tag("script", island(data), type="application/json", id="data"), tag("script", Markup(script)))

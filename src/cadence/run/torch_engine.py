@@ -26,11 +26,13 @@ from cadence.run.torch_average import Average
 from cadence.run.torch_finite import Guard, finite, overflowed, within
 from cadence.run.torch_optimizers import Together, torch_optimizers
 from cadence.run.torch_parallel import Parallel, gathered, parallel, spread, spread_optimizer
+from cadence.run.torch_pinned import pinned
 from cadence.run.torch_smoothing import smoothed
 from cadence.run.torch_state import (
     Parts,
     Shelf,
     file_of_tensors,
+    lay_out,
     plain_state,
     random_state,
     read_tensors,
@@ -55,6 +57,8 @@ def open_engine(recipe: Recipe, task: Task, ranks: Ranks) -> Generator[Engine, N
     device = _device(recipe.device)
     means = arithmetic(recipe.precision, device)
     loss, metric = task.loss("torch"), task.metric("torch")
+    if device.type == "cuda":
+        task.data.lend(pinned)
     begin = others_weights(recipe, task)
     with _own_randomness(recipe.seed, recipe.threads, device):
         model = model_of(recipe, task)
@@ -243,6 +247,7 @@ class TorchEngine(Engine):
             self._model.load_state_dict(spread(state["model"], self._model.state_dict(), self._how))
             for optimizer, saved in zip(self._optimizers.members, state["optimizers"], strict=True):
                 optimizer.load_state_dict(spread_optimizer(saved, optimizer, self._how))
+                lay_out(optimizer)
             if self._means.scaler is not None:
                 self._means.scaler.load_state_dict(state["scaler"])
             self._average.load(spread(state.get("average", {}), self._model.state_dict(), self._how))

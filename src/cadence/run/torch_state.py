@@ -117,6 +117,21 @@ class Parts(Holder):
         return name
 
 
+@torch.no_grad()
+def lay_out(optimizer: torch.optim.Optimizer) -> None:
+    """Lay the state of an optimizer out in memory as its parameters are.
+
+    A file holds elements in order, whatever the layout was. Fused optimizers of torch go through memory as it lies, and
+    where state and parameter lie differently they refuse, or mix up elements without a word.
+    """
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if not isinstance(value, torch.Tensor) or value.shape != parameter.shape:
+                continue
+            if value.stride() != parameter.stride() and value.layout is parameter.layout is torch.strided:
+                state[name] = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
+
+
 def random_state() -> dict[str, Any]:
     """The state of every generator that a model, a loss or a task may draw from: python's, numpy's, torch's."""
     version, words, gauss = random.getstate()

@@ -39,6 +39,10 @@ class Batch(NamedTuple):
     tokens: int
 
 
+Pin: TypeAlias = Callable[[Any], Callable[[], object]]
+"""Is given a piece of memory that can be written to; returns what must be called before that memory is given up."""
+
+
 class Data(abc.ABC):
     """Rows to train on and rows to judge on, which never overlap.
 
@@ -95,6 +99,13 @@ class Data(abc.ABC):
             TaskError: see `batches`.
         """
         return itertools.islice(self.batches(seed, epoch, batch_size, start), 0, None, step)
+
+    def lend(self, pin: Pin) -> None:
+        """Have a function called with each piece of memory that batches will lie in again and again.
+
+        A GPU reads such memory by itself, once its driver knows of it. Data without such memory do nothing.
+        """
+        del pin
 
     @abc.abstractmethod
     def held_out(self, split: Split) -> Iterator[Batch]:

@@ -16,6 +16,8 @@ from cadence.diagnosis.reading.raw import Raw, RawLog
 from cadence.diagnosis.reading.roles import is_loss, role_of
 from cadence.diagnosis.reading.rows import role_in
 
+_AT_ONCE = 1_000_000
+
 FEW = 10
 """Fewer rows than this tell no trend."""
 
@@ -85,7 +87,8 @@ def _series(column: Raw, order: Order, role: str) -> Series:
     t, values = column.t[index], column.values[index]
     if isinstance(held, Kept):
         return Series(t, values)
-    held.add(t, values)
+    for begin in range(0, len(t), _AT_ONCE):
+        held.add(t[begin : begin + _AT_ONCE], values[begin : begin + _AT_ONCE])
     short = held.whole(column.name)
     return Series(short.t, short.values, short.low, short.high, short.rows, short.bad)  # type: ignore[arg-type]
 
@@ -130,11 +133,17 @@ def _val_loss(metrics: Mapping[str, Series]) -> str | None:
     return min(fits, key=lambda name: (role_of(name).extra, -len(metrics[name])), default=None)
 
 
+def _telling(parts: Sequence[_Part]) -> _Part:
+    """The column that tells the order of the log: the loss, else a rate, else the one with the most rows."""
+    ranks = {"loss": 0, "lr": 1}
+    return min(parts, key=lambda part: (ranks.get(part.role, 2), -len(part.raw.t)))
+
+
 def _resumes(parts: Sequence[_Part]) -> list[Event]:
     """Where the training was taken up again, told from the column with the most rows."""
     if not parts:
         return []
-    order = max(parts, key=lambda part: len(part.raw.t)).order
+    order = _telling(parts).order
     return [
         Event(after, "resume", "", {"after": before, "from": "order of rows"}) for before, after in order.resets
     ]  # fmt: skip
@@ -149,8 +158,7 @@ def _notes(log: Log, parts: Sequence[_Part]) -> Iterator[Note]:
         yield noted.no_rate()
     if not parts:
         return
-    longest = max(parts, key=lambda part: len(part.raw.t))
-    yield from _of_order(longest.order)
+    yield from _of_order(_telling(parts).order)
     # Of a rate that was thinned out, the rows that are left say nothing about gaps.
     whole = log.rate if not any(part.series.binned for part in parts) else None
     for name, series in (("The loss", log.loss), ("The learning rate", whole)):

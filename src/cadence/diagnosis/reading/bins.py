@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -107,8 +107,11 @@ class Binned(Shorter):
         self.flush()
         if not self._done:
             return Kept().whole(name)
-        fields = ("t", "values", "low", "high", "rows", "bad")
-        return Raw(name, *(np.concatenate([getattr(bins, f) for bins in self._done]) for f in fields))
+        t, values, low, high, rows, bad = (
+            np.concatenate([getattr(bins, f) for bins in self._done])
+            for f in ("t", "values", "low", "high", "rows", "bad")
+        )
+        return Raw(name, t, values, low, high, rows, bad)
 
 
 def _binned(t: Ints, values: Floats, size: int) -> _Bins:
@@ -176,7 +179,7 @@ def _bends(t: Ints, values: Floats, size: int) -> Ints:
         bend = np.abs(np.diff(slopes))
         bend[~np.isfinite(bend)] = np.inf
         whole = len(bend) - len(bend) % size
-        sharpest = np.arange(0, whole, size) + bend[:whole].reshape(-1, size).argmax(axis=1) + 1 if whole else []
+        sharpest: Any = np.arange(0, whole, size) + bend[:whole].reshape(-1, size).argmax(axis=1) + 1 if whole else []
         rest = [whole + int(bend[whole:].argmax()) + 1] if whole < len(bend) else []
         middle = np.concatenate([np.asarray(sharpest, dtype=np.int64), np.asarray(rest, dtype=np.int64)])
         kept += [middle - 1, middle, middle + 1]

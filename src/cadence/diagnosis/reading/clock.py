@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cadence.diagnosis.log import Facts, Floats, Ints, Note
+from cadence.diagnosis.log import Facts, Floats, Ints, Mask, Note
 from cadence.diagnosis.reading import noted
 from cadence.diagnosis.reading.numbers import MISSING
 from cadence.diagnosis.reading.raw import Raw
@@ -65,7 +65,7 @@ def epoch_length(epochs: Raw | None) -> float | None:
     return float(round(length)) if abs(length - round(length)) < max(0.02 * length, 0.5) and length >= 1 else None
 
 
-def _there(column: Floats) -> Floats:
+def _there(column: Floats) -> Mask:
     return (column != MISSING) & np.isfinite(column)
 
 

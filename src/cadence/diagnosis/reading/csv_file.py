@@ -1,4 +1,4 @@
-"""CSV of any columns: commas, semicolons, tabs or blanks, quoted or not, with numbers as programs and people write them."""
+"""CSV of any columns: commas, semicolons, tabs or blanks, with numbers as programs and people write them."""
 
 from __future__ import annotations
 
@@ -164,7 +164,8 @@ class CsvRows(Rows):
     def _split(self, line: str) -> list[str]:
         if self._delimiter == " ":
             return line.split()
-        return next(iter(_parsed([line], self._delimiter)), [])
+        rows = _parsed([line], self._delimiter)
+        return rows[0] if rows else []
 
 
 def _parsed(lines: list[str], delimiter: str) -> list[list[str]]:
@@ -179,7 +180,8 @@ def _head(path: Path) -> bytes:
         head = file.read(HEAD)
     if b"\0" in head:
         raise RecordError(
-            f"{path} is no text; give CSV, JSON Lines, a TensorBoard or VisualDL folder, trainer_state.json or a run folder"
+            f"{path} is no text; give CSV, JSON Lines, a trainer_state.json, a TensorBoard or VisualDL folder, or a "
+            "run folder"
         )
     # The last line may be cut in the middle.
     return head if len(head) < HEAD else head[: head.rfind(b"\n") + 1] or head

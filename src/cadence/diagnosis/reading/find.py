@@ -63,6 +63,12 @@ def _of_folder(path: Path, roles: Mapping[str, str]) -> Any:
 
     found = read_tensorboard(path) or read_visualdl(path)
     if found is None:
+        from cadence.record.reader import records
+
+        runs = [str(record.folder) for record in records(path)]
+        if runs:
+            some = ", ".join(runs[:3]) + (f" and {len(runs) - 3} more" if len(runs) > 3 else "")
+            raise RecordError(f"{path} is no run folder, it holds {len(runs)}: {some}; give one of them, or each")
         tables = sorted(p for p in path.iterdir() if p.suffix in {".csv", ".tsv", *JSON} and p.is_file())
         if len(tables) == 1:
             return _of_file(tables[0], roles)

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, final
+from typing import Any, cast, final
 
 import numpy as np
 
@@ -237,13 +237,17 @@ def _numbered(row: Mapping[str, Any]) -> list[str] | None:
     """Names of the numbers of a row, in order; None where it holds text or is nested."""
     names: list[str] = []
     for key, value in row.items():
-        values: list[Any] = value if type(value) is list else [value]
+        values = _elements(value)
         if not all(x is None or type(x) in (int, float) or x in ("NaN", "Infinity", "-Infinity") for x in values):
             return None
-        if type(value) is list and not value:
+        if not values:
             return None
-        names += [key] if type(value) is not list else [f"{key}/{i}" for i in range(len(values))]
+        names += [f"{key}/{i}" for i in range(len(values))] if type(value) is list else [key]
     return names
+
+
+def _elements(value: Any) -> list[Any]:
+    return cast("list[Any]", value) if type(value) is list else [value]
 
 
 def flat(row: Mapping[str, Any], before: str = "") -> dict[str, Any]:

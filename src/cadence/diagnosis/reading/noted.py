@@ -109,7 +109,8 @@ def restart(before: int, after: int, count: int) -> Note:
         "restart",
         f"The log holds {count + 1} trainings: after update {before:,} it begins again at {after:,}; the last is read. "
         "Give the others as files of their own to have them diagnosed.",
-        f"日志里有 {count + 1} 次训练：第 {before:,} 次更新之后又从 {after:,} 开始；只读最后一次，其余请分成单独的文件。",
+        f"日志里有 {count + 1} 次训练：第 {before:,} 次更新之后又从 {after:,} 开始；只读最后一次，"
+        "其余请分成单独的文件。",
         before=before,
         after=after,
         count=count,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import final
 
 CHINESE = {
-    "学习率": " lr ", "训练": " train ", "验证": " val ", "测试": " test ", "评估": " eval ", "损失缩放": " loss scale ",
+    "学习率": " lr ", "训练": " train ", "验证": " val ", "测试": " test ", "评估": " eval ",
+    "损失缩放": " loss scale ",
     "损失": " loss ", "准确率": " accuracy ", "精度": " accuracy ", "步数": " step ", "步": " step ",
     "轮次": " epoch ", "轮数": " epoch ", "轮": " epoch ", "周期": " epoch ", "迭代次数": " iteration ",
     "迭代": " iteration ", "梯度范数": " grad norm ", "动量": " momentum ", "权重衰减": " weight decay ",
@@ -21,7 +22,8 @@ JUDGING = frozenset({"val", "valid", "validation", "eval", "evaluation", "dev", 
 TRAINING = frozenset({"train", "training", "trainer", "tr"})
 
 METRICS = frozenset({
-    "acc", "accuracy", "f1", "auc", "auroc", "bleu", "rouge", "map", "perplexity", "ppl", "iou", "miou", "dice", "error",
+    "acc", "accuracy", "f1", "auc", "auroc", "bleu", "rouge", "map", "perplexity", "ppl", "iou", "miou", "dice",
+    "error",
     "rmse", "mse", "mae", "r2", "wer", "cer", "top1", "top5", "score", "reward", "precision", "recall", "bpb", "bits",
     "mrr", "ndcg", "psnr", "ssim", "fid", "kappa", "mcc",
 })  # fmt: skip

@@ -10,7 +10,7 @@ from typing import final
 
 import numpy as np
 
-from cadence.diagnosis.log import Clock, Facts, Floats, Ints, Kind, Note
+from cadence.diagnosis.log import Clock, Facts, Floats, Ints, Kind, Mask, Note
 from cadence.diagnosis.reading import noted
 from cadence.diagnosis.reading.bins import WHOLE, Kept, Shorter, shorter_for
 from cadence.diagnosis.reading.clock import clocked, epoch_length
@@ -106,6 +106,8 @@ class _Reading:
         self._roles = roles
         self._done = done
         self._long = rows.expected > WHOLE
+        # Rows in no order cannot be binned before they are sorted.
+        self._scrambled = False
         self._columns: dict[str, Shorter] = {}
         self._count = 0
         self._steps: list[Floats] = []
@@ -120,7 +122,7 @@ class _Reading:
             if step is None and epoch is None:
                 step, epoch = (time_column(list(chunk.columns), role, self._roles) for role in ("step", "epoch"))
             if number == 0 and self._long and step is not None:
-                self._long = not _scrambled(chunk.columns.get(step))
+                self._scrambled = _scrambled(chunk.columns.get(step))
             self._take(chunk, step, epoch)
         columns = [held.whole(name) for name, held in self._columns.items()]
         notes = list(self._rows.notes)
@@ -167,7 +169,7 @@ class _Reading:
 
     def _stretches(self, t: Ints) -> Iterator[slice]:
         """Rows between the places where a long log goes back: no bin reaches over them."""
-        if not self._long:
+        if not self._long or self._scrambled:
             yield slice(None)
             return
         falls = np.flatnonzero(np.diff(np.concatenate([[self._last], t])) < 0)
@@ -185,7 +187,7 @@ class _Reading:
         for held in self._columns.values():
             held.flush()
 
-    def _add(self, name: str, t: Ints, values: Floats, usable: Floats, role: str, epoch: str | None) -> None:
+    def _add(self, name: str, t: Ints, values: Floats, usable: Mask, role: str, epoch: str | None) -> None:
         there = usable & (values != MISSING)
         if not there.any():
             return
@@ -193,8 +195,8 @@ class _Reading:
         if name not in self._columns:
             share = float(there.mean())
             rate = role in {"lr", "momentum", "weight_decay"} or name == epoch
-            expected = self._rows.expected * share if self._long else 0
-            self._columns[name] = shorter_for(expected, rate=rate) if self._long else Kept()
+            binned = self._long and not self._scrambled
+            self._columns[name] = shorter_for(self._rows.expected * share, rate=rate) if binned else Kept()
         self._columns[name].add(t if whole else t[there], values if whole else values[there])
 
 

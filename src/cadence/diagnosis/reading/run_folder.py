@@ -89,7 +89,8 @@ def _facts(record: Record, journal: list[dict[str, Any]]) -> Facts:
     run: Mapping[str, Any] = record.run
     horizon: Mapping[str, Any] = run.get("horizon") or {}
     recipe: Any = record.recipe
-    optimizer = dict(run.get("optimizer") or {})
+    optimizer: dict[str, Any] = dict(run.get("optimizer") or {})
+    bases: dict[str, Any] = run.get("bases") or {}
     if isinstance(recipe, Mapping):
         said: Any = recipe.get("optimizer")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         optimizer = {**optimizer, **(cast("dict[str, Any]", said) if isinstance(said, dict) else {})}
@@ -100,7 +101,7 @@ def _facts(record: Record, journal: list[dict[str, Any]]) -> Facts:
         steps_per_epoch=horizon.get("steps_per_epoch"),
         batch_size=horizon.get("batch_size"),
         schedule=run.get("spec"),
-        bases={value: tuple(numbers) for value, numbers in (run.get("bases") or {}).items()},
+        bases={value: tuple(numbers) for value, numbers in bases.items()},
         optimizer=optimizer,
     )
 

@@ -109,7 +109,8 @@ class _Held:
         return RawLog(str(source), "tensorboard", columns, events=tuple(self._texts), notes=tuple(notes))
 
     def _event(self, record: bytes, before: str) -> None:
-        wall, step, summaries = 0.0, 0, []
+        wall, step = 0.0, 0
+        summaries: list[bytes] = []
         for number, content in fields(record):
             if number == 1:
                 wall = double(content)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, final
+from typing import Any, cast, final
 
 import numpy as np
 
@@ -34,6 +34,11 @@ def load_json(path: Path) -> Any:
         raise RecordError(f"{path} is no JSON: {error}; give the file as its program wrote it") from error
 
 
+def as_mapping(x: Any) -> dict[str, Any]:
+    """An object of JSON; empty where it is something else."""
+    return cast("dict[str, Any]", x) if isinstance(x, dict) else {}
+
+
 def read_trainer_state(path: Path, roles: Roles) -> RawLog:
     """The log in a trainer_state.json.
 
@@ -44,12 +49,13 @@ def read_trainer_state(path: Path, roles: Roles) -> RawLog:
     Raises:
         RecordError: it is no JSON, or has no history.
     """
-    state = load_json(path)
-    history: Any = state.get("log_history") if isinstance(state, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    state = as_mapping(load_json(path))
+    history: Any = state.get("log_history")
     if not isinstance(history, list):
         raise RecordError(f"{path} has no log_history; give the trainer_state.json of a checkpoint")
     # The last row of a finished run sums it up (train_loss, train_runtime): it is no row of the training.
-    rows = [row for row in history if isinstance(row, dict) and "train_runtime" not in row]  # pyright: ignore[reportUnknownVariableType]
+    every: list[dict[str, Any]] = [as_mapping(row) for row in cast("list[Any]", history)]
+    rows = [row for row in every if row and "train_runtime" not in row]
     read = read_rows(MemoryRows(path, rows), "trainer_state", roles, done=True)
     return replace(read, facts=_facts(state, read), rates_after=_after(state, rows))
 
@@ -69,7 +75,7 @@ def _facts(state: Mapping[str, Any], read: RawLog) -> Facts:
     )
 
 
-def _after(state: Mapping[str, Any], rows: list[Any]) -> bool:
+def _after(state: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> bool:
     """Whether a row has the rate of the next update, as Trainer did before transformers 5.
 
     A schedule that ends at 0 does so one update after its last: a last row of exactly 0 is the rate of an update that
@@ -90,7 +96,7 @@ class MemoryRows(Rows):
         rows: mappings from name to value; what is no number is passed over.
     """
 
-    def __init__(self, path: Path, rows: list[Any]) -> None:
+    def __init__(self, path: Path, rows: Sequence[Any]) -> None:
         self._path = path
         self._rows = [flat(row) for row in rows]
         if not self._rows:

@@ -8,6 +8,7 @@ Source: TensorFlow, "TFRecord and tf.train.Example", section "TFRecords format d
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
@@ -51,6 +52,12 @@ def masked_sums(blocks: Sequence[bytes]) -> list[int]:
     return sums
 
 
+@functools.lru_cache(maxsize=4096)
+def _sum_of_length(length: bytes) -> int:
+    """The sum of a record's length; records of one kind have few lengths."""
+    return masked_sums([length])[0]
+
+
 def framed(file: BinaryIO, *, sums: bool) -> Iterator[tuple[bytes, int]]:
     """The records of a file.
 
@@ -68,7 +75,7 @@ def framed(file: BinaryIO, *, sums: bool) -> Iterator[tuple[bytes, int]]:
         lead = file.read(head)
         if len(lead) == head:
             (length,) = struct.unpack_from("<Q", lead)
-            if length <= LARGEST and (not sums or masked_sums([lead[:8]])[0] == struct.unpack_from("<I", lead, 8)[0]):
+            if length <= LARGEST and (not sums or _sum_of_length(lead[:8]) == struct.unpack_from("<I", lead, 8)[0]):
                 data = file.read(length)
                 tail = file.read(4) if sums else b""
                 if len(data) == length and len(tail) == (4 if sums else 0):

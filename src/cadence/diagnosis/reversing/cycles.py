@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from cadence.diagnosis.reversing.fits import Phase
 from cadence.diagnosis.reversing.wording import Wording, sequence
@@ -43,7 +44,7 @@ def _come_again(phases: Sequence[Phase], period: int) -> bool:
 
 def _said(phases: Sequence[Phase], first: int, period: int, words: Wording) -> Iterator[tuple[str, list[float]]]:
     begins = [phase.begin for phase in phases[first::period]]
-    lengths = [b - a for a, b in zip(begins, begins[1:], strict=False)]
+    lengths = [b - a for a, b in pairwise(begins)]
     last = phases[first + period * (len(begins) - 1)]
     if period == 1 and len(lengths) == 1:
         # The second cycle has an end of its own, whether it is seen or not.
@@ -131,7 +132,7 @@ def _after(before: str, text: str, words: Wording) -> str:
 
 def _ratio(numbers: Sequence[float], least: float) -> float | None:
     """The constant ratio of numbers, 1 where it differs from that by no more than `least`; None where it changes."""
-    ratios = [b / a for a, b in zip(numbers, numbers[1:], strict=False) if a > 0]
+    ratios = [b / a for a, b in pairwise(numbers) if a > 0]
     if not ratios:
         return 1.0
     if max(ratios) - min(ratios) > least * max(ratios):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, final
+from typing import Any, cast, final
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class Phase:
     end: float
     start: float
     to: float
-    parameters: dict[str, float] = field(default_factory=dict)
+    parameters: dict[str, float] = field(default_factory=dict[str, float])
     miss: float = 0.0
     bound: bool = True
 
@@ -162,7 +162,8 @@ def _two(columns: Floats, values: Floats, tolerance: Floats) -> tuple[float, flo
     """Least squares for two numbers."""
     weights = 1 / tolerance
     weights = weights / weights.max()
-    solved, *_ = np.linalg.lstsq(columns * weights[:, None], values * weights, rcond=None)
+    # By pyright, what lstsq gives back is of no known type.
+    solved = cast("Floats", np.linalg.lstsq(columns * weights[:, None], values * weights, rcond=None)[0])  # pyright: ignore[reportUnknownMemberType]
     return float(solved[0]), float(solved[1])
 
 
@@ -185,10 +186,11 @@ def _shaped(
     def fit(begin: float, end: float) -> Phase:
         return shaped_at(name, parameters, t, values, tolerance, begin, end)
 
+    some = _some(t, values, tolerance)
+
     def judge(x: Floats) -> float:
         begin, end = float(np.clip(x[0], *bounds.begin)), float(np.clip(x[1], *bounds.end))
-        found = fit(begin, max(end, begin + 1e-6))
-        return _rms(found, t, values, tolerance)
+        return _rms(shaped_at(name, parameters, *some, begin, max(end, begin + 1e-6)), *some)
 
     span = max(float(t[-1] - t[0]), 1.0)
     begins = list(
@@ -214,7 +216,7 @@ def _zero(name: str, t: Floats, values: Floats, bounds: Bounds) -> list[float]:
     if name != "1-sqrt" or len(t) < 3:
         return []
     root = np.sqrt(np.maximum(t - bounds.begin[1], 0))
-    slope, at = np.polyfit(root, values, 1)
+    at, slope = _two(np.stack([np.ones(len(t)), root], axis=1), values, np.ones(len(t)))
     end = bounds.begin[1] + (at / -slope) ** 2 if slope < 0 else 0.0
     return [float(round(end))] if bounds.end[0] <= round(end) <= bounds.end[1] else []
 
@@ -223,12 +225,13 @@ def _exponent(t: Floats, values: Floats, tolerance: Floats, begin: float, end: f
     """The exponent of a power whose ends are given, by golden section."""
     low, high = np.log(0.05), np.log(20.0)
     ratio = (np.sqrt(5) - 1) / 2
+    some = _some(t, values, tolerance)
 
     def fit(x: float) -> Phase:
         return shaped_at("power", {"exponent": float(np.exp(x))}, t, values, tolerance, begin, end)
 
     def judge(x: float) -> float:
-        return _rms(fit(x), t, values, tolerance)
+        return _rms(shaped_at("power", {"exponent": float(np.exp(x))}, *some, begin, end), *some)
 
     a, b = high - ratio * (high - low), low + ratio * (high - low)
     at_a, at_b = judge(a), judge(b)
@@ -267,21 +270,34 @@ def _power(t: Floats, values: Floats, tolerance: Floats, bounds: Bounds) -> Phas
     if best is None or best.miss <= FINE or not np.isfinite(best.miss):
         return best or Phase("power", 0.0, 1.0, 1.0, 0.0, {"exponent": 2.0}, float("inf"))
 
-    def fit_at(x: Floats) -> Phase:
+    def fit_at(t: Floats, values: Floats, tolerance: Floats, x: Floats) -> Phase:
         begin, end = float(np.clip(x[0], *bounds.begin)), float(np.clip(x[1], *bounds.end))
         exponent = {"exponent": float(np.clip(x[2] / span, 0.05, 20.0))}
         return shaped_at("power", exponent, t, values, tolerance, begin, max(end, begin + 1e-6))
 
     free = np.array([bounds.begin[0] < bounds.begin[1], bounds.end[0] < bounds.end[1], True])
     x = np.array([best.begin, best.end, best.parameters["exponent"] * span])
-    found = fit_at(_descend(lambda y: _rms(fit_at(y), t, values, tolerance), x, free, span))
+    some = _some(t, values, tolerance)
+    found = fit_at(t, values, tolerance, _descend(lambda y: _rms(fit_at(*some, y), *some), x, free, span))
     return found if found.miss < best.miss else best
+
+
+SEARCHED = 160
+"""Rows that a search looks at; what it finds is judged by all."""
+
+
+def _some(t: Floats, values: Floats, tolerance: Floats) -> tuple[Floats, Floats, Floats]:
+    if len(t) <= SEARCHED:
+        return t, values, tolerance
+    index = np.unique(np.linspace(0, len(t) - 1, SEARCHED).astype(np.int64))
+    return t[index], values[index], tolerance[index]
 
 
 def _rms(fit: Phase, t: Floats, values: Floats, tolerance: Floats) -> float:
     if not np.isfinite(fit.miss):
         return float("inf")
-    return float(np.sqrt(np.mean(((fit.at(t) - values) / tolerance) ** 2)))
+    off: Floats = (fit.at(t) - values) / tolerance
+    return float(np.sqrt((off**2).mean()))
 
 
 def _grid(end: tuple[float, float], span: float) -> list[float]:

@@ -116,7 +116,7 @@ def _bounds(
         low = t[piece.first] if pieces[i - 1].way == "flat" else t[max(piece.first - 1, 0)]
         begin = (float(low) - hidden, float(t[min(piece.first + 1, piece.last)]) - 1e-9)
         if t[piece.first + 1] - t[piece.first] <= 1 and not hidden:
-            begin = (float(t[piece.first]),) * 2 if pieces[i - 1].way == "flat" else (float(low), float(t[piece.first]))
+            begin = (float(low), float(t[piece.first]))
     here, last = float(t[piece.last]), i == len(pieces) - 1
     if last:
         likely = [
@@ -151,7 +151,7 @@ def _knot(a: Phase, b: Phase, before: Piece, after: Piece, t: Floats, values: Fl
         low, high = (float(t[before.last]), high) if a.kind == "constant" else (low, float(t[after.first]))
     if high - low <= 1:
         return here
-    choices = np.arange(np.floor(low), np.ceil(high) + 1)
+    choices: Floats = np.arange(float(np.floor(low)), float(np.ceil(high)) + 1, dtype=np.float64)
     apart = np.abs(np.asarray(a.at(choices)) - np.asarray(b.at(choices)))
     return float(choices[int(np.nanargmin(apart))]) if np.isfinite(apart).any() else here
 

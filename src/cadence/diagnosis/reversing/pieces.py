@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, TypeAlias, final
 
 import numpy as np
@@ -86,7 +87,7 @@ def pieces_of(t: Floats, values: Floats, tolerance: Floats) -> list[Piece]:
     jumps = jumps_in(t, values, tolerance)
     borders = [0, *jumps.tolist(), len(t)]
     found: list[Piece] = []
-    for first, end in zip(borders, borders[1:], strict=False):
+    for first, end in pairwise(borders):
         inside = _stretch(t[first:end], values[first:end], tolerance[first:end])
         found += [Piece(first + a, first + b, way, a == 0 and first > 0) for a, b, way in inside]
     return found

@@ -59,13 +59,11 @@ def _spelled(values: Floats) -> tuple[int, int]:
     """The most significant digits, and the most decimals, that the shortest forms of numbers have."""
     digits = decimals = 0
     for value in values.tolist():
-        mantissa, _, exponent = f"{value:.16e}".partition("e")
         for count in range(1, 18):
             short = f"{value:.{count - 1}e}"
             if float(short) == value:
-                mantissa, _, exponent = short.partition("e")
                 digits = max(digits, count)
-                decimals = max(decimals, count - 1 - int(exponent))
+                decimals = max(decimals, count - 1 - int(short.partition("e")[2]))
                 break
         else:
             return 17, 17

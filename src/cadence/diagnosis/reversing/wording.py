@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import final
 
 from cadence.diagnosis.reversing.fits import Phase
@@ -28,7 +29,7 @@ class Wording:
     total: float
     unit: str
     base: float
-    numbers: list[float] = field(default_factory=list)
+    numbers: list[float] = field(default_factory=list[float])
 
     def value(self, x: float) -> str:
         """A place for a value, as a multiple of the base."""
@@ -95,14 +96,14 @@ def _levels(phases: Sequence[Phase], words: Wording, *, last: bool) -> str:
     """Levels with jumps between."""
     length = "" if last else words.length(phases[-1].end - phases[0].begin) + ", "
     values = [phase.start for phase in phases]
-    ratios = [b / a if a else 0.0 for a, b in zip(values, values[1:], strict=False)]
+    ratios = [b / a if a else 0.0 for a, b in pairwise(values)]
     if all(abs(r - ratios[0]) <= 2 * CLOSE * abs(ratios[0]) for r in ratios) and ratios[0] > 0:
         places = [phase.begin for phase in phases[1:]]
-        apart = {round(b - a) for a, b in zip([phases[0].begin, *places], places, strict=False)}
+        apart = {round(b - a) for a, b in pairwise([phases[0].begin, *places])}
         ratio = (values[-1] / values[0]) ** (1 / len(ratios))
-        where = f"every={words.length(places[0] - phases[0].begin)}" if len(apart) == 1 and len(places) > 1 and last else (
-            f"at=[{', '.join(words.length(place) for place in places)}]"
-        )  # fmt: skip
+        where = f"at=[{', '.join(words.length(place) for place in places)}]"
+        if len(apart) == 1 and len(places) > 1 and last:
+            where = f"every={words.length(places[0] - phases[0].begin)}"
         return f"steps({length}{where}, gamma={words.plain(ratio)}, start={words.value(values[0])})"
     points = ", ".join(
         f"({words.length(p.begin) if round(p.begin) else 0}, {words.value(p.start)})" for p in phases

@@ -43,7 +43,7 @@ def compiled(code: str) -> ctypes.CDLL:
     """
     compiler = c_compiler()
     key = hashlib.sha256("\0".join([code, compiler, _version(compiler), _processor(), *_COMMON]).encode()).hexdigest()
-    library = _folder() / f"{key[:32]}.so"
+    library = kept_in() / f"{key[:32]}.so"
     if not library.exists():
         _compile(code, compiler, library)
     try:
@@ -91,8 +91,8 @@ def _compile(code: str, compiler: str, library: Path) -> None:
 
 
 @cache
-def _folder() -> Path:
-    """Where libraries are kept: the user's cache, or a folder of this process where that cannot be trusted."""
+def kept_in() -> Path:
+    """Where what was compiled is kept: the user's cache, or a folder of this process where that cannot be trusted."""
     base = os.environ.get("XDG_CACHE_HOME")
     folder = (Path(base) if base else Path.home() / ".cache") / "cadence" / "kernels"
     try:

@@ -120,7 +120,7 @@ class _Writer:
         if key not in self._elements:
             name = self._elements[key] = f"e{len(self._elements)}"
             kind = "int" if x.operation in ("less", "equal", "or") else "TYPE"
-            self.lines.append(f"const {kind} {name} = {_operation(x.operation, operands, 'ROOT')};")
+            self.lines.append(f"const {kind} {name} = {operation(x.operation, operands, 'ROOT')};")
         return self._elements[key]
 
     def number(self, x: Operand) -> str:
@@ -137,7 +137,7 @@ class _Writer:
         if key not in self._numbers:
             name = self._numbers[key] = f"n{len(self._numbers)}"
             kind = "int" if x.operation in ("less", "equal", "or") else "double"
-            self.before.append(f"const {kind} {name} = {_operation(x.operation, operands, 'sqrt')};")
+            self.before.append(f"const {kind} {name} = {operation(x.operation, operands, 'sqrt')};")
         return self._numbers[key]
 
     def _cast(self, number: str) -> str:
@@ -147,8 +147,15 @@ class _Writer:
         return self._casts[number]
 
 
-def _operation(operation: str, operands: tuple[str, ...], root: str) -> str:
-    match operation:
+def operation(name: str, operands: tuple[str, ...], root: str) -> str:
+    """An operation as C.
+
+    Args:
+        name: of the operation, as a `Symbol` has it.
+        operands: names of variables, or numbers.
+        root: name of the function that takes square roots.
+    """
+    match name:
         case "negate":
             return f"-{operands[0]}"
         case "sqrt":
@@ -163,4 +170,4 @@ def _operation(operation: str, operands: tuple[str, ...], root: str) -> str:
         case "where":
             return f"{operands[0]} ? {operands[1]} : {operands[2]}"
         case _:
-            return f"{operands[0]} {_BINARY[operation]} {operands[1]}"
+            return f"{operands[0]} {_BINARY[name]} {operands[1]}"

@@ -214,7 +214,7 @@ class PaddleMethod(Optimizer):
         saved = saving.read(
             state_dict,
             self.rule.name,
-            sorted({self._accumulator(name) for group in self._all_settings() for name in self.rule.of(group).state}),
+            sorted({self._accumulator(name) for group in self._all_settings() for name in self._states_of(group)}),
             self._accumulator(STEP),
             list(each(self._entries())),
             self._learning_rate,
@@ -232,6 +232,10 @@ class PaddleMethod(Optimizer):
 
     load_state_dict = set_state_dict
     set_dict = set_state_dict
+
+    def _states_of(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        """Names of all that may be remembered of a parameter, but for the counter of updates."""
+        return self.rule.of(settings).state
 
     def _started(self, x: Tensor, variant: Variant) -> list[Tensor]:
         """The states of a parameter, and its counter; made at its first update."""

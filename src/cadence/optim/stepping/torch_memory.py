@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -31,7 +31,8 @@ class Slot:
     """Where one parameter and its state lie.
 
     Attributes:
-        dense: whether the parameter fills a piece of the processor's memory, in whatever order.
+        filled: whether the parameter fills a piece of memory, in whatever order.
+        dense: whether it does so in the processor's memory.
 
     Args:
         x: the parameter.
@@ -39,10 +40,23 @@ class Slot:
         names: of the states.
     """
 
-    __slots__ = ("address", "addresses", "counter", "dense", "names", "shape", "size", "states", "step", "stride")
+    __slots__ = (
+        "address",
+        "addresses",
+        "counter",
+        "dense",
+        "filled",
+        "names",
+        "shape",
+        "size",
+        "states",
+        "step",
+        "stride",
+    )
 
     def __init__(self, x: Tensor, state: dict[str, Tensor], names: tuple[str, ...]) -> None:
-        self.dense = x.is_cpu and type(x) in _PLAIN and (x.is_contiguous() or _dense(x))
+        self.filled = _filled(x)
+        self.dense = self.filled and x.is_cpu
         for name in names:
             there = state[name]
             if there.stride() != x.stride() or there.dtype != x.dtype or there.device != x.device:
@@ -58,9 +72,9 @@ class Slot:
 def precision(item: Item) -> Precision | None:
     """The precision of a kernel that can update this tensor where it lies, or None."""
     x, group = item.x, item.group
-    if not x.is_cpu or group["capturable"] or type(x) not in _PLAIN:
+    if not (x.is_cpu or x.is_cuda) or group["capturable"]:
         return None
-    return _PRECISIONS.get(x.dtype) if x.is_contiguous() or _dense(x) else None
+    return _PRECISIONS.get(x.dtype) if _filled(x) else None
 
 
 def portions(items: list[tuple[Item, Slot]], most: int) -> Iterator[list[tuple[Item, Slot]]]:
@@ -76,13 +90,17 @@ def portions(items: list[tuple[Item, Slot]], most: int) -> Iterator[list[tuple[I
         yield portion
 
 
-def counted(slots: list[Slot]) -> list[float]:
+def counted(slots: Sequence[Slot]) -> list[float]:
     """Count this update of each tensor; returns its number."""
     if not slots:
         return []
     steps = [slot.step for slot in slots]
     torch._foreach_add_(steps, 1)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
     return torch.stack(steps).tolist()
+
+
+def _filled(x: Tensor) -> bool:
+    return type(x) in _PLAIN and (x.is_contiguous() or _dense(x))
 
 
 def _dense(x: Tensor) -> bool:

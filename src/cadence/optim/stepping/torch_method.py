@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from cadence._errors import CompilerError, OptimizerError, StateError
+from cadence.optim.kernels.cuda import CudaKernel
 from cadence.optim.kernels.kernel import Addresses, Kernel, kernel
 from cadence.optim.kernels.source import Precision
 from cadence.optim.rules.rule import Rule, check
@@ -24,10 +25,12 @@ from cadence.optim.stepping.torch_checks import (
     signature,
     sparse,
 )
+from cadence.optim.stepping.torch_cuda import kernel_of, update_on_gpu
 from cadence.optim.stepping.torch_memory import Group, Item, Slot, counted, misfit, portions, precision
 from cadence.optim.stepping.torch_numbers import Variants, norm_of_all, numbers_of, numbers_on_device
 from cadence.optim.stepping.torch_plain import update_whole
 from cadence.optim.stepping.torch_program import Pieces, Registers
+from cadence.optim.stepping.torch_roster import Roster, Variant
 from cadence.optim.stepping.torch_together import AT_ONCE, SMALL, update_together
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
@@ -41,8 +44,9 @@ _LOG = logging.getLogger("cadence.optim")
 class TorchMethod(Optimizer):
     """A rule as a torch optimizer.
 
-    On a processor all tensors of one precision are updated by one call of a compiled kernel. Elsewhere, under
-    `torch.compile`, and where there is no C compiler, torch's own operations are used; the numbers agree to rounding.
+    On a processor, and on a GPU of Nvidia's, all tensors of one precision are updated together by a compiled kernel.
+    Elsewhere, under `torch.compile`, and where there is no compiler, torch's own operations are used; the numbers agree
+    to rounding.
 
     Args:
         params: parameters, or dicts that describe groups of them. Real numbers, dense gradients.
@@ -66,7 +70,10 @@ class TorchMethod(Optimizer):
         check(self.rule, given)
         check_modes(compiled, capturable)
         self._compiled = compiled
-        self._done: list[tuple[list[Item], Sequence[Any]]] = []
+        # No gradients: what is kept here is kept from update to update.
+        self._done: list[tuple[list[Tensor], Sequence[Any] | Tensor]] = []
+        self._rosters: list[Roster] = []
+        self._owners: list[Group] = []
         self._slots: dict[int, Slot] = {}
         super().__init__(listed(params), {**given, "capturable": capturable, METHOD: self.rule.name})
         if compiled:
@@ -120,7 +127,7 @@ class TorchMethod(Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self.__dict__.setdefault("_compiled", None)
-        self._done, self._slots = [], {}
+        self._done, self._slots, self._rosters, self._owners = [], {}, [], []
 
     def _started(self, x: Tensor, group: Group, rule: Rule) -> dict[str, Tensor]:
         """What is remembered of a parameter, made at its first update."""
@@ -171,22 +178,58 @@ class TorchMethod(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        if self._rosters and self._again():
+            return loss
         items = self._items()
         norm = norm_of_all(items)
-        self._done = []
+        self._done, self._rosters = [], []
         if torch.compiler.is_compiling():
             for item in items:
                 self._on_device(item, norm)
             return loss
-        by_kernel: dict[Precision, list[Item]] = {}
+        by_kernel: dict[tuple[Precision, torch.device], list[Item]] = {}
         by_torch: list[Item] = []
         for item in items:
             kind = None if self._compiled is False else precision(item)
-            (by_torch if kind is None else by_kernel.setdefault(kind, [])).append(item)
-        for kind, those in by_kernel.items():
-            by_torch += self._by_kernel(those, kind, norm)
+            (by_torch if kind is None else by_kernel.setdefault((kind, item.x.device), [])).append(item)
+        place = {id(item.x): i for i, item in enumerate(items)}
+        for (kind, device), those in by_kernel.items():
+            by_torch += self._by_kernel(those, kind, device, norm, place)
         self._by_torch(by_torch, norm)
+        self._owners = [item.group for item in items]
+        if sum(len(roster.xs) for roster in self._rosters) < len(items):
+            self._rosters = []
         return loss
+
+    def _again(self) -> bool:
+        """Update as the last time, if nothing but gradients and numbers are others; says whether that was so."""
+        xs, gradients, owners = list[Tensor](), list[Tensor](), list[Group]()
+        for group in self.param_groups:
+            for x in group["params"]:
+                g = x.grad
+                if g is not None:
+                    xs.append(x)
+                    gradients.append(g)
+                    owners.append(group)
+        if torch.compiler.is_compiling() or len(owners) != len(self._owners):
+            return False
+        if not all(map(operator.is_, owners, self._owners)):
+            return False
+        variants, ours = Variants(self.rule, None), list[list[Tensor]]()
+        for roster in self._rosters:
+            of_groups = [variants.of(group) for group in roster.groups]
+            if any((rule, tuple(numbers)) != roster.variant for rule, numbers in of_groups):
+                return False
+            if any(group["capturable"] for group in roster.groups):
+                return False
+            ours.append([gradients[i] for i in roster.places])
+            if not roster.same([xs[i] for i in roster.places], ours[-1], self.state):
+                return False
+        self._done = [
+            (roster.xs, update_on_gpu(roster, own, {id(group): variants.of(group)[1] for group in roster.groups}))
+            for roster, own in zip(self._rosters, ours, strict=True)
+        ]
+        return True
 
     def trust_ratios(self) -> list[float]:
         """What the step of each tensor that was updated last was multiplied by, in the order of the groups.
@@ -194,7 +237,9 @@ class TorchMethod(Optimizer):
         Empty before the first update, and under `torch.compile`; 1 where the method knows no such ratio.
         """
         ratio_of = {
-            id(item.x): ratio for items, ratios in self._done for item, ratio in zip(items, ratios, strict=True)
+            id(x): ratio
+            for xs, ratios in self._done
+            for x, ratio in zip(xs, ratios.tolist() if isinstance(ratios, Tensor) else ratios, strict=True)
         }
         parameters = [x for group in self.param_groups for x in group["params"]]
         return [float(ratio_of[id(x)]) for x in parameters if id(x) in ratio_of]
@@ -227,7 +272,7 @@ class TorchMethod(Optimizer):
         variants, pieces = Variants(self.rule, norm), dict[tuple[int, float, torch.dtype], Pieces]()
         small: dict[tuple[int, float, torch.dtype], list[tuple[Item, Slot]]] = {}
         for item in [item for item in items if item.group["capturable"]]:
-            self._done.append(([item], [self._on_device(item, norm)]))
+            self._done.append(([item.x], [self._on_device(item, norm)]))
         items = [item for item in items if not item.group["capturable"]]
         rules = [variants.of(item.group)[0] for item in items]
         slots = [self._slot(x, group, r, r.state) for (x, _, group), r in zip(items, rules, strict=True)]
@@ -240,20 +285,22 @@ class TorchMethod(Optimizer):
             rule, numbers = variants.of(group)
             own = dict(zip(rule.state, slot.states, strict=True))
             if not slot.dense or g.stride() != slot.stride:
-                self._done.append(([item], [update_whole(rule, x, g, own, {**numbers, "t": t})]))
+                self._done.append(([item.x], [update_whole(rule, x, g, own, {**numbers, "t": t})]))
                 continue
             if key not in pieces:
                 pieces[key] = Pieces(rule, {**numbers, "t": t}, registers)
-            self._done.append(([item], [pieces[key].update(x, g, own)]))
+            self._done.append(([item.x], [pieces[key].update(x, g, own)]))
         for (_, t, _), those in small.items():
             rule, numbers = variants.of(those[0][0].group)
             for some in portions(those, AT_ONCE):
                 columns = {"x": [item.x for item, _ in some], "g": [item.g for item, _ in some]}
                 columns |= {name: [slot.states[i] for _, slot in some] for i, name in enumerate(rule.state)}
                 scales = update_together(rule, columns, {**numbers, "t": t})
-                self._done.append(([item for item, _ in some], scales))
+                self._done.append(([item.x for item, _ in some], scales))
 
-    def _by_kernel(self, items: list[Item], kind: Precision, norm: Tensor | None) -> list[Item]:
+    def _by_kernel(
+        self, items: list[Item], kind: Precision, device: torch.device, norm: Tensor | None, place: dict[int, int]
+    ) -> list[Item]:
         """Update tensors of one precision in as few calls as there are variants of the rule among the groups.
 
         Returns:
@@ -266,13 +313,31 @@ class TorchMethod(Optimizer):
             calls.setdefault((rule, tuple(numbers)), []).append(item)
         for (rule, names), those in calls.items():
             try:
-                run = kernel(rule, names, kind)
+                run = kernel(rule, names, kind) if device.type == "cpu" else kernel_of(rule, names, kind, device)
             except CompilerError as fault:
                 self._go_without(fault)
                 left += those
+                continue
+            if isinstance(run, CudaKernel):
+                self._by_roster(run, (rule, names), those, [place[id(item.x)] for item in those], variants)
             else:
-                self._done.append((those, self._call(run, rule, those, variants)))
+                self._done.append(([item.x for item in those], self._call(run, rule, those, variants)))
         return left
+
+    def _by_roster(
+        self, run: CudaKernel, variant: Variant, items: list[Item], places: list[int], variants: Variants
+    ) -> None:
+        """Update tensors of one GPU, and keep where they lie for the next time."""
+        xs, groups = [item.x for item in items], [item.group for item in items]
+        slots = [self._slot(x, group, variant[0], variant[0].state) for x, _, group in items]
+        roster = Roster(run, variant, xs, places, groups, slots, [self.state[x] for x in xs])
+        gradients = [
+            g if g.stride() == slot.stride and g.dtype == x.dtype else torch.empty_like(x).copy_(g)
+            for (x, g, _), slot in zip(items, slots, strict=True)
+        ]
+        numbers = {id(group): variants.of(group)[1] for group in roster.groups}
+        self._done.append((xs, update_on_gpu(roster, gradients, numbers)))
+        self._rosters.append(roster)
 
     def _call(self, run: Kernel, rule: Rule, items: list[Item], variants: Variants) -> list[float]:
         at, rows, copies, names = Addresses(), dict[int, int](), list[Tensor](), rule.state
@@ -318,7 +383,12 @@ class TorchMethod(Optimizer):
         for group in self.param_groups:
             rule = self.rule.of(group)
             norm = None if group.get("max_grad_norm") is None else torch.ones(())
-            kernel(rule, tuple(numbers_of(rule, group, norm)), "float")
+            names = tuple(numbers_of(rule, group, norm))
+            for device in {x.device for x in group["params"]}:
+                if device.type == "cpu":
+                    kernel(rule, names, "float")
+                elif device.type == "cuda":
+                    kernel_of(rule, names, "float", device)
 
     def _go_without(self, fault: CompilerError) -> None:
         if self._compiled:

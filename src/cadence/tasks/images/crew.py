@@ -12,13 +12,14 @@ import subprocess
 import sys
 import tempfile
 import weakref
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
 
 from cadence._errors import TaskError
+from cadence.tasks.base import Pin
 from cadence.tasks.images.preparing import Preparation
 
 _MOST = 16
@@ -59,12 +60,13 @@ class Crew:
         preparation: of the images.
         rows: images that fit into a place.
         ahead: batches that one reader may have in the making.
+        pin: is told of the memory; see `Data.lend`.
 
     Raises:
         TaskError: this system cannot share memory so, or has too little of it.
     """
 
-    def __init__(self, workers: int, preparation: Preparation, rows: int, ahead: int) -> None:
+    def __init__(self, workers: int, preparation: Preparation, rows: int, ahead: int, pin: Pin | None = None) -> None:
         if os.name != "posix":
             raise TaskError(
                 "images are decoded in processes of their own on Linux and macOS; write task_args: {workers: 0}"
@@ -85,7 +87,8 @@ class Crew:
             assert process.stdout is not None
             self._selector.register(process.stdout, selectors.EVENT_READ, i)
             self._waiting[i] = b""
-        self._end = weakref.finalize(self, _dismiss, self._processes, self._selector)
+        unpin = None if pin is None else pin(self._memory)
+        self._end = weakref.finalize(self, _dismiss, self._processes, self._selector, unpin)
 
     @property
     def alive(self) -> bool:
@@ -235,8 +238,12 @@ def _worker(memory: int, preparation: Preparation) -> subprocess.Popen[bytes]:
     )
 
 
-def _dismiss(processes: Sequence[subprocess.Popen[bytes]], selector: selectors.BaseSelector) -> None:
+def _dismiss(
+    processes: Sequence[subprocess.Popen[bytes]], selector: selectors.BaseSelector, unpin: Callable[[], object] | None
+) -> None:
     selector.close()
+    if unpin is not None:
+        unpin()
     for process in processes:
         assert process.stdin is not None
         with contextlib.suppress(BrokenPipeError):

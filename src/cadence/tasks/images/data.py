@@ -12,7 +12,7 @@ import numpy as np
 
 from cadence._errors import TaskError
 from cadence.tasks._checks import check_place, check_split, generator, whole
-from cadence.tasks.base import Batch, Data, Split
+from cadence.tasks.base import Batch, Data, Pin, Split
 from cadence.tasks.images.crew import Crew, Ordered
 from cadence.tasks.images.listing import Images
 from cadence.tasks.images.preparing import Preparation
@@ -70,6 +70,7 @@ class ImageData(Data):
         self._ahead = whole(ahead, "ahead", least=1)
         self._default_batch_size = min(whole(default_batch_size, "default_batch_size", least=1), len(self._rows))
         self._crew: Crew | None = None
+        self._pin: Pin | None = None
 
     @property
     def train_examples(self) -> int:
@@ -99,6 +100,9 @@ class ImageData(Data):
         order = self._rows[generator(seed, epoch, 0).permutation(len(self._rows))]
         about = {"seed": int(seed), "epoch": int(epoch)}
         return self._read(self._images, _batched(order, batch_size, start, step), about)
+
+    def lend(self, pin: Pin) -> None:
+        self._pin, self._crew = pin, None
 
     def held_out(self, split: Split) -> Iterator[Batch]:
         check_split(split)
@@ -182,7 +186,7 @@ class ImageData(Data):
     def _crew_for(self, rows: int) -> Crew:
         """The processes, started when they are needed first, and anew for larger batches or where one has died."""
         if self._crew is None or self._crew.rows < rows or not self._crew.alive:
-            self._crew = Crew(self._workers, self._preparation, rows, self._ahead)
+            self._crew = Crew(self._workers, self._preparation, rows, self._ahead, self._pin)
         return self._crew
 
 

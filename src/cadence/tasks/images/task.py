@@ -17,7 +17,7 @@ from cadence.tasks.images.listing import class_names, images_of
 from cadence.tasks.images.preparing import Preparation
 from cadence.tasks.later import Later
 
-_MOST_WORKERS = 16
+_MOST_WORKERS = 32
 
 
 def folder(
@@ -52,7 +52,7 @@ def folder(
             models that standardise themselves, as those of cadence do.
         tune: without a folder ``tune``, how many training images are set aside to judge tuning on.
         workers: processes that decode; 0: the one that trains does. None: one for each processor that this process may
-            use, shared with the other processes of a training, at most 16.
+            use, shared with the other processes of a training, at most 32.
         ahead: batches that are decoded before they are needed, 1 or more.
         batch_size: images per batch where the recipe does not say, and of evaluations.
         name: what tables call the task.

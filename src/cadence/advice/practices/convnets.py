@@ -1,0 +1,317 @@
+"""Convolutional nets with batch statistics, from scratch."""
+
+from __future__ import annotations
+
+from cadence.advice.choice import Alternative, article, paper, practice
+from cadence.advice.practices.lengths import warmup_epochs
+from cadence.advice.practices.practice import Practice, Why
+from cadence.advice.profile import Profile
+from cadence.findings.finding import Both
+
+GOYAL = paper("Goyal et al. 2017, arXiv:1706.02677, sections 2.1, 2.2 and 5.1")
+BAG = paper("He et al. 2018, Bag of Tricks, arXiv:1812.01187, sections 3 and 5")
+LAMB = paper("You et al. 2019, LAMB, arXiv:1904.00962, section 4.2")
+STRIKES = paper("Wightman et al. 2021, ResNet strikes back, arXiv:2110.00476, table 2")
+WIDE = paper("Zagoruyko & Komodakis 2016, Wide ResNet, arXiv:1605.07146, section 3")
+SGDR = paper("Loshchilov & Hutter 2016, SGDR, arXiv:1608.03983")
+
+LARGEST_LINEAR = 8192
+"""Examples in one update up to which linear scaling was shown on ImageNet."""
+
+
+def convnet(profile: Profile) -> Practice:
+    """Convolutional nets with batch statistics on many images: ImageNet."""
+    if profile.batch_size > LARGEST_LINEAR:
+        return _convnet_large(profile)
+    scaled = profile.batch_size > 256
+    return Practice(
+        "imagenet",
+        Both("a convolutional net from scratch on many images", "在大量图像上从头训练的卷积网络"),
+        "sgd",
+        0.1,
+        {
+            "optimizer": Why(
+                Both(
+                    "SGD with momentum 0.9 is what these nets were made with, and adaptive methods reach no more at "
+                    "equal tuning",
+                    "这类网络就是用动量 0.9 的 SGD 训练出来的；同等调参下自适应方法并不更好",
+                ),
+                GOYAL,
+                "high",
+                (
+                    Alternative(
+                        "adamw at 0.001, weight_decay 0.01",
+                        article("adaptive optimizers on ImageNet: AdamW 1e-3 ahead of SGD by 1.3 points"),
+                        Both(
+                            "its SGD ran 0.1 for 2,048 examples, an eighth of what linear scaling gives, with one "
+                            "seed; "
+                            "a comparison with both rates tuned would decide",
+                            "该文的 SGD 在批量 2048 下只用 0.1，仅为线性缩放值的八分之一，且只有一个种子；两者都调参后"
+                            "对比才能定论",
+                        ),
+                    ),
+                    Alternative(
+                        "lamb at 0.005 for 2,048 examples, weight_decay 0.02",
+                        STRIKES,
+                        Both(
+                            "with strong augmentation, binary cross-entropy and 300 epochs it is ahead; at 90 epochs "
+                            "without them it is not",
+                            "配合强增强、二元交叉熵和 300 个周期时领先；90 个周期且没有这些时并不领先",
+                        ),
+                    ),
+                ),
+            ),
+            "batch_scaling": Why(
+                Both(
+                    "0.1 for 256 examples, in proportion to the batch: shown to hold from 64 to 8,192 examples",
+                    "每 256 个样本 0.1，随批量成比例：已在 64 到 8192 的批量上验证",
+                ),
+                GOYAL,
+                "high",
+            ),
+            "learning_rate": Why(
+                Both(
+                    f"0.1 x {profile.batch_size} / 256: the rate of the reference batch, scaled in proportion",
+                    f"0.1 × {profile.batch_size} / 256：参考批量的学习率按比例缩放",
+                ),
+                GOYAL,
+                "high",
+            ),
+            "warmup": Why(
+                Both(
+                    "5 epochs: at this batch the scaled rate breaks the first updates, and a gradual rise does not"
+                    if scaled
+                    else "at most 256 examples need no warmup by the paper; a short one costs nothing",
+                    "5 个周期：在此批量下缩放后的学习率会破坏最初的更新，逐渐升高则不会"
+                    if scaled
+                    else "批量不超过 256 时论文无需预热；短预热没有代价",
+                ),
+                GOYAL,
+                "high" if scaled else "medium",
+            ),
+            "schedule": Why(
+                Both(
+                    "a cosine to 0 needs no milestones, and ended 0.7 to 0.9 points ahead of steps on three nets",
+                    "余弦降到 0 无需里程碑，在三种网络上比阶梯高 0.7 至 0.9 个百分点",
+                ),
+                BAG,
+                "high",
+                (
+                    Alternative(
+                        "steps(at=['30 epochs', '60 epochs', '80 epochs'])",
+                        GOYAL,
+                        Both(
+                            "0.7 to 0.9 points behind the cosine in arXiv:1812.01187; take it to compare with older "
+                            "numbers",
+                            "在 arXiv:1812.01187 中落后余弦 0.7 至 0.9 个百分点；要与旧结果比较时使用",
+                        ),
+                    ),
+                ),
+            ),
+            "weight_decay": Why(
+                Both("what both sources train with", "两个来源都使用的数值"),
+                GOYAL,
+                "high",
+            ),
+            "groups": Why(
+                Both(
+                    "biases and normalisation have none: they are rescaled away by the next layer, and at large "
+                    "batches it helps a little",
+                    "偏置和归一化不衰减：它们会被下一层重新缩放，在大批量下略有帮助",
+                ),
+                BAG,
+                "medium",
+                (
+                    Alternative(
+                        "decay on all of them",
+                        practice("torch's optimizers"),
+                        Both(
+                            "what the paper of the linear rule did with all but normalisation",
+                            "提出线性规则的论文除归一化外即如此",
+                        ),
+                    ),
+                ),
+            ),
+            "label_smoothing": Why(
+                Both(
+                    "0.1 gained 0.1 to 0.4 points in trainings of 120 epochs",
+                    "在 120 个周期的训练中 0.1 提高了 0.1 至 0.4 个百分点",
+                ),
+                BAG,
+                "medium",
+            ),
+        },
+        reference_batch=256,
+        scaling="linear",
+        arguments={"momentum": 0.9},
+        warmup=warmup_epochs(profile, 5),
+        decay="cosine()",
+        weight_decay=1e-4,
+        label_smoothing=0.1 if (profile.epochs or 0) >= 80 and profile.task == "classification" else 0.0,
+    )
+
+
+def _convnet_large(profile: Profile) -> Practice:
+    """More than 8,192 examples: rates by layer."""
+    epochs = 20 * profile.batch_size / 32_768
+    beyond = profile.batch_size > 65_536
+    return Practice(
+        "imagenet_large_batch",
+        Both(
+            "a convolutional net from scratch on many images, in updates of more than 8,192 of them",
+            "在大量图像上从头训练的卷积网络，单次更新超过 8192 张",
+        ),
+        "lamb",
+        0.04,
+        {
+            "optimizer": Why(
+                Both(
+                    "linear scaling of SGD breaks down beyond 8,192 examples (arXiv:1706.02677, figure 1); a trust "
+                    "ratio "
+                    "for each layer carries on",
+                    "批量超过 8192 时 SGD 的线性缩放失效（arXiv:1706.02677 图 1）；逐层信任比可以继续",
+                ),
+                LAMB,
+                "medium",
+                (
+                    Alternative(
+                        "lars, momentum 0.9, with polynomial decay",
+                        paper("You, Gitman & Ginsburg 2017, LARS, arXiv:1708.03888"),
+                        Both(
+                            "equal on ResNet-50 when tuned (arXiv:2102.06356 finds plain momentum equal too); LAMB was "
+                            "published with a table of rates for each batch",
+                            "在 ResNet-50 上调参后相当（arXiv:2102.06356 发现普通动量也相当）；LAMB 给出了各批量对应的"
+                            "学习率表",
+                        ),
+                    ),
+                    Alternative(
+                        "fewer examples in one update",
+                        paper("McCandlish et al. 2018, arXiv:1812.06162"),
+                        Both(
+                            "beyond the critical batch (a few thousand to 20,000 for ImageNet) more examples hardly "
+                            "save "
+                            "updates: the noise of the gradients, measured, would decide",
+                            "超过临界批量（ImageNet 约数千到两万）后，更多样本几乎不再减少更新次数：测量梯度噪声可以判"
+                            "断",
+                        ),
+                    ),
+                ),
+            ),
+            "batch_scaling": Why(
+                Both(
+                    "as the square root of the batch, from 0.04 for 32,768 examples",
+                    "随批量的平方根变化，以 32768 个样本 0.04 为基准",
+                ),
+                LAMB,
+                "low" if beyond else "medium",
+            ),
+            "learning_rate": Why(
+                Both(
+                    f"0.04 x sqrt({profile.batch_size} / 32768), the paper's own table",
+                    f"0.04 × sqrt({profile.batch_size} / 32768)，即论文自己的表",
+                ),
+                LAMB,
+                "low" if beyond else "medium",
+                (
+                    Alternative(
+                        "half of it",
+                        STRIKES,
+                        Both(
+                            "0.005 for 2,048 examples there, 0.01 by the paper's table; a pilot would decide",
+                            "该文在 2048 个样本时用 0.005，而论文表给出 0.01；试跑可以判断",
+                        ),
+                    ),
+                ),
+            ),
+            "warmup": Why(
+                Both(
+                    "in proportion to the batch: 20 epochs for 32,768 examples",
+                    "与批量成比例：32768 个样本对应 20 个周期",
+                ),
+                LAMB,
+                "medium",
+            ),
+            "schedule": Why(
+                Both("the linear decay that the paper's rates belong to", "论文学习率所配的线性衰减"), LAMB, "medium"
+            ),
+            "weight_decay": Why(
+                Both("what LAMB was tuned to for ResNet-50", "LAMB 在 ResNet-50 上调得的数值"), STRIKES, "medium"
+            ),
+        },
+        reference_batch=32_768,
+        scaling="sqrt",
+        warmup=warmup_epochs(profile, min(epochs, 20.0), most=0.25),
+        decay="linear()",
+        weight_decay=0.02,
+        label_smoothing=0.1 if profile.task == "classification" else 0.0,
+    )
+
+
+def small_images(profile: Profile) -> Practice:
+    """Convolutional nets on tens of thousands of images: CIFAR."""
+    return Practice(
+        "cifar",
+        Both("a convolutional net from scratch on some ten thousand images", "在数万张图像上从头训练的卷积网络"),
+        "sgd",
+        0.1,
+        {
+            "optimizer": Why(
+                Both(
+                    "SGD with Nesterov momentum 0.9: on this scale it generalises as well as anything, and the rate is "
+                    "known",
+                    "Nesterov 动量 0.9 的 SGD：在此规模上泛化不逊于其他方法，且学习率有据可依",
+                ),
+                WIDE,
+                "high",
+            ),
+            "batch_scaling": Why(
+                Both("0.1 for 128 examples, in proportion to the batch", "每 128 个样本 0.1，随批量成比例"),
+                GOYAL,
+                "medium",
+            ),
+            "learning_rate": Why(
+                Both(
+                    f"0.1 x {profile.batch_size} / 128: every paper on residual nets here begins at 0.1 for 128 "
+                    "examples",
+                    f"0.1 × {profile.batch_size} / 128：此类残差网络论文都从每 128 个样本 0.1 开始",
+                ),
+                WIDE,
+                "high" if profile.model.batch_statistics and 32 <= profile.batch_size <= 1024 else "medium",
+            ),
+            "warmup": Why(
+                Both("a short one costs nothing, and lets 0.1 begin safely", "短预热没有代价，使 0.1 能安全起步"),
+                GOYAL,
+                "medium",
+            ),
+            "schedule": Why(
+                Both("a cosine to 0 over the whole length", "全程余弦降到 0"),
+                SGDR,
+                "high",
+                (
+                    Alternative(
+                        "steps(at=[30%, 60%, 80%], gamma=0.2)",
+                        WIDE,
+                        Both("equal within the noise of seeds", "在种子噪声范围内相当"),
+                    ),
+                ),
+            ),
+            "weight_decay": Why(
+                Both("5e-4: the fewer images, the more decay", "5e-4：图像越少，衰减越大"),
+                WIDE,
+                "high",
+                (
+                    Alternative(
+                        1e-4,
+                        paper("He et al. 2015, arXiv:1512.03385, section 4.2"),
+                        Both("for nets of under 2 million parameters", "用于不足两百万参数的网络"),
+                    ),
+                ),
+            ),
+        },
+        reference_batch=128,
+        scaling="linear",
+        arguments={"momentum": 0.9, "nesterov": True},
+        warmup="3%",
+        decay="cosine()",
+        weight_decay=5e-4,
+    )

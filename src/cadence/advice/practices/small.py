@@ -1,0 +1,319 @@
+"""Small trainings: at most a few thousand updates of at most a few million parameters, from the profile alone.
+
+What was measured (docs/advice.md): 29 trainings on images, text, tables and for denoising, 450 to 1,200 updates, each
+with some hundred settings. Three things came out of them. Matrices whose steps are orthogonal (Muon) end lower than
+with AdamW or SGD at their best rates, and hardly ask at which rate. Then it is the decay of the weights that decides,
+and it is best where nobody looks for it: a third to one and a half, not a hundredth. And which decay depends on how
+much the model can learn by heart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from cadence.advice.choice import MEASURED, Alternative, article, paper
+from cadence.advice.counts import CONVOLUTION
+from cadence.advice.practices.practice import Practice, Why
+from cadence.advice.practices.small_adamw import small_adamw
+from cadence.advice.profile import Profile
+from cadence.findings.finding import Both
+
+MOST_UPDATES, MOST_PARAMETERS = 5_000, 2_000_000
+"""What is measured ends here."""
+
+KINDS = frozenset({"classification", "regression", "lm", "masked_lm", "denoising", "segmentation"})
+
+FEW_PASSES = 8.0
+"""Passes over the data up to which a training is limited by how fast it fits."""
+
+LEARNT_BY_HEART = 6.0
+"""Parameters for each row above which a classifier has room to learn its rows by heart."""
+
+LARGE, HUGE = 30.0, 90.0
+"""Parameters for each row up to which a classifier is `LARGE_CLASSIFIER`, and from which on `HUGE_CLASSIFIER`."""
+
+FEW_ROWS, MANY_ROWS = 250, 800
+"""Rows up to which the targets of a regression are learnt with their noise, and from which on they are hardly."""
+
+METHOD = "muonadamw"
+
+
+@dataclass(frozen=True)
+class Regime:
+    """What a kind of small training is best served with.
+
+    Attributes:
+        about: the kind, and why it wants this.
+        lr: of the hidden matrices.
+        ratio: rate of everything else, as a multiple of it.
+        decay: of the hidden matrices.
+        head: whether the last layer has it too.
+        momentum: of the matrices.
+        beta2: of everything else.
+        schedule: after the warmup.
+    """
+
+    about: Both
+    lr: float
+    ratio: float
+    decay: float
+    head: bool
+    momentum: float
+    beta2: float
+    schedule: str
+
+
+FITTING = Regime(
+    Both(
+        "rows come a few times at most, so the training is limited by how fast it fits: a high rate that falls late",
+        "每行数据至多出现几次，训练受拟合速度限制：高学习率，较晚下降",
+    ),
+    0.02, 1.5, 0.33, True, 0.95, 0.95, "linear()",
+)  # fmt: skip
+SMALL_CLASSIFIER = Regime(
+    Both(
+        "the model is too small to learn its rows by heart: a high rate, and a head that may grow as it likes",
+        "模型太小，无法记住每一行：高学习率，输出层不受衰减",
+    ),
+    0.03, 1.0, 0.33, False, 0.9, 0.999, "cosine()",
+)  # fmt: skip
+LARGE_CLASSIFIER = Regime(
+    Both(
+        "the model could learn its rows by heart: a moderate rate for the matrices, three times as much for the rest",
+        "模型足以记住每一行：矩阵用适中的学习率，其余参数用三倍",
+    ),
+    0.01, 3.0, 0.33, True, 0.95, 0.999, "cosine()",
+)  # fmt: skip
+HUGE_CLASSIFIER = Regime(
+    Both(
+        "the model has so many parameters for each row that only decay keeps it from learning them by heart",
+        "每行数据对应的参数极多，只有衰减才能防止逐行记忆",
+    ),
+    0.01, 1.0, 1.0, True, 0.95, 0.999, "cosine()",
+)  # fmt: skip
+TABLE = Regime(
+    Both(
+        "a dense net with more rows than it can learn by heart; labels of tables are rarely certain: a low rate and a "
+        "decay of everything",
+        "全连接网络，行数多到无法逐行记忆；表格标签很少完全可靠：低学习率，所有权重衰减",
+    ),
+    0.003, 1.0, 0.66, True, 0.95, 0.999, "cosine()",
+)  # fmt: skip
+FEW_ROWS_TABLE = Regime(
+    Both(
+        "a dense net that could learn its rows by heart, mislabelled ones too: a moderate rate and a decay of "
+        "everything",
+        "全连接网络足以记住每一行，包括标错的行：适中的学习率，所有权重衰减",
+    ),
+    0.01, 1.0, 0.8, True, 0.95, 0.999, "cosine()",
+)  # fmt: skip
+FEW_TARGETS = Regime(
+    Both(
+        "few rows with numbers to predict, which are soon learnt with their noise: a low rate and a strong decay",
+        "行数少且目标为数值，噪声很快也被学进去：低学习率和强衰减",
+    ),
+    0.005, 1.0, 1.5, True, 0.95, 0.999, "cosine()",
+)  # fmt: skip
+TARGETS = Regime(
+    Both(
+        "numbers to predict, from rows that come often: a high rate, and a strong decay that falls with it",
+        "目标为数值且每行多次出现：高学习率，以及随之下降的强衰减",
+    ),
+    0.02, 1.0, 1.0, True, 0.9, 0.999, "linear()",
+)  # fmt: skip
+
+
+def is_small(profile: Profile) -> bool:
+    """Whether a training is of the size that was measured."""
+    return profile.task in KINDS and profile.updates <= MOST_UPDATES and profile.parameters <= MOST_PARAMETERS
+
+
+def small(profile: Profile) -> Practice:
+    """The numbers for a small training."""
+    asked = profile.given.get("optimizer")
+    name = cast("Mapping[str, Any]", asked).get("name") if isinstance(asked, Mapping) else asked
+    if profile.fine_tuning or name not in (None, METHOD):
+        return small_adamw(profile)
+    return _practice(profile, regime_of(profile))
+
+
+def regime_of(profile: Profile) -> Regime:
+    """Which kind of small training it is."""
+    passes, each = profile.passes, profile.parameters_per_sample
+    if profile.task in ("lm", "masked_lm") or passes is None or each is None or passes < FEW_PASSES:
+        return FITTING
+    if profile.task in ("classification", "segmentation"):
+        if _dense(profile):
+            return _between(TABLE, FEW_ROWS_TABLE, _share(each, LEARNT_BY_HEART, 2 * LEARNT_BY_HEART))
+        if each < LEARNT_BY_HEART:
+            return SMALL_CLASSIFIER
+        return _between(LARGE_CLASSIFIER, HUGE_CLASSIFIER, _share(each, LARGE, HUGE))
+    if profile.task == "denoising" or profile.augmentation == "strong":
+        return TARGETS  # noise that is drawn anew cannot be learnt
+    return _between(FEW_TARGETS, TARGETS, _share(profile.dataset_size or 0, FEW_ROWS, MANY_ROWS))
+
+
+def _share(x: float, low: float, high: float) -> float:
+    """How far x is on the way from low to high, by its logarithm; in [0, 1]."""
+    return min(1.0, max(0.0, math.log(x / low) / math.log(high / low)))
+
+
+def _between(a: Regime, b: Regime, share: float) -> Regime:
+    """The numbers on the way from one kind to another, so that no row more or less makes a leap."""
+
+    def mean(x: float, y: float) -> float:
+        return float(f"{x ** (1 - share) * y**share:.2g}")
+
+    nearer = a if share < 0.5 else b
+    return replace(
+        nearer, lr=mean(a.lr, b.lr), ratio=mean(a.ratio, b.ratio), decay=mean(a.decay, b.decay),
+        momentum=round(a.momentum + share * (b.momentum - a.momentum), 3),
+    )  # fmt: skip
+
+
+def _dense(profile: Profile) -> bool:
+    """Whether a net has hidden layers, and all of them are plain matrices."""
+    counts = profile.model
+    plain = not (counts.convolutions or counts.embeddings or counts.attention or counts.recurrent)
+    return plain and counts.hidden > 0
+
+
+def _practice(profile: Profile, regime: Regime) -> Practice:
+    return Practice(
+        "small",
+        Both(
+            f"a small training: {profile.updates} updates of {profile.parameters:,} parameters",
+            f"小规模训练：{profile.updates} 次更新，{profile.parameters:,} 个参数",
+        ),
+        METHOD,
+        regime.lr,
+        _why(profile, regime),
+        arguments={
+            "momentum": regime.momentum,
+            "betas": (0.9, regime.beta2),
+            "adamw_ratio": regime.ratio,
+            "orthogonal": False,
+        },
+        warmup="7%",
+        decay=regime.schedule,
+        # A single layer is a head, too.
+        weight_decay=regime.decay if regime.head or profile.model.hidden else 0.0,
+        groups=_groups(profile, regime),
+        settled=True,
+        clip_norm=profile.clip_norm if profile.clip_norm is not None else 1.0 if profile.model.attention else None,
+    )
+
+
+def _groups(profile: Profile, regime: Regime) -> dict[str, dict[str, object]]:
+    """Which matrices take orthogonal steps, and who has no decay."""
+    counts, made = profile.model, dict[str, dict[str, object]]()
+    if counts.hidden:
+        kinds = [f"type:{CONVOLUTION}"] if counts.hidden_kernels else []
+        kinds += ["role:matrix"] if counts.hidden > counts.hidden_kernels else []
+        made["hidden"] = {"parameters": kinds, "orthogonal": True}
+        if counts.head:
+            made["hidden"]["without"] = ["role:head"]
+    if counts.embeddings:
+        made["tables"] = {"parameters": ["role:embedding"], "weight_decay": 0.0}
+    if not regime.head and counts.head:
+        made["head"] = {"parameters": ["role:head"], "weight_decay": 0.0}
+    return made
+
+
+def _why(profile: Profile, regime: Regime) -> dict[str, Why]:
+    passes = profile.passes
+    told = "" if passes is None else f", {passes:.3g} passes over {profile.dataset_size} rows"
+    zh = "" if passes is None else f"，{profile.dataset_size} 行数据经过 {passes:.3g} 遍"
+    return {
+        "optimizer": Why(
+            Both(
+                "matrices with orthogonal steps (Muon), AdamW for the rest: ahead of AdamW and SGD at their best rates "
+                "on most of the data that was measured, and far less particular about the rate",
+                "矩阵用正交化的更新（Muon），其余用 AdamW：在大多数实测数据上优于各自最佳学习率下的 AdamW 和 SGD，"
+                "且对学习率远没有那么敏感",
+            ),
+            MEASURED,
+            "medium",
+            (
+                Alternative(
+                    "adamw",
+                    article("AdamW begins at 1e-3"),
+                    Both(
+                        "takes half the time for an update of a tiny net; at 1e-3 with a cosine its loss was two "
+                        "thirds higher at the end, at a rate that was searched for about a sixth more",
+                        "对极小的网络每次更新只需一半时间；以 1e-3 加余弦结束时损失高出约三分之二，"
+                        "搜索出最佳学习率后仍高约六分之一",
+                    ),
+                ),
+                Alternative(
+                    "muon on matrices only",
+                    paper("Liu et al. 2025, Muon is scalable, arXiv:2502.16982"),
+                    Both(
+                        "the same method; it does not say what to do in small trainings", "同一方法，但未涉及小规模训练"
+                    ),
+                ),
+            ),
+        ),
+        "batch_scaling": Why(Both("the rate is chosen for this batch", "学习率就是为此批量选取的"), MEASURED, "low"),
+        "learning_rate": Why(
+            Both(f"{regime.about.en}{told}", f"{regime.about.zh}{zh}"),
+            MEASURED,
+            "medium",
+            (
+                Alternative(
+                    0.02,
+                    paper("Jordan et al. 2024, Muon"),
+                    Both("where rows are fresh and the net is large", "适用于数据新鲜且网络较大时"),
+                ),
+            ),
+            Both(
+                "a race of three rates, a factor of 3 apart, for a tenth of the run",
+                "用全程十分之一让三个相差 3 倍的学习率竞速",
+            ),
+        ),
+        "warmup": Why(
+            Both("7 % of the run, as in all that was measured", "全程的 7%，与所有实测一致"),
+            article("warmup takes 5 to 10 % of the run"),
+            "medium",
+        ),
+        "schedule": Why(
+            Both(
+                "a straight line to 0: a little ahead of a cosine, and level with a constant rate that falls over the "
+                "last half",
+                "直线降到 0：略好于余弦，与后一半才下降的恒定学习率相当",
+            )
+            if regime.schedule == "linear()"
+            else Both("a cosine to 0; a straight line is level with it", "余弦降到 0；直线与之相当"),
+            MEASURED,
+            "medium",
+        ),
+        "weight_decay": Why(
+            Both(
+                f"{regime.decay:g} times the rate at every update: a hundredth of it, as most code has, ends 5 to 20 % "
+                f"higher where rows are repeated",
+                f"每次更新衰减 {regime.decay:g} 倍学习率：在数据反复出现时，多数代码所用的百分之一会使损失高 5% 到 20%",
+            ),
+            MEASURED,
+            "medium",
+            (
+                Alternative(
+                    0.01,
+                    article("0.01 to 0.1 for AdamW"),
+                    Both("where runs are so long that a weak decay adds up", "适用于很长的训练，弱衰减会累积"),
+                ),
+            ),
+        ),
+        "groups": Why(
+            Both(
+                "hidden matrices take orthogonal steps; the head, tables, biases and normalisation take AdamW's"
+                + ("" if regime.head else "; a decayed head could not become certain"),
+                "隐藏层矩阵用正交化更新；输出层、嵌入表、偏置和归一化用 AdamW"
+                + ("" if regime.head else "；输出层若衰减就无法变得确定"),
+            ),
+            MEASURED,
+            "medium",
+        ),
+    }

@@ -1,0 +1,1 @@
+"""Updates of whole matrices: what cannot be written element by element."""

@@ -1,0 +1,90 @@
+"""Trainings whose recipe is published, and what the publication says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+IMAGENET: dict[str, Any] = {"model": "resnet50", "data": "imagenet", "epochs": 90}
+
+PUBLISHED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "Goyal 2017: ResNet-50, batch 256": (
+        {**IMAGENET, "batch_size": 256},
+        {"optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 1e-4, "clip_norm": None},
+    ),
+    "Goyal 2017: ResNet-50, batch 8192, warmup of 5 epochs": (
+        {**IMAGENET, "batch_size": 8192},
+        {"optimizer": "sgd", "learning_rate": 3.2, "warmup": "5 epochs"},
+    ),
+    "You 2019: ResNet-50, LAMB, batch 16384": (
+        {**IMAGENET, "batch_size": 16384},
+        {"optimizer": "lamb", "learning_rate": 0.0283, "warmup": "10 epochs"},
+    ),
+    "You 2019: ResNet-50, LAMB, batch 32768, warmup of 20 epochs": (
+        {**IMAGENET, "batch_size": 32768},
+        {"optimizer": "lamb", "learning_rate": 0.04, "warmup": "20 epochs"},
+    ),
+    "Zagoruyko 2016: CIFAR, batch 128": (
+        {"model": "resnet18", "data": "cifar10", "batch_size": 128, "epochs": 200},
+        {"optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 5e-4},
+    ),
+    "Touvron 2020: DeiT, batch 1024, 300 epochs": (
+        {"model": "vit_b_16", "data": "imagenet", "batch_size": 1024, "epochs": 300},
+        {"optimizer": "adamw", "learning_rate": 1e-3, "weight_decay": 0.05, "warmup": "5 epochs"},
+    ),
+    "Liu 2022: ConvNeXt, batch 4096": (
+        {"model": "convnext_tiny", "data": "imagenet", "batch_size": 4096, "epochs": 300},
+        {"optimizer": "adamw", "learning_rate": 4e-3, "weight_decay": 0.05},
+    ),
+    "Devlin 2018: BERT from scratch, batch 256": (
+        {"model": "bert-base", "task": "masked_lm", "batch_size": 256, "updates": 10**6, "tokens_per_example": 512},
+        {"optimizer": "adamw", "learning_rate": 1e-4, "weight_decay": 0.01},
+    ),
+    "Liu 2019: RoBERTa from scratch, batch 8192 (6e-4 to 5 %)": (
+        {"model": "roberta-base", "task": "masked_lm", "batch_size": 8192, "updates": 500_000, "tokens_per_example": 512},
+        {"optimizer": "adamw", "learning_rate": 5.66e-4, "warmup": "5%"},
+    ),
+    "Devlin 2018: fine-tuning, between 2e-5 and 5e-5": (
+        {"model": "bert-base-uncased", "data": "sst2", "batch_size": 32, "epochs": 3},
+        {"optimizer": "adamw", "learning_rate": 3e-5},
+    ),
+    "Brown 2020: 1.3 billion parameters, 2e-4 (here 1.5 billion without embeddings)": (
+        {"model": "gpt2-xl", "task": "lm", "batch_size": 512, "updates": 100_000, "tokens_per_example": 2048},
+        {"optimizer": "adamw", "learning_rate": 1.92e-4, "weight_decay": 0.1, "clip_norm": 1.0},
+    ),
+    "He 2017: Mask R-CNN, 16 images": (
+        {"model": "resnet50", "task": "detection", "data": "coco", "batch_size": 16, "epochs": 12, "fine_tuning": True},
+        {"optimizer": "sgd", "learning_rate": 0.02, "warmup": 500, "weight_decay": 1e-4},
+    ),
+    "Faster R-CNN on one card: 0.01 for 8 images": (
+        {"model": "resnet50", "task": "detection", "data": "coco", "batch_size": 8, "epochs": 12, "fine_tuning": True},
+        {"learning_rate": 0.01},
+    ),
+    "Chen 2017: segmentation, 16 images": (
+        {"model": "resnet101", "task": "segmentation", "data": "cityscapes", "batch_size": 16, "epochs": 200,
+         "fine_tuning": True},
+        {"optimizer": "sgd", "learning_rate": 0.01},
+    ),
+    "Ho 2020: diffusion, average of the weights": (
+        {"model": "resnet50", "task": "diffusion", "batch_size": 128, "updates": 800_000, "data": "cifar10"},
+        {"optimizer": "adamw", "learning_rate": 2e-4, "warmup": 5000, "averaging": {"decay": 0.9999}},
+    ),
+    "Vaswani 2017: translation, warmup of 4000": (
+        {"model": "t5-small", "task": "translation", "batch_size": 256, "updates": 100_000, "tokens_per_example": 100},
+        {"learning_rate": 7e-4, "warmup": 4000, "label_smoothing": 0.1},
+    ),
+}  # fmt: skip
+"""What is published -> the training, and what a recommendation must come to."""
+
+OTHERS: tuple[dict[str, Any], ...] = (
+    {"model": "resnet50", "task": "other", "batch_size": 64, "updates": 20_000},
+    {"model": "vit_b_16", "data": "cifar10", "batch_size": 128, "epochs": 10, "fine_tuning": True, "hardware": "T4"},
+    {"model": "resnet50", "data": "food101", "batch_size": 128, "epochs": 30, "fine_tuning": True, "hardware": "cpu"},
+    {"model": "swin_t", "task": "detection", "data": "coco", "batch_size": 16, "epochs": 36, "fine_tuning": True},
+    {"model": "swin_t", "task": "segmentation", "data": "ade20k", "batch_size": 16, "epochs": 128, "noise": 0.1},
+    {"model": "resnet50", "task": "contrastive", "data": "imagenet", "batch_size": 4096, "epochs": 100},
+    {"model": "gpt2", "data": "openwebtext", "batch_size": 512, "tokens_per_example": 1024, "tokens": 1e10},
+    {"model": "llama-7b", "task": "lm", "batch_size": 1024, "tokens_per_example": 4096, "tokens": 1e12, "gpus": 64},
+    {"model": "bert-large", "data": "rte", "batch_size": 16, "epochs": 10, "noise": 0.05},
+    {"model": "resnet18", "data": "mnist", "batch_size": 128, "updates": 100},
+)
+"""Further trainings of every kind that rules are about."""

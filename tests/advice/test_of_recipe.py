@@ -1,0 +1,98 @@
+"""Recipes with keys left open, filled in; pilots with the project's own engines."""
+
+from __future__ import annotations
+
+import pytest
+
+import cadence as cd
+from cadence._errors import AdviceError, RecipeError
+from cadence.advice.of_recipe import recommend_recipe
+from cadence.recipe.load import recipe_from_text
+
+
+def test_task_and_total_are_enough() -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    advice = recommend_recipe({"task": "digits", "total": "20 epochs"})
+    assert advice.profile.task == "classification"
+    assert advice.profile.updates == 20 * 14
+    assert advice.profile.dataset_size == 896
+    recipe = recipe_from_text(advice.recipe(), "made", name="made")
+    assert recipe.total == "20 epochs"
+    assert recipe.main.lr == advice["learning_rate"].value
+
+
+def test_what_the_recipe_says_is_kept() -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    keys = {
+        "task": "digits", "total": 100, "optimizer": {"name": "sgd", "momentum": 0.8}, "clip_norm": 0.7,
+        "schedule": "linear()", "tags": ["mine"], "batch_size": 32,
+    }  # fmt: skip
+    advice = recommend_recipe(keys)
+    recipe = recipe_from_text(advice.recipe(), "made", name="made")
+    assert recipe.main.name == "sgd"
+    assert recipe.main.arguments["momentum"] == 0.8
+    assert (recipe.clip_norm, recipe.schedule, recipe.tags, recipe.batch_size) == (0.7, "linear()", ["mine"], 32)
+    assert advice["schedule"].source.kind == "given"
+    assert recipe.main.lr > 0
+
+
+def test_text_is_taken_for_a_language_model() -> None:
+    pytest.importorskip("torch")
+    advice = recommend_recipe({"task": "bytes", "total": 50, "batch_size": 4})
+    assert advice.profile.task == "lm"
+    assert advice.profile.tokens == 50 * 4 * advice.profile.tokens_per_example
+    assert any("because it reports" in text.en for text in advice.profile.assumed)
+
+
+@pytest.mark.parametrize(
+    ("keys", "error", "sentence"),
+    [
+        ({"task": "digits"}, AdviceError, "the recipe does not say how long the run is"),
+        ({"task": "digits", "total": 9, "optimiser": {}}, RecipeError, "no key 'optimiser'"),
+        ({"task": "digits", "total": 9, "optimizer": {"a": {"name": "sgd", "lr": 1.0}}}, RecipeError, "several optimizers"),
+        (
+            {"task": "digits", "total": 9, "optimizer": {"name": "sgd", "lr": 0.1,
+             "scale_lr": {"rule": "linear", "reference_batch": 8}}},
+            RecipeError,
+            "scales a rate that is stated",
+        ),
+    ],
+)  # fmt: skip
+def test_a_recipe_that_cannot_be_filled_in_is_refused(keys, error, sentence: str) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    with pytest.raises(error, match=sentence):
+        recommend_recipe(keys)
+
+
+@pytest.mark.parametrize("engine", ["torch", "paddle"])
+def test_a_pilot_trains_with_the_engine_and_is_judged_on_data_it_has_not_used(engine: str) -> None:
+    pytest.importorskip(engine)
+    pytest.importorskip("sklearn")
+    keys = {"task": "digits", "total": 300, "engine": engine, "initial_weights": engine, "batch_size": 32}
+    advice = recommend_recipe(keys, pilot=True, pilot_budget=24)
+    found = advice.piloted
+    assert found.used <= 24
+    assert all(trial.loss < 3 for trial in found.trials if not trial.diverged)
+    assert len({trial.loss for trial in found.trials}) == len(found.trials)
+    assert advice["learning_rate"].source.kind == "pilot"
+    recipe_from_text(advice.recipe(), "made", name="made")
+
+
+def test_equal_runs_of_an_engine_pilot_give_equal_losses() -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    keys = {"task": "digits", "total": 300, "batch_size": 32}
+    first, second = (recommend_recipe(keys, pilot=True, pilot_budget=24).piloted.trials for _ in range(2))
+    assert first == second
+
+
+def test_the_recipe_that_was_filled_in_trains(tmp_path) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    path = tmp_path / "r.yaml"
+    path.write_text(recommend_recipe({"task": "digits", "total": 20, "batch_size": 16}).recipe(), encoding="utf-8")
+    record = cd.train(path, out=tmp_path / "run")
+    assert record.status == "finished"
