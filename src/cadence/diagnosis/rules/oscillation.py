@@ -148,7 +148,10 @@ def batches(view: View) -> float:
     assert view.loss is not None
     part = _settled(view, view.loss)
     y, scale = relative((part if len(part) >= 8 else view.loss).values)
-    return roughness(y) / scale * float(np.sqrt(view.log.facts.averaged))
+    facts = view.log.facts
+    # A row for an epoch holds the mean of its batches; that there are ten at least is all that is known of them.
+    batches_of_a_row = facts.averaged if facts.averaged > 1 or facts.clock != "epochs" else 10
+    return roughness(y) / scale * float(np.sqrt(batches_of_a_row))
 
 
 def _together(loss: Series, val: Series) -> bool:

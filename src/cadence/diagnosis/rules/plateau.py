@@ -10,6 +10,7 @@ import numpy as np
 
 from cadence.diagnosis.detected import CannotTell, Evidence, Picture
 from cadence.diagnosis.estimate import Estimate, improvement, level
+from cadence.diagnosis.log import Floats
 from cadence.diagnosis.rates import RateJump
 from cadence.diagnosis.rule import Found, rule
 from cadence.diagnosis.view import View
@@ -43,13 +44,18 @@ def cuts(view: View) -> list[Cut]:
         if len(rate) < 4:
             continue
         y, t = rate.values, rate.t
+        y = np.maximum(y, 1e-300)
         moved = np.flatnonzero(np.abs(np.diff(y)) > 1e-6 * np.abs(y[:-1]))
         # A warmup may stand before the first cut; behind it there are cuts and constant stretches, nothing else.
         down = [int(i) for i in moved if 0 < y[i + 1] < 0.95 * y[i]]
         if not down:
             continue
         since = [int(i) for i in moved if i >= down[0]]
-        if len(since) > 1.25 * len(down) or len(since) > 0.5 * (len(y) - down[0]) or _curved(since):
+        if (
+            len(since) > 1.25 * len(down)
+            or len(since) > 0.5 * (len(y) - down[0])
+            or _curved(since, np.log(y[moved + 1] / y[moved])[-len(since) :])
+        ):
             return []
         found = [RateJump(int(t[i + 1]), int(t[i]), float(y[i]), float(y[i + 1])) for i in down]
         before = [int(i) for i in moved if i < down[0]]
@@ -59,13 +65,17 @@ def cuts(view: View) -> list[Cut]:
     return []
 
 
-def _curved(moved: list[int]) -> bool:
-    """Whether a rate moves many times in succession: then it follows a curve."""
+def _curved(moved: list[int], steps: Floats) -> bool:
+    """Whether a rate moves several times in succession, and not by powers of one factor: then it follows a curve."""
     run = longest = 1
     for a, b in pairwise(moved):
         run = run + 1 if b == a + 1 else 1
         longest = max(longest, run)
-    return longest >= 6
+    if longest < 3:
+        return False
+    # A log that leaves updates out may show several cuts as one.
+    powers = steps / -np.abs(steps).min()
+    return longest >= 6 or bool(np.abs(powers - np.round(powers)).max() > 0.1)
 
 
 @rule(

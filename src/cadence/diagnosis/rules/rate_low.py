@@ -19,6 +19,9 @@ PROPORTIONAL = 0.5
 """Share of the exponent of progress from which on a rate is too low: 1 is in proportion, a training that has used up
 what is easy has 0.05 to 0.3."""
 
+COARSE = 0.85
+"""The same in logs whose first number comes after a good part of the first descent."""
+
 STEP = 0.04
 """Way of the weights below which a model that begins from nothing cannot have learnt much: in sound trainings it is
 about their own size."""
@@ -58,7 +61,11 @@ def rate_low(view: View) -> Iterator[Found]:
     if _falls_at_once(view):
         raise CannotTell("most of what was gained came at once", "大部分收益是一次性出现的")
     power, low, high = min(measured, key=lambda m: m[2] - m[1])
-    if power < PROPORTIONAL or low < 0.6 * PROPORTIONAL or any(m[2] < PROPORTIONAL for m in measured):
+    least = COARSE if all(_coarse(view, s) for s in (view.val, view.loss) if s is not None) else PROPORTIONAL
+    if least == COARSE and power > 1.4:
+        # It falls ever faster as the rate comes down: the rate was not too low.
+        return
+    if power < least or low < 0.6 * least or any(m[2] < least for m in measured):
         return
     if power < 0.9 and _knows(view):
         raise CannotTell(
@@ -66,6 +73,11 @@ def rate_low(view: View) -> Iterator[Found]:
             "损失几乎与累计学习率成正比下降，但已预训练的模型也会如此",
         )
     yield _found(view, power, low, high, int(end))
+
+
+def _coarse(view: View, series: Series) -> bool:
+    """Whether the first descent may lie before the first number: then what follows is straighter than all of it."""
+    return float(series.t[0]) > 0.02 * view.end or (series is view.loss and series.every > 0.03 * view.end)
 
 
 def _way(view: View) -> float | None:
@@ -130,6 +142,10 @@ def exponent(view: View, series: Series, end: float) -> tuple[float, float, floa
     if not (math.isfinite(whole.error) and math.isfinite(half.error)):
         return None
     if whole.low <= 0 or half.value <= 0:
+        return None
+    early = begin.value - float(np.median(part.values[(share >= 0.15) & (share <= 0.35)])) if len(part) >= 12 else 1.0
+    if early < 0.03 * whole.value:
+        # It rises or stands before it falls: that is no slow course but another fault.
         return None
     power = math.log(whole.value / half.value) / math.log(at[2] / at[1])
     later = middle.minus(close)

@@ -76,8 +76,10 @@ def _repeats(rate: Series, i: int) -> bool:
         return False
     here = rate.values[i : i + k]
     # A log that leaves updates out does not say at which of them the schedule began anew.
-    begins = {int(x) for x in np.linspace(float(rate.t[i - 1]) + 1, float(rate.t[i]), 11)}
-    for begin in sorted(begins):
+    first, last = float(rate.t[i - 1]), float(rate.t[i])
+    # Between two updates there is none; between two epochs there are.
+    begins = np.linspace(first + 1, last, 11) if last > first + 1 else np.linspace(first, last + 1, 21)
+    for begin in begins.tolist():
         meant = np.interp(rate.t[i : i + k] - begin + int(rate.t[0]), rate.t, rate.values)
         same = np.abs(here - meant) <= 0.02 * np.abs(meant) + 1e-3 * float(rate.values.max())
         if same.mean() > 0.8 and meant.max() > 1.2 * meant.min():
