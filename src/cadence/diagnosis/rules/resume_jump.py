@@ -129,9 +129,7 @@ def sudden_rise(view: View) -> Jump | None:
 
 def _at_once(view: View, jump: Jump, found: list[Jump]) -> bool:
     """Whether the training loss jumps as well, where it was logged often enough to tell a jump from a climb."""
-    assert view.loss is not None
-    assert view.val is not None
-    if 5 * view.loss.every > view.val.every:
+    if view.loss is None or view.val is None or 5 * view.loss.every > view.val.every:
         return True
     return any(j.series == "loss" and jump.since - 1 <= j.since and j.t <= jump.t + 1 for j in found)
 
