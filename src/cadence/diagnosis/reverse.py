@@ -153,14 +153,18 @@ class _Column:
     ) -> Iterator[_Text]:
         scale = length or 1
         total = self.total / scale
-        phases = _joined(phases_of(pieces, t, values, tolerance, total if self.known else None))
+        phases = phases_of(pieces, t, values, tolerance, total if self.known else None)
+        if not phases:
+            return
+        phases = _joined(phases)
         if not self.known and 0 <= phases[-1].end - float(t[-1]) < 1.5 * _every(t):
             total = phases[-1].end
         base = _base(phases)
         words = Wording(total, " epochs" if length else "", base)
         run = self.total if self.known else max(round(total * scale), 1)
         for text, numbers in ((sequence(phases, words), words.numbers), *cycles(phases, words)):
-            yield _Text(text, tuple(numbers), base, run, length)
+            if np.isfinite([base, *numbers]).all():
+                yield _Text(text, tuple(numbers), base, run, length)
 
     def misses(self, text: _Text, numbers: Sequence[float], base: float) -> float:
         """The largest distance, in multiples of how exact the column is; infinite for what cannot be placed."""

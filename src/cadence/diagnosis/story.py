@@ -117,6 +117,12 @@ def story_of(diagnosis: Diagnosis) -> Story:
     Args:
         diagnosis: made by `diagnose`.
     """
+    # Numbers of any size may stand in a log; what overflows explains nothing, and needs no warning.
+    with np.errstate(all="ignore"):
+        return _story(diagnosis)
+
+
+def _story(diagnosis: Diagnosis) -> Story:
     return Story(diagnosis, tuple(_rates(diagnosis.log)), tuple(milestones(diagnosis.log)))
 
 

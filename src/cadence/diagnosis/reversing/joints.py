@@ -24,7 +24,7 @@ EXACT = 1e-6
 def phases_of(
     pieces: Sequence[Piece], t: Floats, values: Floats, tolerance: Floats, total: float | None
 ) -> list[Phase]:
-    """The phases that explain the pieces, one after the other without gaps.
+    """The phases that explain the pieces, one after the other without gaps; none where too many are not explained.
 
     Args:
         pieces: of the column.
@@ -32,6 +32,8 @@ def phases_of(
         total: length of the run, where it is known.
     """
     pieces, fits = _explained(list(pieces), t, values, tolerance, total)
+    if not fits:
+        return []
     knots = [0.0]
     for i in range(len(pieces) - 1):
         knots.append(_knot(fits[i], fits[i + 1], pieces[i], pieces[i + 1], t, values))
@@ -50,6 +52,9 @@ def _end(fit: Phase, t: Floats) -> float:
     return last + 1
 
 
+LOST = 4
+"""A column more of whose pieces no phase explains was written by no schedule."""
+
 SPLITS = 6
 """So many pieces that no single phase explains are cut in two."""
 
@@ -58,7 +63,11 @@ def _explained(
     pieces: list[Piece], t: Floats, values: Floats, tolerance: Floats, total: float | None
 ) -> tuple[list[Piece], list[Phase]]:
     """The phase of each piece; a piece that none explains is cut at its sharpest bend where that helps."""
-    fits = [_fit(i, pieces, t, values, tolerance, total) for i in range(len(pieces))]
+    fits: list[Phase] = []
+    for i in range(len(pieces)):
+        fits.append(_fit(i, pieces, t, values, tolerance, total))
+        if sum(fit.miss > FINE for fit in fits) > LOST:
+            return pieces, []
     for _ in range(SPLITS):
         worst = max(range(len(fits)), key=lambda i: fits[i].miss)
         piece = pieces[worst]
