@@ -32,6 +32,9 @@ NAMED = 0.02
 FEW = 12
 """A column of so few levels may be meant as steps at updates, whatever epochs they would make."""
 
+SINGLY = 24
+"""So many numbers at most are rounded one by one, each as far as it bears; more are rounded together only."""
+
 MANY = 60
 """Pieces of a column that is taken for a schedule; more are taken for waypoints at once."""
 
@@ -185,7 +188,7 @@ class _Column:
             return None
         limit = max(1.02, 1.02 * least)
         base, numbers = self._rounded_together(text, limit)
-        for _ in range(2):
+        for _ in range(2 if len(numbers) <= SINGLY else 0):
             base = self._rounded(base, partial(self.misses, text, numbers), limit)
             for i in range(len(numbers)):
                 judge = partial(self._misses_with, text, numbers, i, base)
@@ -208,7 +211,7 @@ class _Column:
 
     def _rounded_together(self, text: _Text, limit: float) -> tuple[float, list[float]]:
         """Base and numbers with as few digits as explain no less, all at once: each alone may make up for another."""
-        for digits in range(1, 7):
+        for digits in range(1, 11):
             base = _short(text.base, digits)
             numbers = [_snapped(number * text.base / base, digits) for number in text.numbers]
             alone = [_snapped(number, digits) for number in text.numbers]
