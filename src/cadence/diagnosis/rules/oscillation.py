@@ -44,11 +44,10 @@ class Swinging(NamedTuple):
     sound=Both(
         "The loss goes up and down by no more than its batches explain.", "损失的起伏没有超过批次噪声所能解释的范围。"
     ),
-    after=("divergence", "resume_jump", "jump", "under_warmup", "rate_high"),
+    after=("divergence", "resume_jump", "under_warmup", "rate_high"),
 )
 def oscillation(view: View) -> Iterator[Found]:
-    """Variance of block means over that of independent noise, at several scales; spikes; swings that end with the "
-    "rate."""
+    """Variance of block means over that of independent noise, at several scales; spikes; swings of evaluations."""
     if view.loss is None or len(view.loss) < 12:
         raise CannotTell("the log has fewer than 12 losses", "日志中的损失少于 12 个")
     found = swinging(view)

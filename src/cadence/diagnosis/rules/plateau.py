@@ -74,7 +74,7 @@ def _curved(moved: list[int], steps: Floats) -> bool:
     if longest < 3:
         return False
     # A log that leaves updates out may show several cuts as one.
-    powers = steps / -np.abs(steps).min()
+    powers: Floats = steps / -float(np.abs(steps).min())
     return longest >= 6 or bool(np.abs(powers - np.round(powers)).max() > 0.1)
 
 

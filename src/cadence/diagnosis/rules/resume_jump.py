@@ -10,7 +10,7 @@ import numpy as np
 from cadence.diagnosis.detected import CannotTell, Evidence, Picture
 from cadence.diagnosis.estimate import roughness
 from cadence.diagnosis.excursion import Excursion, excursion, smoothed
-from cadence.diagnosis.log import Series
+from cadence.diagnosis.log import Floats, Series
 from cadence.diagnosis.rates import RateJump, rate_jumps
 from cadence.diagnosis.rule import Found, rule
 from cadence.diagnosis.shifts import Shift, shifts
@@ -80,7 +80,8 @@ def _repeats(rate: Series, i: int) -> bool:
     # Between two updates there is none; between two epochs there are.
     begins = np.linspace(first + 1, last, 11) if last > first + 1 else np.linspace(first, last + 1, 21)
     for begin in begins.tolist():
-        meant = np.interp(rate.t[i : i + k] - begin + int(rate.t[0]), rate.t, rate.values)
+        at: Floats = rate.t[i : i + k].astype(np.float64) - begin + float(rate.t[0])
+        meant: Floats = np.interp(at, rate.t, rate.values)
         same = np.abs(here - meant) <= 0.02 * np.abs(meant) + 1e-3 * float(rate.values.max())
         if same.mean() > 0.8 and meant.max() > 1.2 * meant.min():
             return True

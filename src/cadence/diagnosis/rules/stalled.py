@@ -30,7 +30,6 @@ LEVEL = 0.04
     after=(
         "divergence",
         "resume_jump",
-        "jump",
         "rate_high",
         "wasted_tail",
         "plateau_eager",
