@@ -130,9 +130,7 @@ class _Reading:
             clock: Clock = "updates" if step is not None else "rows"
             facts = Facts(clock=clock, steps_per_epoch=epoch_length(_epochs_of(columns, epoch)))
         else:
-            t, facts, more = clocked(
-                _joined(self._steps, self._count), _joined(self._epochs, self._count), self._count
-            )
+            t, facts, more = clocked(_joined(self._steps, self._count), _joined(self._epochs, self._count), self._count)
             notes += more
             columns = [_retimed(column, t) for column in columns if column.name != epoch]
             self._lost += int((t < 0).sum())
