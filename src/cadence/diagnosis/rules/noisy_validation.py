@@ -65,14 +65,12 @@ def noisy_validation(view: View) -> Iterator[Found]:
         ),
         # Article [1] advises a lower factor here, which makes each cut that noise causes a larger one.
         Both(
-            f"Evaluate on more examples, about {max(2, round(min(amount / limit, 1e6) ** 2))} times as many. For a "
-            "plateau "
+            f"Evaluate on more examples, about {_more(amount / limit)} times as many. For a plateau "
             "rule: a "
             "larger patience, a cooldown, and a larger factor (0.5), not a lower one: a lower factor makes each "
             "mistaken "
             "cut deeper.",
-            f"用更多样本评估，约为现在的 {max(2, round(min(amount / limit, 1e6) ** 2))} 倍。对 plateau 规则：增大 "
-            "patience、"
+            f"用更多样本评估，约为现在的 {_more(amount / limit)} 倍。对 plateau 规则：增大 patience、"
             "加冷却期，"
             "并使用更大的 factor（0.5）而不是更小：更小的 factor 会使每次误判的衰减更深。",
         ),
@@ -110,3 +108,8 @@ def _turns(series: Series) -> bool:
     turns = float((signs[1:] * signs[:-1] < 0).mean()) if len(signs) > 1 else 0.0
     # Independent numbers turn at two places of three.
     return turns > 0.35
+
+
+def _more(ratio: float) -> int:
+    """How many times as many examples bring noise down by a ratio; a ratio may be of any size."""
+    return max(2, round(min(ratio, 1e6) ** 2))
