@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,13 +113,13 @@ def test_a_training_is_repeatable_and_its_pilot_leaves_no_trace() -> None:
         assert len(losses) == 7
         return level(subject)
 
-    task = tables.iris_mlp()
+    task = replace(tables.iris_mlp(), updates=150)
     once, again = training.run(task, level, 3), training.run(task, piloted, 3)
     assert once.losses == again.losses
     assert (len(once.losses), once.pilot, again.pilot) == (training.LOOKS, 0, 7)
-    assert once.losses[-1] < 0.5 < task.blind
+    assert once.losses[-1] < 0.9 * task.blind
     before = [weights.clone() for weights in once.model.parameters()]
-    assert training.rise(task, once.model) > 0
+    assert training.rise(task, once.model, size=3.0) > 0.1
     assert all(torch.equal(a, b) for a, b in zip(before, once.model.parameters(), strict=True))
 
 
