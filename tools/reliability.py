@@ -1,12 +1,14 @@
 """Kill a training again and again at random moments, and compare its end with that of an undisturbed one.
 
-A parent process that has loaded torch forks a child for every start of the training (so a start costs no imports),
-kills it by SIGKILL, and goes on in the same folder, until the run is finished; then weights, learning rates, losses,
-evaluations and decisions are compared to the bit with those of a run that nothing disturbed, and the next run begins.
+A parent process that has loaded the framework forks a child for every start of the training (so a start costs no
+imports), kills it by SIGKILL, and goes on in the same folder, until the run is finished; then weights, learning rates,
+losses, evaluations and decisions are compared to the bit with those of a run that nothing disturbed, and the next run
+begins.
 Half of the moments are drawn evenly over a run, the others over the time just after a checkpoint has begun. What the
 child was doing when it was killed is told by a byte of memory that both see.
 
     python tools/reliability.py --kills 500
+    python tools/reliability.py --kills 60 --engine paddle
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
+import importlib
 import json
 import mmap
 import os
@@ -32,18 +35,16 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "run"))
 
-import torch
-
 from cadence.record.names import CLOCKS, JOURNAL
 from cadence.record.reader import Record, load_record
 from cadence.run import loop
 from cadence.run.checkpoint import Checkpoints
-from cadence.run.torch_engine import TorchEngine
-from cadence.run.torch_state import read_tensors
+from cadence.run.engine import Engine, engine_module
 from cadence.run.train import train
 
+TASKS = {"torch": "small_tasks:poisoned", "paddle": "small_paddle:poisoned"}
+
 KEYS: dict[str, Any] = {
-    "task": "small_tasks:poisoned",
     "task_args": {"far": 1e4, "lively": True},
     "seed": 42,
     "device": "cpu",
@@ -103,7 +104,12 @@ class Board:
         self._memory[0] = 1
 
 
-def watched(board: Board) -> None:
+def engine_class(name: str) -> type[Engine]:
+    """The engine of a framework."""
+    return getattr(engine_module(name), f"{name.title()}Engine")
+
+
+def watched(board: Board, engine: type[Engine]) -> None:
     """In the child: make everything that may be interrupted show itself."""
 
     def show(owner: Any, name: str, phase: str) -> None:
@@ -115,8 +121,8 @@ def watched(board: Board) -> None:
 
         setattr(owner, name, call)
 
-    show(TorchEngine, "save", "copying the state")
-    show(TorchEngine, "evaluate", "evaluation")
+    show(engine, "save", "copying the state")
+    show(engine, "evaluate", "evaluation")
     show(Checkpoints, "_write", "writing arrays")
     show(Checkpoints, "_write_json", "writing JSON")
     show(Checkpoints, "_remove_old", "removing old ones")
@@ -130,7 +136,7 @@ def watched(board: Board) -> None:
     loop.Loop.run = begun  # type: ignore[method-assign]
 
 
-def child(board: Board, folder: Path, sync: bool) -> int:
+def child(board: Board, keys: dict[str, Any], folder: Path, sync: bool) -> int:
     """Start the training in a process of its own; returns its number."""
     board.clear()
     pid = os.fork()
@@ -140,8 +146,8 @@ def child(board: Board, folder: Path, sync: bool) -> int:
     try:
         if not sync:
             os.fsync = lambda fd: None
-        watched(board)
-        train(KEYS, out=folder)
+        watched(board, engine_class(keys["engine"]))
+        train(keys, out=folder)
         code = 0
     except BaseException:
         traceback.print_exc()
@@ -202,11 +208,12 @@ def _events(record: Record) -> list[dict[str, Any]]:
 
 def _weights(record: Record) -> dict[str, bytes]:
     t = (record.result or {})["updates"]
-    tensors = read_tensors(record.folder / "checkpoints" / f"{t}.safetensors")
-    return {name: x.reshape(-1).view(torch.uint8).numpy().tobytes() for name, x in tensors.items()}
+    # By its name, because its types are not all known.
+    tensors = importlib.import_module("safetensors.numpy").load_file(record.folder / "checkpoints" / f"{t}.safetensors")
+    return {name: x.tobytes() for name, x in tensors.items()}
 
 
-def storm(kills: int, seed: int, folder: Path, *, sync: bool, seconds: float) -> dict[str, Any]:
+def storm(keys: dict[str, Any], kills: int, seed: int, folder: Path, *, sync: bool, seconds: float) -> dict[str, Any]:
     """Run after run, killed until there were so many kills, or the time is over.
 
     Returns:
@@ -214,18 +221,18 @@ def storm(kills: int, seed: int, folder: Path, *, sync: bool, seconds: float) ->
     """
     board, moments, phases = Board(), random.Random(seed), Counter[str]()
     # In this process: what is loaded and set up on first use is there for every child.
-    whole = train(KEYS, out=folder / "whole")
+    whole = train(keys, out=folder / "whole")
     begin = time.perf_counter()
-    os.waitpid(child(board, folder / "alone", sync), 0)
+    os.waitpid(child(board, keys, folder / "alone", sync), 0)
     alone = time.perf_counter() - begin
     runs, most, wrong = 0, 0, differences(load_record(folder / "alone"), whole)
     while phases.total() < kills and time.perf_counter() - begin < seconds:
         run, here = folder / f"run{runs}", 0
-        while (phase := killed(child(board, run, sync), board, moments, alone)) is not None:
+        while (phase := killed(child(board, keys, run, sync), board, moments, alone)) is not None:
             phases[phase] += 1
             here += 1
             if phases.total() >= kills:
-                os.waitpid(child(board, run, sync), 0)
+                os.waitpid(child(board, keys, run, sync), 0)
                 break
         wrong += [f"run {runs}, killed {here} times: {what}" for what in differences(load_record(run), whole)]
         runs, most = runs + 1, max(most, here)
@@ -248,17 +255,22 @@ def main() -> int:
     """Parse, storm, print; status 1 where a run came to another end."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--engine", choices=sorted(TASKS), default="torch")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=3600.0, help="begin no further run after this time")
     parser.add_argument("--no-fsync", action="store_true", help="do not wait for the disk: SIGKILL does not need it")
     arguments = parser.parse_args()
     # A child is forked: no threads before.
-    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    framework = importlib.import_module(arguments.engine)
+    if arguments.engine == "torch":
+        framework.set_num_threads(1)
+    keys = {**KEYS, "engine": arguments.engine, "task": TASKS[arguments.engine]}
     with tempfile.TemporaryDirectory(prefix="cadence-reliability-") as folder:
-        told = storm(
-            arguments.kills, arguments.seed, Path(folder), sync=not arguments.no_fsync, seconds=arguments.seconds
-        )
-    machine = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}"
+        sync, seconds = not arguments.no_fsync, arguments.seconds
+        told = storm(keys, arguments.kills, arguments.seed, Path(folder), sync=sync, seconds=seconds)
+    machine = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    machine = f"{machine}, {arguments.engine} {framework.__version__}"
     print(json.dumps({"date": f"{datetime.date.today()}", "machine": machine, **told}, indent=2))
     return 1 if told["differences"] or told["kills"] < arguments.kills else 0
 

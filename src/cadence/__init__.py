@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cadence.drivers.paddle_scheduler import paddle_scheduler as paddle_scheduler
     from cadence.drivers.torch_scheduler import torch_scheduler as torch_scheduler
     from cadence.feedback.replay import replay as replay
+    from cadence.finder.door import find_lr as find_lr
     from cadence.findings.lint import lint as lint
     from cadence.optim.groups.door import parameter_groups as parameter_groups
     from cadence.optim.make import optimizer as optimizer
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from cadence.record.reader import load_record as load_record
     from cadence.report.compare import compare as compare
     from cadence.report.plot import plot as plot
+    from cadence.report.sweep import sweep as sweep
     from cadence.run.train import train as train
     from cadence.spec.constructors.cycles import one_cycle as one_cycle
     from cadence.spec.constructors.cycles import restarts as restarts
@@ -76,6 +78,7 @@ _HOMES = {
     "to_code": "conversion.doors",
     "replay": "feedback.replay",
     "lint": "findings.lint",
+    "find_lr": "finder.door",
     "torch_scheduler": "drivers.torch_scheduler",
     "keras_schedule": "drivers.keras_schedule",
     "optax_schedule": "drivers.optax_schedule",
@@ -85,6 +88,7 @@ _HOMES = {
     "scale_lr": "recipe.scaling",
     "train": "run.train",
     "compare": "report.compare",
+    "sweep": "report.sweep",
     "load_record": "record.reader",
     "environment": "record.environment",
     "recommend": "advice.recommend",

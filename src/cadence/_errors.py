@@ -65,6 +65,10 @@ class RecordError(CadenceError, ValueError):
     """A run folder that cannot be read or written."""
 
 
+class SearchError(CadenceError, ValueError):
+    """A search whose space, study or database cannot be used."""
+
+
 class AdviceError(CadenceError, ValueError):
     """A description of a training that contradicts itself, or a recommendation that cannot be made or followed."""
 
@@ -75,6 +79,10 @@ class DivergedError(CadenceError, ArithmeticError):
 
 class RanksError(CadenceError, RuntimeError):
     """Processes that train together and do not agree, or one of which is gone."""
+
+
+class ClusterError(CadenceError, RuntimeError):
+    """A cluster that does not answer, has no room for a run, or is lost."""
 
 
 class CompilerError(CadenceError, RuntimeError):

@@ -11,7 +11,7 @@ EXTRAS = {
     "torch": "torch", "accelerate": "torch", "sklearn": "torch", "scipy": "torch", "matplotlib": "torch",
     "safetensors": "torch", "paddle": "paddle", "jax": "jax", "optax": "jax", "keras": "keras",
     "transformers": "peers", "ignite": "peers", "pytorch_optimizer": "optimizers", "schedulefree": "optimizers",
-    "PIL": "images",
+    "PIL": "images", "optuna": "sweep",
 }  # fmt: skip
 """The extra that brings a library, for libraries that a file imports at its top."""
 

@@ -25,6 +25,11 @@ def dense(inputs: int = 20, hidden: int = 64, outputs: int = 4):
     )
 
 
+def pictures():
+    """A dense net on 64 inputs."""
+    return dense(64)
+
+
 def convolutions():
     return nn.Sequential(
         nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)
@@ -64,12 +69,14 @@ def test_matrices_take_orthogonal_steps_and_head_tables_and_vectors_do_not() -> 
 @pytest.mark.parametrize(
     ("make", "task", "rows", "rate", "decay"),
     [
-        (dense, "classification", 100, 0.01, 0.8),
-        (dense, "classification", 2000, 0.003, 0.66),
+        (dense, "classification", 100, 0.002, 1.0),
+        (dense, "classification", 2000, 0.002, 1.0),
+        (pictures, "classification", 100, 0.01, 0.95),
         (wide, "classification", 1000, 0.01, 0.33),
         (wide, "classification", 200, 0.01, 1.0),
         (convolutions, "classification", 1000, 0.03, 0.33),
-        (dense, "regression", 100, 0.005, 1.5),
+        (dense, "regression", 100, 0.002, 1.0),
+        (pictures, "regression", 100, 0.005, 1.5),
         (dense, "regression", 1500, 0.02, 1.0),
         (dense, "denoising", 100, 0.02, 1.0),
         (dense, "regression", 10_000, 0.02, 0.33),
@@ -85,7 +92,7 @@ def test_rate_and_decay_follow_from_what_is_known_of_the_data(
 
 
 def test_a_row_more_makes_no_leap() -> None:
-    for task, model in (("classification", dense()), ("regression", dense())):
+    for task, model in (("classification", dense(64)), ("regression", dense(64))):
         found = [advised(model, task, rows) for rows in range(40, 1000, 7)]
         pairs = [
             (a["learning_rate"].value, a["weight_decay"].value) for a in found if a.profile.parameters_per_sample > 6

@@ -27,7 +27,8 @@ from cadence.comparison import compare as running
 from cadence.comparison.board import Board
 from cadence.comparison.compare import Standing, run_comparison
 from cadence.comparison.entries import intent
-from cadence.comparison.pool import Job, Pool, usable_cores
+from cadence.comparison.pool import Job
+from cadence.comparison.processes import ProcessPool, usable_cores
 from cadence.comparison.settings import read_settings
 from cadence.recipe.recipe import Recipe
 from cadence.record.names import CLOCKS
@@ -167,7 +168,7 @@ def test_one_rate_is_no_choice_and_costs_no_run(made: Made) -> None:
 def test_a_finished_comparison_gives_its_result_again_without_a_process(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "Pool", None)
+    monkeypatch.setattr(running, "open_pool", None)
     again = cadence.compare(
         made.recipes, seeds=5, out=made.comparison.folder, progress=lambda now: pytest.fail("something was trained")
     )
@@ -207,7 +208,7 @@ def test_rates_that_are_scaled_are_tuned_and_told_as_they_are_stated(
     assert f"{stated:g}" in str(comparison)
     assert "× 2" in str(comparison)
     # Nothing is trained again because the rates in the records are others.
-    monkeypatch.setattr(running, "Pool", None)
+    monkeypatch.setattr(running, "open_pool", None)
     again = cadence.compare([tuned], seeds=1, out=folder, progress=lambda now: pytest.fail("something was trained"))
     assert str(again) == str(comparison)
 
@@ -300,7 +301,7 @@ WRONG = [
 
 
 def test_everything_that_can_be_wrong_with_a_recipe_is_found_by_looking(tmp_path: Path) -> None:
-    with Pool(1) as pool:
+    with ProcessPool(1) as pool:
         for number, (keys, error, said) in enumerate(WRONG):
             pool.give(Job(number, "look", {"recipe": recipe("x", **keys).model_dump(), "splits": ["tune", "val"]}))
             told = pool.wait()
@@ -567,7 +568,7 @@ def test_where_every_rate_diverged_the_recipes_own_is_used(tmp_path: Path) -> No
 
 @posix
 def test_workers_are_reused_replaced_and_gone_when_the_pool_closes() -> None:
-    with Pool(1) as pool:
+    with ProcessPool(1) as pool:
         looks = {"recipe": recipe("a", task="compare_tasks:nothing").model_dump(), "splits": ["val"]}
         pids: list[list[int]] = []
         for number in range(2):
@@ -594,10 +595,10 @@ def test_a_run_folder_that_is_of_no_use_is_trained_anew(tmp_path: Path) -> None:
     killed.mkdir()
     (killed / "run.json").write_text("{}")
     wanted = recipe("a", 0.1)
-    with Pool(1) as pool:
+    with ProcessPool(1) as pool:
         for number, (folder, lr) in enumerate([(killed, 0.1), (tmp_path / "rate", 0.2), (tmp_path / "rate", 0.1)]):
             keys = wanted.at_rate(lr).model_dump()
-            pool.give(Job(number, "train", {"recipe": keys, "out": str(folder), "split": "val"}))
+            pool.give(Job(number, "train", {"recipe": keys, "split": "val"}, str(folder)))
             told = pool.wait()
             while told is not None and told.kind == "news":
                 told = pool.wait()
@@ -610,8 +611,8 @@ def test_a_run_folder_that_is_of_no_use_is_trained_anew(tmp_path: Path) -> None:
 def test_what_a_training_has_started_ends_with_its_worker(tmp_path: Path) -> None:
     note = tmp_path / "child"
     keys = recipe("a", model="compare_tasks:waits_for", model_args={"child_of": str(note)}, total=1000).model_dump()
-    with Pool(1) as pool:
-        pool.give(Job(0, "train", {"recipe": keys, "out": str(tmp_path / "run"), "split": "val"}))
+    with ProcessPool(1) as pool:
+        pool.give(Job(0, "train", {"recipe": keys, "split": "val"}, str(tmp_path / "run")))
         until(lambda: (pool.wait(0.05), note.exists() and note.read_text())[1])
         child = int(note.read_text())
         assert alive(child)

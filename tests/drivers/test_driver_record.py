@@ -62,6 +62,7 @@ def test_the_files_say_what_happened(tmp_path: Path) -> None:
         "groups": ["body", "head"],
         "values": ["lr", "weight_decay"],
         "bases": {"lr": [0.1, 0.02], "weight_decay": [0.5, 0.0]},
+        "listens": True,
         "optimizer": {
             "lr": [0.001, 0.0002], "eps": [1e-8, 1e-8], "weight_decay": [0.5, 0.0], "beta1": [0.9, 0.9],
             "beta2": [0.999, 0.999],

@@ -126,6 +126,24 @@ def test_neither_is_another_length_or_schedule_from_some_update_on(
     assert check_record(record) == []
 
 
+def test_a_change_that_a_loaded_state_does_not_know_is_not_in_the_record_twice(tmp_path: Path) -> None:
+    optimizer = two_groups()
+    driver = cd.drive(optimizer, PLAN, total=80, record=tmp_path / "run")
+    updates(optimizer, driver, 5)
+    state = driver.state_dict()
+    driver.set(lr=0.05)
+    driver._record.close()  # type: ignore[union-attr] # killed
+    optimizer = two_groups()
+    driver = cd.drive(optimizer, PLAN, total=80, record=tmp_path / "run")
+    driver.load_state_dict(state)
+    driver.set(lr=0.05)
+    updates(optimizer, driver, 5)
+    driver.close()
+    record = cd.load_record(tmp_path / "run")
+    assert [e["kind"] for e in record.journal] == ["resume", "set"]
+    assert check_record(record) == []
+
+
 def test_a_record_of_something_that_this_version_does_not_know_is_left_alone(tmp_path: Path) -> None:
     with RunWriter(tmp_path / "run") as writer:
         horizon = {"total": 2, "steps_per_epoch": None, "batch_size": None, "tokens_per_step": None}

@@ -234,6 +234,27 @@ def test_a_last_line_torn_at_any_byte_goes_or_is_ended(path: Path, cut: int) -> 
     assert path.read_text() == (text(0, 1, 2, 3) if cut == 1 else text(0, 1, 3))
 
 
+@given(n=st.integers(0, 30), left=st.integers(0, 35), block=st.integers(1, 200), waiting=st.integers(0, 5))
+def test_leaving_the_first_lines_takes_all_behind_them(
+    tmp_path_factory: pytest.TempPathFactory, n: int, left: int, block: int, waiting: int
+) -> None:
+    path = tmp_path_factory.mktemp("leave") / "journal.jsonl"
+    path.write_text(text(*range(n)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_BLOCK", block)
+        lines = Lines(path)
+        for t in range(n, n + waiting):
+            lines.append(line(t))
+        assert lines.count() == n + waiting
+        assert lines.behind(left) == text(*range(left, n + waiting)).encode()
+        lines.leave(left)
+        kept = min(left, n + waiting)
+        assert lines.count() == kept
+    lines.append(line(kept))
+    lines.drop("done") if lines.flush() is None else None
+    assert times(path) == list(range(kept + 1))
+
+
 def test_a_broken_last_line_with_a_newline_goes_too(path: Path) -> None:
     path.write_bytes(text(0, 1).encode() + b"\x00\x00\x00\n[]\n")
     lines = Lines(path)

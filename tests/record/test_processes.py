@@ -323,3 +323,31 @@ def test_a_forked_child_neither_writes_nor_keeps_the_folder_locked(start: Start,
     finally:
         os.kill(child, signal.SIGKILL)
         process.communicate()
+
+
+@pytest.mark.parametrize("child", ["program", "not yet"])
+def test_a_child_of_a_killed_writer_does_not_keep_the_folder_locked(start: Start, tmp_path: Path, child: str) -> None:
+    # A program that was started has let go of the lock; before it is one, the child has a share of it, and no handler
+    # of python's runs in it.
+    started = {
+        "program": "subprocess.Popen(['sleep', '5'], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)",
+        "not yet": "ctypes.CDLL(None).fork() or (time.sleep(0.5), os._exit(0))",
+    }[child]
+    writer = start(
+        f"""
+        import ctypes, subprocess
+        writer = RunWriter(sys.argv[1])
+        {started}
+        print("holds", flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+        """,
+        tmp_path,
+    )
+    assert writer.wait() == -signal.SIGKILL
+    begin = time.monotonic()
+    RunWriter(tmp_path).close()
+    waited = time.monotonic() - begin
+    assert waited < 4
+    if child == "not yet":
+        # Or nothing was tried here.
+        assert waited > 0.05

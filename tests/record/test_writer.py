@@ -146,6 +146,25 @@ def test_an_event_that_was_made_before_and_governs_later_survives_a_cut(tmp_path
     assert times(tmp_path, "journal.jsonl") == [50]
 
 
+def test_of_events_of_one_moment_those_that_a_state_did_not_know_are_cut(tmp_path: Path, run: Json, here: Json) -> None:
+    with RunWriter(tmp_path) as writer:
+        writer.start(run, environment=here)
+        write(writer, 0, 5)
+        writer.event({"t": 5, "kind": "set", "sentence": "Known."})
+        known = writer.events
+        writer.event({"t": 5, "kind": "set", "sentence": "Made at the same moment, later."})
+        assert writer.events == known + 1
+    with RunWriter(tmp_path) as writer:
+        assert writer.events == known + 1
+        writer.truncate(5, events=known)
+        assert writer.events == known
+        with pytest.raises(RecordError, match="a journal cannot be cut back to -1 entries"):
+            writer.truncate(5, events=-1)
+    assert [json.loads(line)["sentence"] for line in (tmp_path / "journal.jsonl").read_text().splitlines()] == [
+        "Known."
+    ]
+
+
 def test_events_of_other_writers_are_cut_by_what_they_govern(tmp_path: Path) -> None:
     (tmp_path / "journal.jsonl").write_text('{"t": 5, "kind": "cut"}\n{"t": 9, "kind": "cut"}\n')
     with RunWriter(tmp_path) as writer:

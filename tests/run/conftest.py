@@ -14,6 +14,8 @@ collect_ignore = [
     "ranks_program.py",
     "gpu_ranks_program.py",
     "paddle_program.py",
+    "ranks_steered.py",
+    "killed_starts.py",
     "steered.py",
 ]
 """No tests, and they need a framework; the tests that need them import or start them."""

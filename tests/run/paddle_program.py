@@ -5,11 +5,13 @@ Argument: folder. Each leaves `<name>-<rank>.json` behind.
 from __future__ import annotations
 
 import json
+import random
 import sys
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import paddle.distributed as dist
 
 from cadence._errors import CadenceError
@@ -20,8 +22,8 @@ FOLDER = Path(sys.argv[1])
 
 
 def watched(keys: dict[str, Any], out: str, stop_at: int | None = None) -> None:
-    told: dict[str, Any] = {"rates": [], "rows": [], "weights": []}
-    update = PaddleEngine.update
+    told: dict[str, Any] = {"rates": [], "rows": [], "weights": [], "local": [], "draws": []}
+    update, evaluate = PaddleEngine.update, PaddleEngine.evaluate
 
     def updating(engine: PaddleEngine, batches: Any, ceiling: float | None) -> Any:
         if len(told["rates"]) == stop_at:
@@ -29,10 +31,16 @@ def watched(keys: dict[str, Any], out: str, stop_at: int | None = None) -> None:
         told["rates"].append(float(engine.optimizers[0].get_lr()))
         told["rows"].append(float(sum(b.inputs.sum() for b in batches if b.tokens)))
         found = update(engine, batches, ceiling)
-        told["weights"] = [float(x) for p in engine._model.parameters() for x in p.numpy().flatten()]
+        told["weights"] = [float(x) for p in engine._optimizers.parameters for x in p.numpy().flatten()]
+        told["draws"] = [random.getstate()[1][:3], np.random.get_state()[1][:3].tolist()]
         return found
 
-    with mock.patch.object(PaddleEngine, "update", updating):
+    def evaluating(engine: PaddleEngine, batches: Any) -> Any:
+        mine = evaluate(engine, batches)
+        told["local"].append(mine.sums)
+        return mine
+
+    with mock.patch.object(PaddleEngine, "update", updating), mock.patch.object(PaddleEngine, "evaluate", evaluating):
         try:
             train(keys, out=FOLDER / out)
         except KeyboardInterrupt:

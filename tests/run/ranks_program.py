@@ -40,6 +40,12 @@ ROWS: dict[str, Any] = {
 
 ALIVE: dict[str, Any] = {
     **ROWS, "task_args": {"n": 50, "double": True, "held_out": 3, "dropout": 0.3, "norm": True, "augment": True},
+    "average": {"decay": 0.8},
+}  # fmt: skip
+
+SCALED: dict[str, Any] = {
+    **ROWS, "update_size": None, "schedule": "constant()",
+    "optimizer": {"name": "adamw", "lr": 0.01, "scale_lr": {"rule": "sqrt", "reference_batch": 6}},
 }  # fmt: skip
 
 OPTIMIZERS: dict[str, dict[str, Any]] = {
@@ -134,7 +140,8 @@ def two(job: Callable[..., None]) -> None:
         back = {**hiccup, "divergence": {"nonfinite": "rollback"}, "checkpoint": {"every": 2}}
         job(f"back {strategy}", watched(back, f"back-{strategy}"))
         frozen = {"head": {"parameters": "head.*"}, "trunk": {"parameters": "body.*", "frozen": 6}}
-        job(f"frozen {strategy}", watched({**ROWS, "groups": frozen, "parallel": strategy}, f"frozen-{strategy}"))
+        frozen = {**ROWS, "groups": frozen, "average": {"decay": 0.8}, "parallel": strategy}
+        job(f"frozen {strategy}", watched(frozen, f"frozen-{strategy}"))
         bf16 = {**ROWS, "task_args": {"n": 50, "held_out": 3}, "precision": "bf16", "parallel": strategy}
         job(f"bf16 {strategy}", watched(bf16, f"bf16-{strategy}"))
     job("averaging", watched({**ROWS, "optimizer": {"name": "schedule_free_adamw", "lr": 0.01}}, "averaging"))
@@ -175,6 +182,7 @@ def resume(job: Callable[..., None]) -> None:
     # With the other strategy, which is none of the recipe's content.
     job("sharded gone on", watched(ROWS, "sharded"))
     job("first of three", watched(ROWS, "three", stop_at=7))
+    job("first of scaled", watched(SCALED, "scaled", stop_at=11))
 
 
 def own_loop() -> dict[str, Any]:
@@ -285,5 +293,6 @@ if __name__ == "__main__":
             two(write)
     if RANK == 0:
         alone(ROWS, "three", stop_at=10)
+        alone(SCALED, "scaled")
     with group("c", 4):
         four_again(write)

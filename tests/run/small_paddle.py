@@ -35,16 +35,41 @@ class Net(paddle.nn.Layer):
         return self.same_head(self.drop(paddle.tanh(self.norm(self.body(x)))))
 
 
+class Restless(Net):
+    """Draws from every source in training."""
+
+    def __init__(self) -> None:
+        super().__init__(0.3, True)
+        self.to(dtype="float64")
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        y = super().forward(x)
+        return y * (1 + 0.1 * np.random.normal() + 0.1 * random.random()) if self.training else y
+
+
 def jitter(x: Any, rng: np.random.Generator) -> Any:
     return (x + rng.normal(scale=0.1, size=x.shape)).astype(x.dtype)
 
 
-def rows(dropout: float = 0.0, norm: bool = False, double: bool = False, augment: bool = False) -> Task:
+FAR = 7
+"""The training row whose target may be far off."""
+
+
+def rows(
+    n: int = 50,
+    dropout: float = 0.0,
+    norm: bool = False,
+    double: bool = False,
+    augment: bool = False,
+    far: float | None = None,
+) -> Task:
     """A straight line with noise."""
     rng = np.random.default_rng(7)
-    x = rng.normal(size=(90, 4))
-    y = x @ np.array([1.0, -2.0, 0.5, 0.0]) + 0.1 * rng.normal(size=90)
+    x = rng.normal(size=(n + 40, 4))
+    y = x @ np.array([1.0, -2.0, 0.5, 0.0]) + 0.1 * rng.normal(size=n + 40)
     kind = np.float64 if double else np.float32
+    if far is not None:
+        y[40 + FAR] = far
     x, y = x.astype(kind), y.astype(kind)
     data = ArrayData(
         x[40:], y[40:], val=(x[:20], y[:20]), tune=(x[20:40], y[20:40]), default_batch_size=8,
@@ -64,6 +89,11 @@ def rows(dropout: float = 0.0, norm: bool = False, double: bool = False, augment
 def alive() -> Task:
     """With everything that a resumed run must get right: random numbers, batch statistics, augmentation."""
     return rows(dropout=0.2, norm=True, augment=True)
+
+
+def poisoned(far: float = 1e4, lively: bool = False) -> Task:
+    """400 rows, one of which has a target that is far off: in batches of 8 an epoch is 50 updates, and one is hit."""
+    return rows(n=400, dropout=0.2 * lively, norm=lively, augment=lively, far=far)
 
 
 def wide(width: int = 16) -> Any:

@@ -14,8 +14,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from cadence.drivers import steering
+from cadence.drivers.driver import Driver
 from cadence.record.commands import send
-from cadence.run import loop, steering, torch_engine  # noqa: F401
+from cadence.run import loop, torch_engine  # noqa: F401
 from cadence.run.loop import Progress
 from cadence.run.train import train
 
@@ -45,7 +47,15 @@ def helped(recipe: str, folder: str, asked: str, moment: str) -> None:
         if moment == "after the answer":
             os.kill(os.getpid(), signal.SIGKILL)
 
+    change = Driver.change
+
+    def changed(driver: Driver, kind: str, arguments: Any, **options: Any) -> None:
+        change(driver, kind, arguments, **options)
+        if moment == "after the change":
+            os.kill(os.getpid(), signal.SIGKILL)
+
     steering.answer = answer
+    Driver.change = changed  # type: ignore[method-assign]
     train(recipe, out=folder, progress=tell)
 
 

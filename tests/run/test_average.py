@@ -17,9 +17,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cadence._errors import HorizonError, RecipeError
 from cadence.recipe.recipe import Recipe
+from cadence.run.average import Average
 from cadence.run.averaging import Averaging
-from cadence.run.course import settle
-from cadence.run.torch_average import Average
+from cadence.run.torch_average import TorchLive
 from cadence.run.train import train
 
 Keys = dict[str, Any]
@@ -139,7 +139,7 @@ def test_a_memory_that_has_its_length_is_torchs_own_average() -> None:
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4))
     theirs = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.1), use_buffers=True)
-    ours, rule = Average(model, judged=False), Averaging(decay=0.1, start=0, every=1)
+    ours, rule = Average(TorchLive(model), judged=False), Averaging(decay=0.1, start=0, every=1)
     for t in range(1, 30):
         model(torch.randn(8, 3)).square().sum().backward()
         with torch.no_grad():
@@ -186,7 +186,7 @@ def test_an_average_beside_an_optimizer_that_averages_is_refused(small: Keys) ->
 
 def test_weights_too_coarse_for_an_average_are_refused() -> None:
     with pytest.raises(RecipeError, match=r"weights weight are torch\.bfloat16, too coarse to be averaged"):
-        Average(torch.nn.Linear(2, 2).to(torch.bfloat16), judged=True).enter(1.0)
+        Average(TorchLive(torch.nn.Linear(2, 2).to(torch.bfloat16)), judged=True).enter(1.0)
 
 
 @pytest.mark.parametrize(
@@ -230,14 +230,6 @@ def test_labels_are_smoothed_in_training_only_as_torch_smooths_them(small: Keys)
         assert record.updates["loss"][0] == pytest.approx(wanted.item(), rel=1e-5)
     # Judged without: after one update the two have nearly the same loss, which a smoothed one would be far from.
     assert smooth.evaluations["val_loss"][-1] == pytest.approx(plain.evaluations["val_loss"][-1], rel=0.05)
-
-
-@pytest.mark.parametrize("keys", [{"label_smoothing": 0.1}, {"average": {}}])
-def test_an_engine_without_them_does_not_leave_them_out_silently(small: Keys, keys: Keys) -> None:
-    import small_tasks  # type: ignore[import-not-found]
-
-    with pytest.raises(RecipeError, match="is there for the engine torch alone, not for other; leave it out"):
-        settle(Recipe(**{**small, **keys, "engine": "other"}), small_tasks.rows(), "val")
 
 
 def test_targets_that_are_no_classes_cannot_be_smoothed(small: Keys) -> None:

@@ -37,7 +37,7 @@ def rows(**changes: Any) -> dict[str, Any]:
 RUNS = {
     "plain": rows(),
     "frozen": rows(groups={"head": {"parameters": "head.*"}, "trunk": {"parameters": "body.*", "frozen": 6}}),
-    "alive": rows(task_args={"dropout": 0.3, "norm": True, "augment": True, "double": True}),
+    "alive": rows(task_args={"augment": True, "double": True}, model="small_paddle:Restless", average={"decay": 0.8}),
 }
 
 
@@ -83,6 +83,11 @@ def test_two_processes_go_on_to_the_bit(folder: Path) -> None:
         assert rest["rates"] == whole["rates"][10:]
         assert rest["rows"] == whole["rows"][10:]
         assert rest["weights"] == whole["weights"]
+        # Each has statistics of its own, and judges by those of rank 0.
+        assert rest["local"] == whole["local"][2:]
+    one, other = told(folder, "alive")
+    assert one["draws"] != other["draws"]
+    assert one["weights"] == other["weights"]
 
 
 def test_parts_are_refused_with_the_remedy(folder: Path) -> None:

@@ -37,6 +37,11 @@ WITHIN = 120
 
 Told = dict[str, Any]
 
+SCALED: Told = {
+    "update_size": None, "schedule": "constant()",
+    "optimizer": {"name": "adamw", "lr": 0.01, "scale_lr": {"rule": "sqrt", "reference_batch": 6}},
+}  # fmt: skip
+
 
 def environment(**more: str) -> dict[str, str]:
     paths = [str(HERE), str(Path(cd.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
@@ -134,7 +139,7 @@ def test_precision_averages_and_frozen_groups_are_the_same_on_every_rank(folder:
     keys = {
         "bf16": rows(task_args={"n": 50, "held_out": 3}, precision="bf16"),
         "averaging": rows(optimizer={"name": "schedule_free_adamw", "lr": 0.01}),
-        "frozen": rows(groups=frozen),
+        "frozen": rows(groups=frozen, average={"decay": 0.8}),
     }[job.split()[0]]
     one = train(keys, out="one")
     # In bfloat16 it matters which rows are computed together.
@@ -231,6 +236,8 @@ def test_two_processes_go_on_to_the_bit_with_random_numbers_of_each(folder: Path
         assert begun["rates"][:10] + rest["rates"] == whole["rates"]
         assert begun["rows"][:10] + rest["rows"] == whole["rows"]
         assert rest["weights"][-1] == whole["weights"][-1]
+        # Each has statistics of its own, and judges by those of rank 0, averaged or not.
+        assert begun["local"] + rest["local"] == whole["local"]
     # Dropout differs between them: what one of them draws, the other does not.
     assert len({tuple(rank["local"]) for rank in told(folder, "undisturbed")}) == 2
 
@@ -241,6 +248,16 @@ def test_a_run_goes_on_with_another_number_of_processes_and_another_strategy(fol
     assert load_record(folder / "three").updates["lr"][:, 0].tolist() == one.updates["lr"][:, 0].tolist()
     same_weights(folder / "three", one.folder)
     same_weights(folder / "sharded", one.folder)
+
+
+def test_rates_that_are_stated_for_a_batch_do_not_go_on_with_another_number_of_processes(folder: Path) -> None:
+    (alone,) = told(folder, "scaled", 1)
+    said = "with updates of 6 examples, now they have 3, and its rates are stated for a batch (scale_lr); put back"
+    assert said in alone["error"]
+    assert alone["rates"] == []
+    record = train(rows(**SCALED), out=folder / "scaled", force=True)
+    assert record.updates["lr"][:9, 0].tolist() == [0.01] * 9
+    assert record.updates["lr"][9:, 0] == pytest.approx(0.01 / 2**0.5)
 
 
 # ---- the end of one --------------------------------------------------------------------------------------------------

@@ -29,19 +29,21 @@ TOOL = Path(__file__).parents[2] / "tools" / "reliability.py"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
-def test_a_process_killed_at_twenty_random_moments_comes_to_the_same_end() -> None:
+@pytest.mark.parametrize(("engine", "kills"), [("torch", 20), ("paddle", 8)])
+def test_a_process_killed_at_random_moments_comes_to_the_same_end(engine: str, kills: int) -> None:
+    pytest.importorskip(engine)
     path = os.pathsep.join([str(Path(cd.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [sys.executable, str(TOOL), "--kills", "20", "--no-fsync"],
+        [sys.executable, "-W", "ignore", str(TOOL), "--engine", engine, "--kills", str(kills), "--no-fsync"],
         env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.stdout, done.stderr
     told = json.loads(done.stdout)
     assert told["differences"] == []
-    assert told["kills"] == 20
+    assert told["kills"] == kills
     assert told["rollbacks_per_run"] >= 1
     writing = ("copying the state", "writing arrays", "writing JSON", "removing old ones")
-    assert sum(told["while"].get(phase, 0) for phase in writing) >= 2
+    assert sum(told["while"].get(phase, 0) for phase in writing) >= kills // 10
     assert done.returncode == 0
 
 

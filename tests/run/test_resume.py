@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 import cadence as cd
 from cadence._errors import RecordError, StateError
+from cadence.findings.of_record import check_record
 from cadence.recipe.load import load_recipe
 from cadence.record.names import CLOCKS
 from cadence.record.reader import Record
@@ -198,6 +199,16 @@ def test_the_newest_checkpoints_and_the_best_are_kept_and_no_others(small: Keys)
     assert names == sorted(f"{t}.{kind}" for t in (best, 39, 40) for kind in ("json", "safetensors"))
 
 
+def test_what_a_killed_writer_has_left_of_a_checkpoint_is_removed(tmp_path: Path) -> None:
+    """Tensors are written before their description and removed after it."""
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    for name in ("3.safetensors", "5.json", "5.safetensors", "7.json", "7.safetensors", ".9.json.1f.tmp", "note.txt"):
+        (folder / name).touch()
+    Checkpoints(tmp_path, keep=2, best=None).drop_after(5)
+    assert sorted(path.name for path in folder.iterdir()) == ["5.json", "5.safetensors", "note.txt"]
+
+
 def test_the_best_may_be_the_largest(small: Keys) -> None:
     # The metric says of itself that less of it is better; a rule's own `mode` has no say in what is kept.
     record = train({**small, "evaluate": 1, "total": 20, "checkpoint": {"keep": 1, "best": "val_miss"}}, out="run")
@@ -258,6 +269,7 @@ def test_another_recipe_may_be_forced_upon_a_checkpoint_that_fits_it(lively: Key
         "From update 9 on with another recipe, because it was forced: optimizer.lr 0.02"
     )
     assert load_recipe(Path("run") / "recipe.yaml").total == 30
+    assert check_record(record) == []
     # It is the folder's recipe now.
     assert train(other, out="run").status == "finished"
     with pytest.raises(RecordError, match="has ended, and goes on with no other recipe"):

@@ -24,6 +24,7 @@ from safetensors.torch import load_file
 
 import cadence as cd
 from cadence._errors import DriverError, RecordError, SpecError
+from cadence.findings.of_record import check_record
 from cadence.record.commands import commands, send
 from cadence.record.lock import FolderLock, holder
 from cadence.record.reader import Record
@@ -155,18 +156,27 @@ def true_to_its_journal(record: Record) -> None:
     """The rates that were really in force are those of the curve that spec and journal make."""
     curve = curve_of(record.run, record.journal)
     np.testing.assert_array_equal(record.updates["lr"][:, 0], curve.values(0, record.t))
+    assert check_record(record) == []
 
 
 # ---- exactly once ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["cooldown 12", "extend 30;cooldown 20%", "hold;shorten 15;release"])
+@pytest.mark.parametrize(
+    ("command", "moment"),
+    [
+        ("cooldown 12", "after the answer"),
+        ("extend 30;cooldown 20%", "after the answer"),
+        ("extend 30;cooldown 20%", "after the change"),
+        ("hold;shorten 15;release", "after the answer"),
+    ],
+)
 def test_a_run_that_is_killed_after_its_answer_keeps_its_promise(
-    lively: Keys, helped: Callable[..., int], command: str
+    lively: Keys, helped: Callable[..., int], command: str, moment: str
 ) -> None:
     recipe = written(lively)
     assert helped(recipe, "plain", command) == 0
-    assert helped(recipe, "killed", command, "after the answer") == -signal.SIGKILL
+    assert helped(recipe, "killed", command, moment) == -signal.SIGKILL
     assert cd.load_record("killed").result is None
     # The checkpoint is of update 20, or of 10 where it was killed before; the promise is of update 20.
     train(recipe, out="killed")
@@ -440,18 +450,19 @@ def _cpu(pid: int) -> float:
 def test_another_process_does_what_the_one_that_looks_has_done(tmp_path: Path) -> None:
     import torch
 
-    from cadence.run.steering import Steering
+    from cadence.drivers.steering import Steering
 
     def driver() -> Any:
         return cd.drive(torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1), "constant()", total=100)
 
-    one, other = Steering(tmp_path, driver()), Steering(tmp_path, driver())
-    assert one.look(ending=False) == ("", False, ())
+    drivers = driver(), driver()
+    one, other = (Steering(tmp_path, each) for each in drivers)
+    assert one.look(ending=False) == ("", False, sys.maxsize, ())
     ident = send(tmp_path, "cooldown", {"length": 10})
     send(tmp_path, "pause", {})
     heard = one.look(ending=True)
-    assert heard == ("changed", True, ((ident, "cooldown", {"length": 10}),))
+    assert heard == ("changed", True, sys.maxsize, ((ident, "cooldown", {"length": 10}),))
     other.repeat(heard)
-    assert other.followed == [ident]
+    assert other._driver.followed == [ident]
     assert other.paused
     assert other._driver.curve.total == one._driver.curve.total == 10

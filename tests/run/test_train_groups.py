@@ -20,6 +20,7 @@ from cadence._errors import CadenceError
 from cadence.run.loop import Progress
 from cadence.run.outline import Outline, outline
 from cadence.run.torch_arithmetic import arithmetic
+from cadence.run.torch_engine import TorchEngine
 from cadence.run.torch_optimizers import Together
 from cadence.run.train import train
 
@@ -84,6 +85,31 @@ def test_frozen_groups_change_only_when_they_are_thawed(divided: Keys) -> None:
             assert same == (t < until), (name, t)
     events = [(e["t"], e["kind"]) for e in rows("run", "journal.jsonl") if e["kind"] in ("freeze", "thaw")]
     assert events == [(0, "freeze"), (4, "thaw"), (7, "thaw")]
+
+
+@pytest.mark.parametrize("nonfinite", [None, "rollback"])
+@pytest.mark.parametrize("t", [0, 1, 2])
+def test_a_run_that_was_killed_before_its_first_checkpoint_says_once_what_is_frozen(
+    divided: Keys, nonfinite: str | None, t: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # With a rollback there is a checkpoint before the first update.
+    keys = {**divided, "checkpoint": {"every": 9}, "divergence": {"nonfinite": nonfinite}}
+    update, done = TorchEngine.update, list[int]()
+
+    def counted(self: TorchEngine, *args: Any) -> Any:
+        if len(done) == t:
+            raise Killed
+        done.append(1)
+        return update(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TorchEngine, "update", counted)
+        with pytest.raises(Killed):
+            train(keys, out="run")
+    train(keys, out="run")
+    assert [e["kind"] for e in rows("run", "journal.jsonl") if e["kind"] in ("freeze", "thaw")] == [
+        "freeze", "thaw", "thaw",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("t", [2, 4, 6, 7, 12])

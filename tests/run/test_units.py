@@ -335,6 +335,7 @@ def test_a_recipe_whose_rate_is_stated_for_a_batch_does_not_go_on_with_another(
 ) -> None:
     pytest.importorskip("torch")
     pytest.importorskip("safetensors")
+    from cadence.findings.of_record import check_record
     from cadence.run.train import train
 
     monkeypatch.setattr("cadence.run.loop.PROGRESS_SECONDS", 0.0)
@@ -342,5 +343,15 @@ def test_a_recipe_whose_rate_is_stated_for_a_batch_does_not_go_on_with_another(
     keys = {**small, "optimizer": scaled, "checkpoint": {"every": 1}}
     with pytest.raises(Killed):
         train(keys, out="run", progress=ends_at(5))
-    with pytest.raises(RecordError, match=r"run holds a run of another recipe \(batch_size None there and 16 here\)"):
-        train({**keys, "batch_size": 16}, out="run")
+    said = r"updates of 8 examples, now they have 16, and its rates are stated for a batch \(scale_lr\); put back"
+    for other in ({"batch_size": 16}, {"accumulate": 2}, {"update_size": 16}):
+        with pytest.raises(RecordError, match=said):
+            train({**keys, **other}, out="run")
+    # As many examples in other pieces are the same update.
+    with pytest.raises(Killed):
+        train({**keys, "batch_size": 4, "update_size": 8}, out="run", progress=ends_at(9))
+    record = train({**keys, "batch_size": 16}, out="run", force=True)
+    assert record.updates["lr"][:, 0].tolist() == [0.05] * 8 + [0.1] * (record.t - 8)
+    (event,) = (e for e in record.journal if e["kind"] == "force")
+    assert event["differs"] == {"examples of an update": [8, 16]}
+    assert check_record(record) == []

@@ -33,6 +33,7 @@ class Counts:
         norms: in trained weights of normalisations.
         biases: in other trained parameters of at most one dimension: biases, gains.
         hidden: of the matrices and convolutions, those that are not in the head; none where there is one layer only.
+        inputs: of the first layer, where that is a matrix; None: it is not, or is not known.
         hidden_kernels: of these, the convolutions.
         frozen: in parameters that are not trained.
         tensors: trained parameters.
@@ -53,6 +54,7 @@ class Counts:
     biases: int
     hidden: int = 0
     hidden_kernels: int = 0
+    inputs: int | None = None
     frozen: int = 0
     tensors: int = 0
     depth: int = 0
@@ -133,6 +135,7 @@ def count(model: Any) -> Counts:
         norms=kinds["norm"],
         biases=kinds["vector"],
         hidden=sum(p.size for p in hidden),
+        inputs=_inputs(kernels, tree.framework),
         hidden_kernels=sum(p.size for p in hidden if len(p.shape) > 2),
         frozen=sum(p.size for p in tree.parameters if not p.trained and not _gathered(p)),
         tensors=len(trained),
@@ -148,6 +151,13 @@ def count(model: Any) -> Counts:
 def is_kernel(parameter: Parameter) -> bool:
     """Whether a parameter maps vectors to vectors: a matrix that is no table, or the kernel of a convolution."""
     return "matrix" in roles(parameter) or (len(parameter.shape) > 2 and CONVOLUTION in parameter.owner.types)
+
+
+def _inputs(kernels: list[Parameter], framework: str) -> int | None:
+    """Columns of what the first layer reads; torch has them in the columns of a weight, paddle in its rows."""
+    if not kernels or len(kernels[0].shape) != 2:
+        return None
+    return kernels[0].shape[0 if framework == "paddle" else 1]
 
 
 def _gathered(parameter: Parameter) -> bool:

@@ -24,7 +24,9 @@ _ClickException: Any = _UsageError.__base__
 
 COMMANDS = (
     "compare",
+    "sweep",
     "train",
+    "find-lr",
     "recommend",
     "steer",
     "plot",
@@ -98,7 +100,7 @@ def _main(  # pyright: ignore[reportUnusedFunction]
 def _command(name: str) -> Any:
     """One command, loaded."""
     alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    importlib.import_module(f"cadence.cli.{name}").add_to(alone)
+    importlib.import_module(f"cadence.cli.{name.replace('-', '_')}").add_to(alone)
     return typer.main.get_command(alone)
 
 

@@ -42,6 +42,10 @@ def compare(
     workers: Annotated[
         int | None, typer.Option(help="Processes that train side by side: one per core.", show_default=False)
     ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", help="Where: ray, or ray=ADDRESS; this machine.", show_default=False),
+    ] = None,
     engine: Annotated[
         str | None,
         typer.Option(help="Framework instead of the recipes' own: torch, paddle, or torch,paddle.", show_default=False),
@@ -78,6 +82,7 @@ def compare(
                 tasks=None if tasks is None else [name.strip() for name in tasks.split(",") if name.strip()],
                 updates=updates,
                 workers=workers,
+                on=on,
                 fresh=fresh,
                 tune=tune,
                 engines=engine,

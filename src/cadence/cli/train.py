@@ -156,7 +156,7 @@ def _show_outline(outline: Outline, lang: str, as_json: bool) -> None:
         print_json(outline.to_json())
         return
     epochs = f"{outline.total / outline.steps_per_epoch:.4g}"
-    told = say(lang, "outline", t=outline.total, epochs=epochs, n=outline.batch_size, device=outline.device["type"])
+    told = say(lang, "outline", epochs=epochs, device=outline.device["type"])
     print(f"{outline.name}: {told}\n{outline.curve.spec}")
     print("\n".join([*_course(outline.course, lang), *_scaled(outline, lang), ""]))
     print_table(*_groups(outline, lang))

@@ -16,7 +16,8 @@ from cadence._lazy import EXTRAS
 from cadence.comparison.board import Board, Training
 from cadence.comparison.entries import Group, Intent, RecipeLike, intent
 from cadence.comparison.folder import claim, write_settings
-from cadence.comparison.pool import Happening, Job, Pool, usable_cores
+from cadence.comparison.places import open_pool
+from cadence.comparison.pool import Happening, Job, Pool
 from cadence.comparison.settings import Contender, Contest, Metric, Settings
 from cadence.record.files import make_folder
 from cadence.record.names import VERSION
@@ -61,6 +62,7 @@ def run_comparison(
     tasks: Sequence[str] | None = None,
     updates: int | None = None,
     workers: int | None = None,
+    on: str | None = None,
     fresh: bool = False,
     tune: bool = True,
     engines: str | Sequence[str] | None = None,
@@ -69,7 +71,7 @@ def run_comparison(
     """Train everything that a comparison consists of, as far as it is not done already.
 
     Args:
-        recipes, seeds, out, tasks, updates, workers, fresh, tune, engines, progress: see `cadence.compare`.
+        recipes, seeds, out, tasks, updates, workers, on, fresh, tune, engines, progress: see `cadence.compare`.
 
     Returns:
         The folder. Whether runs diverged or failed stands in their records.
@@ -85,7 +87,7 @@ def run_comparison(
     folder = Path(out) if out is not None else RUNS / wanted.folder_name
     lock = claim(folder, wanted.fingerprint, fresh=fresh)
     try:
-        _Work(wanted, folder, progress).do(workers)
+        _Work(wanted, folder, on, progress).do(workers)
     finally:
         lock.release()
     return folder
@@ -98,23 +100,24 @@ class _Work:
     Args:
         wanted: what is compared.
         folder: of the comparison, claimed.
+        on: where; see `cadence.comparison.places.open_pool`.
         tell: is called with the standing, or None.
     """
 
-    def __init__(self, wanted: Intent, folder: Path, tell: Tell | None) -> None:
+    def __init__(self, wanted: Intent, folder: Path, on: str | None, tell: Tell | None) -> None:
         self._wanted = wanted
         self._folder = folder
+        self._on = on
         self._tell = tell
 
     def do(self, workers: int | None) -> None:
-        """Train what is not done, with so many processes; None: as many as the machine has room for."""
+        """Train what is not done, with so many workers; None: as many as there is room for."""
         if finished(self._wanted, self._folder):
             return
-        size = workers if workers is not None else max(1, usable_cores() // self._wanted.threads)
-        with Pool(size, threads=self._wanted.threads) as pool:
+        wanted = self._wanted
+        with open_pool(self._on, workers, threads=wanted.threads, devices=wanted.devices) as pool:
             facts = self._look(pool)
-            if workers is None and any(found["device"] != "cpu" for found in facts.values()):
-                pool.size = 1  # trainings that share an accelerator take each other's memory
+            pool.mind({str(found["device"]) for found in facts.values()})
             contests = tuple(_contest(g, group, facts) for g, group in enumerate(self._wanted.groups))
             settings = Settings(contests, self._wanted.title, _command(), self._wanted.notes)
             write_settings(self._folder, settings, self._wanted.fingerprint)
@@ -146,8 +149,8 @@ class _Work:
             while pool.free and (training := board.next()) is not None:
                 training.state = "running"
                 split = "tune" if training.phase == "tuning" else "val"
-                arguments = {"recipe": training.recipe.model_dump(), "out": str(training.folder), "split": split}
-                pool.give(Job(first + training.number, "train", arguments))
+                arguments = {"recipe": training.recipe.model_dump(), "split": split}
+                pool.give(Job(first + training.number, "train", arguments, str(training.folder)))
                 self._say(board, pool, training, "begins")
             told = pool.wait()
             if told is None:

@@ -97,6 +97,11 @@ class Intent:
         """Threads that one training wants at most."""
         return max(entry.recipe.threads for group in self.groups for entry in group.entries)
 
+    @property
+    def devices(self) -> frozenset[str]:
+        """What the recipes ask to be trained on."""
+        return frozenset(entry.recipe.device for group in self.groups for entry in group.entries)
+
 
 def intent(
     recipes: Sequence[RecipeLike] | None,

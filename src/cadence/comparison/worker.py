@@ -25,7 +25,7 @@ MOST_CHARACTERS = 500
 
 def serve() -> None:
     """Do jobs until the parent closes the pipe or dies."""
-    orders, answers = _own_pipes()
+    orders, answers = own_pipes()
     jobs: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(orders, jobs), daemon=True).start()
     lock = threading.Lock()
@@ -41,10 +41,10 @@ def serve() -> None:
         def tell(news: Mapping[str, Any], number: int = job["job"]) -> None:
             send({"job": number, "kind": "news", "news": news})
 
-        send({"job": job["job"], **_answer(job, tell)})
+        send({"job": job["job"], **answer(job["call"], job["arguments"], tell)})
 
 
-def _own_pipes() -> tuple[IO[bytes], IO[bytes]]:
+def own_pipes() -> tuple[IO[bytes], IO[bytes]]:
     """The pipes from and to the parent, out of reach of what reads or prints; what is printed goes to stderr."""
     orders, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -67,9 +67,20 @@ def _listen(orders: IO[bytes], jobs: queue.SimpleQueue[dict[str, Any]]) -> None:
     os._exit(0)
 
 
-def _answer(job: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+def answer(call: str, arguments: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+    """Do a job, whatever becomes of it.
+
+    Args:
+        call: which of `JOBS`.
+        arguments: of it.
+        tell: is called with its news.
+
+    Returns:
+        ``kind`` ``"done"`` with the ``result``, or ``"failed"`` with the ``error`` (name of a class of
+        `cadence._errors`, or None) and a ``sentence``.
+    """
     try:
-        return {"kind": "done", "result": JOBS[job["call"]](tell, **job["arguments"])}
+        return {"kind": "done", "result": JOBS[call](tell, **arguments)}
     except CadenceError as error:
         return {"kind": "failed", "error": type(error).__name__, "sentence": " ".join(str(error).split())}
     except MemoryError:
@@ -133,7 +144,8 @@ def _train(tell: Tell, recipe: dict[str, Any], out: str, split: str) -> dict[str
     from cadence.run.train import train
 
     def progress(now: Progress) -> None:
-        tell({"t": now.t, "total": now.total, "loss": now.loss, "metrics": dict(now.metrics)})
+        told = {"t": now.t, "total": now.total, "loss": now.loss, "metrics": dict(now.metrics)}
+        tell({**told, "evaluated": now.evaluated})
 
     read, path = make_recipe(recipe), Path(out, RECIPE)
     # The folder is this comparison's own. What lies there without a recipe was killed while it began; what was run at a

@@ -13,8 +13,9 @@ from cadence.curve.horizon import horizon
 from cadence.curve.place import Bases, as_plan, lay_out
 from cadence.drivers.driver import Driver, Meet, Reduce
 from cadence.drivers.effective import EffectiveRates, Gauge
-from cadence.drivers.ranks import mean_over_ranks
+from cadence.drivers.ranks import Exchange, mean_over_ranks
 from cadence.drivers.recording import FolderRecorder, NoRecorder, Recorder
+from cadence.drivers.steering import OF_ITS_OWN, Steering
 from cadence.drivers.writer import Writer, no_optimizer
 from cadence.spec.nodes import EarlyStop, Plateau, Schedule, walk
 from cadence.spec.plan import Plan, split_key
@@ -56,7 +57,8 @@ def drive(
         reduce: makes metrics the same on every rank; where it is left out and `torch.distributed` (or paddle's) is
             initialised, they are averaged over all ranks, each of which must then call `observe`; that all of them
             stand at the same update with the same values is checked on the way.
-        record: folder of a record to write (on rank 0), or what writes one; see `docs/formats.md`.
+        record: folder of a record to write (on rank 0), or what writes one; see `docs/formats.md`. A driver with a
+            folder in one process follows the commands that ``cadence steer`` leaves there.
         loggers: programs in whose format the record is written too, in folders of their names beside it:
             ``"tensorboard"``, ``"visualdl"``, ``"mlflow"``.
         effective_rates: once in so many updates, measure for the record what the optimizer really did to each group:
@@ -88,14 +90,18 @@ def drive(
     """
     plan = as_plan(schedule)
     run = horizon(total, steps_per_epoch, batch_size, tokens_per_step)
-    writer = _writer(optimizer, plan.values())
+    writer = writer_of(optimizer, plan.values())
     names = named_groups(writer.groups())
     curve = lay_out(plan, run, names, bases_of(writer, plan, names, base))
     effective = None if effective_rates is None else EffectiveRates(_gauge(writer, record), effective_rates)
-    return Driver(
+    driver = Driver(
         curve, writer, meet=meeting(reduce), record=_recorder(record, loggers), strict=_scales(scaler),
         effective=effective,
     )  # fmt: skip
+    if isinstance(record, (str, Path)) and _world() == 1:
+        # Wherever the program may go from here.
+        driver.listen(Steering(Path(record).absolute(), driver, unheard=OF_ITS_OWN))
+    return driver
 
 
 def _gauge(writer: Writer, record: object) -> Gauge:
@@ -116,7 +122,7 @@ def _recorder(record: str | Path | Recorder | None, loggers: Sequence[str]) -> R
                 f"record='runs/mine' too"
             )
         return record
-    return FolderRecorder(Path(record), loggers) if _rank() == 0 else NoRecorder()
+    return FolderRecorder(Path(record), loggers, listens=_world() == 1) if _rank() == 0 else NoRecorder()
 
 
 def _scales(scaler: Any) -> bool:
@@ -125,7 +131,17 @@ def _scales(scaler: Any) -> bool:
     return scaler is not None and (told is None or bool(told()))
 
 
-def _writer(optimizer: Any, values: list[str]) -> Writer:
+def writer_of(optimizer: Any, values: list[str]) -> Writer:
+    """What writes into an optimizer of any framework, or into several of one.
+
+    Args:
+        optimizer: one, or a list of them.
+        values: that are to be written.
+
+    Raises:
+        DriverError: something that is no optimizer, or that cannot be written to.
+        UnknownNameError: a value that none of its groups has.
+    """
     optimizers = list(optimizer) if isinstance(optimizer, (list, tuple)) else [optimizer]
     if not optimizers:
         raise DriverError("drive got an empty list of optimizers; give it at least one")
@@ -225,14 +241,20 @@ def _in_the_group(
     metrics: dict[str, float], t: int, values: Mapping[str, list[float | None]], /
 ) -> Mapping[str, float]:
     """The mean over all ranks, if a process group of torch or paddle is initialised; else the metrics as they are."""
+    exchange = group_exchange()
+    return metrics if exchange is None else mean_over_ranks(metrics, t, values, exchange)
+
+
+def group_exchange() -> Exchange | None:
+    """What tells plain data to all ranks of the process group that is initialised by now; None where none is."""
     framework = _in_group()
     if framework is None:
-        return metrics
+        return None
     if framework == "torch":
         from cadence.drivers.torch_ranks import exchange
     else:
         from cadence.drivers.paddle_ranks import exchange
-    return mean_over_ranks(metrics, t, values, exchange)
+    return exchange
 
 
 def _in_group() -> str | None:
@@ -242,6 +264,11 @@ def _in_group() -> str | None:
         if distributed is not None and distributed.is_available() and distributed.is_initialized():
             return framework
     return None
+
+
+def _world() -> int:
+    framework = _in_group()
+    return 1 if framework is None else sys.modules[f"{framework}.distributed"].get_world_size()
 
 
 def _rank() -> int:

@@ -57,12 +57,21 @@ class Meet(Protocol):
         ...
 
 
+class Listener(Protocol):
+    """Follows what the run is told from outside."""
+
+    def look(self, *, ending: bool) -> object:
+        """Follow what has come, if it is time to look; `ending`: the run is about to end, so it is."""
+        ...
+
+
 @final
 class Driver:
     """Makes an optimizer obey a curve. Made by `drive`.
 
     Attributes:
         t: the update whose values are in force; also the number of updates done.
+        followed: ids of the commands from outside that the run has followed.
     """
 
     def __init__(
@@ -86,6 +95,8 @@ class Driver:
             effective: measures for the record what updates really did.
         """
         self.t = 0
+        self.followed: list[str] = []
+        self._listener: Listener | None = None
         self._writer = writer
         self._write: Write = writer.write
         self._clock = writer.clock
@@ -235,6 +246,13 @@ class Driver:
         self._write(row)
         if self._effective is not None:
             self._effective.expect(t)
+        if self._listener is not None:
+            total = self.curve.total
+            self._listener.look(ending=total is not None and t >= total)
+
+    def listen(self, listener: Listener) -> None:
+        """From now on, have somebody look after each update what has come from outside."""
+        self._listener = listener
 
     def _skipped(self) -> bool:
         """No update was seen before this call: was it skipped, or is nobody training?
@@ -494,18 +512,21 @@ class Driver:
         """
         return self._after(kind, arguments)[0].curve
 
-    def change(self, kind: str, arguments: Mapping[str, Any]) -> None:
+    def change(self, kind: str, arguments: Mapping[str, Any], *, command: str | None = None) -> None:
         """Change the run by hand, as plain data: what `set`, `hold`, `cooldown` and their like come down to.
 
         Args:
             kind: name of the change, see `preview`.
             arguments: of it.
+            command: id of that by which it was asked for from outside.
 
         Raises:
             CadenceError: the change cannot be made; then nothing is changed.
         """
         before = self._control
         self._control, self._freezing = self._after(kind, arguments)
+        if command is not None:
+            self.followed.append(command)
         self._read_end()
         if self._record is not None:
             self._record.event(dict(self.journal[-1]))
@@ -569,7 +590,12 @@ class Driver:
 
     def state_dict(self) -> dict[str, Any]:
         """All there is to save, as plain JSON data. Loading it alone is enough."""
-        return saved(self._control, self.t)
+        state = saved(self._control, self.t)
+        if self._record is not None:
+            state["events"] = self._record.events
+        if self.followed:
+            state["commands"] = list(self.followed)
+        return state
 
     def load_state_dict(self, state: Mapping[str, Any], *, change: str | None = None) -> None:
         """Go on from a saved state, before or after the optimizer's own is loaded; writes the values at once.
@@ -585,11 +611,15 @@ class Driver:
         """
         self._take_over(state, change)
         if self._record is not None:
+            self._record.go_on(self.t, state.get("events"))
             self._record.event({"t": self.t, "kind": "resume", "sentence": f"Resumed at update {self.t}."})
             if change is not None:
                 self._record.event(dict(self.journal[-1]))
         self._refresh()
         self._describe()
+        if self._listener is not None:
+            # What was promised for this very update, or asked for while nobody trained.
+            self._listener.look(ending=True)
 
     def roll_back(self, state: Mapping[str, Any], entry: Entry) -> None:
         """Go back to a state of this very run, and on from there at a lower rate; writes the values at once.
@@ -619,9 +649,12 @@ class Driver:
         # An end that was reached before the last change of schedule or length is not the end of this one.
         self._read_end()
         self._clock.done = self.t
+        self.followed = [str(each) for each in state.get("commands", ())]
         self._idle, self._columns = 0, {}
         self._remember()
-        self._freezing, self._untold = self._lasting(), None
+        self._freezing = self._lasting()
+        # A state from before the first row: the record does not have it yet.
+        self._untold = next((e for e in self.journal if e["kind"] == "freeze"), None) if self.t == 0 else None
         if self._effective is not None:
             self._effective.expect(self.t)
 
@@ -753,10 +786,11 @@ class Driver:
 
     def _held(self) -> dict[str, list[float | None]]:
         """What the optimizer has for each value: what was written, unless somebody else has written since."""
-        table = self.values
-        for (g, value), column, there in zip(self.curve.pairs, self._columns_ahead, self._writer.read(), strict=True):
-            meant = column[self.t - self._first]
+        curve, place = self.curve, self.t - self._first
+        table: dict[str, list[float | None]] = {v: [None] * len(curve.groups) for v in curve.plan.values()}
+        for (g, value), column, there in zip(curve.pairs, self._columns_ahead, self._writer.read(), strict=True):
+            meant = column[place]
             # A tensor may hold the number in half the digits.
-            if there is not None and there != meant and not abs(there - meant) <= SAME * abs(meant):
-                table[value][g] = there
+            same = there is None or there == meant or abs(there - meant) <= SAME * abs(meant)
+            table[value][g] = meant if same else there
         return table

@@ -80,12 +80,12 @@ class PaddleGauge(Gauge):
         """For each optimizer: its watch, and the parameters of those of its groups that are among these."""
         own: dict[int, dict[int, list[Any]]] = {}
         for number, group in enumerate(self._groups()):
-            self._watches.setdefault(group.number, _Watch(group.optimizer))
-            mine = own.setdefault(group.number, {})
+            if group.number not in own:
+                self._watches.setdefault(group.number, _Watch(group.optimizer)).first = number
+                own[group.number] = {}
             if number in groups:
-                mine[number] = _parameters(group)
+                own[group.number][number] = _parameters(group)
         for number, mine in own.items():
-            self._watches[number].first = min(n for n, g in enumerate(self._groups()) if g.number == number)
             yield self._watches[number], mine
 
 
@@ -157,19 +157,24 @@ class _Watch:
         with paddle.no_grad():
             self._norms = [norm for kept in self._kept.values() for norm in kept.norms()]
         self._kept = {}
-        listed: Sequence[Any] = self._optimizer._param_groups
-        groups = [entry["params"] for entry in listed] if isinstance(listed[0], dict) else [listed]
-        self._updated = [sum(x.grad is not None for x in group) for group in groups]
+        # Asked only where it matters: paddle makes a new object of a gradient whenever it is looked at.
+        self._updated = self._with_gradient() if hasattr(self._optimizer, "trust_ratios") else []
 
     def read(self) -> Iterator[tuple[int, Effect]]:
         """Number of each group that was measured, and what the update did to it."""
         if not self._norms:
             return
-        numbers: Any = paddle.stack(self._norms).tolist()
+        numbers: list[float] = [norm.item() for norm in self._norms]
         trust = self._trust()
         for n, weight, update in zip(self._groups, numbers[::2], numbers[1::2], strict=True):
             yield n, Effect(update, weight, trust[n - self.first] if trust else ())
         self._groups, self._norms = {}, []
+
+    def _with_gradient(self) -> list[int]:
+        """How many parameters of each group have been updated."""
+        listed: Sequence[Any] = self._optimizer._param_groups
+        groups = [entry["params"] for entry in listed] if isinstance(listed[0], dict) else [listed]
+        return [sum(x.grad is not None for x in group) for group in groups]
 
     def _trust(self) -> list[list[float]]:
         """The trust ratios of each group; empty where the method has none, or others than one for each tensor."""
@@ -228,10 +233,9 @@ class _Kept:
         self._frozen = [x.detach() for x in parameters if x.stop_gradient]
 
     def norms(self) -> tuple[Any, Any]:
-        """Norm of the weights before, and of what was added to them since; scalars of float64."""
+        """Norm of the weights before, and of what was added to them since; scalars."""
         added = [_joined(piece) - was for piece, was in zip(self._pieces, self._before, strict=True)]
-        weights = norm_of([*self._frozen, *self._before])
-        return weights.astype("float64"), norm_of(added).astype("float64")
+        return norm_of([*self._frozen, *self._before]), norm_of(added)
 
 
 def _pieces(parameters: Sequence[Any]) -> Iterator[list[Any]]:
@@ -252,5 +256,5 @@ def _pieces(parameters: Sequence[Any]) -> Iterator[list[Any]]:
 
 
 def _joined(piece: Sequence[Any]) -> Any:
-    """A copy of the values of some tensors in one."""
-    return paddle.concat([x.detach().reshape([-1]) for x in piece])
+    """A copy of the values of some tensors in one; gradients are off."""
+    return paddle.concat([x if x.ndim == 1 else x.reshape([-1]) for x in piece])

@@ -47,6 +47,7 @@ class PaddleWriter(Writer):
         # What was there when a row was last aimed: the lists themselves, and what was in them.
         self._lists: list[list[Any]] = []
         self._members: list[list[Any]] = []
+        self._here: list[Group] = []
         self._rates = [Rate(optimizer) for optimizer in self._optimizers]
         self._listener: weakref.WeakMethod[Regroup] | None = None
         # Whether parameters are trained from the next update on that were not before.
@@ -91,6 +92,7 @@ class PaddleWriter(Writer):
         self._pairs = list(pairs)
         self._lists = [optimizer._param_groups for optimizer in self._optimizers]
         self._members = [list(groups_of(optimizer)) for optimizer in self._optimizers]
+        self._here = self._all()
         if len(self._optimizers) == 1 and self._pairs == [(0, "lr")] and not groups_of(self._optimizers[0]):
             return self._to_one(self._optimizers[0])
         writes = [*self._of_rates(ratios.get("lr")), *self._of_others()]
@@ -108,7 +110,7 @@ class PaddleWriter(Writer):
         self.aim(self._pairs, {})(values)
 
     def read(self) -> list[float | None]:
-        groups = self._all()
+        groups = self._all() if self._grown() else self._here
         return [self._read(groups[g], value) if g < len(groups) else None for g, value in self._pairs]
 
     def settings(self) -> dict[str, list[float | None]]:

@@ -16,7 +16,7 @@ from cadence.spec.parse import parse
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a run under one schedule and one length.
+    """A part of a run under one schedule, one length and the same bases.
 
     Attributes:
         begin: the first update of it.
@@ -25,6 +25,26 @@ class Part:
 
     begin: int
     curve: Curve | None
+
+
+@dataclass(frozen=True)
+class Way:
+    """What a run went by for a while.
+
+    Attributes:
+        begin: the first update of it.
+        groups: names of the groups.
+        bases: value -> one number per group.
+        spec, horizon: at its end.
+        journal: of this while alone.
+    """
+
+    begin: int
+    groups: tuple[str, ...]
+    bases: Mapping[str, Sequence[float | None]]
+    spec: str
+    horizon: Mapping[str, Any]
+    journal: Sequence[Entry]
 
 
 def planned(run: Mapping[str, Any], journal: Sequence[Entry]) -> list[Part]:
@@ -37,34 +57,49 @@ def planned(run: Mapping[str, Any], journal: Sequence[Entry]) -> list[Part]:
     Raises:
         CadenceError: the schedule cannot be read or placed.
     """
-    journal = _once(journal)
-    changes = [i for i, entry in enumerate(journal) if entry["kind"] == "change"]
+    return [part for way in ways(run, journal) for part in _parts(way)]
+
+
+def ways(run: Mapping[str, Any], journal: Sequence[Entry]) -> list[Way]:
+    """What a run went by: one thing, unless another recipe was forced upon it. Each begins without what was before.
+
+    Args:
+        run: content of ``run.json``.
+        journal: of the run.
+    """
+    found: list[Way] = []
+    now, end = run, len(journal)
+    for i in range(len(journal) - 1, -1, -1):
+        if journal[i]["kind"] == "force":
+            found.append(_way(int(journal[i]["t"]), run, now, journal[i + 1 : end]))
+            now, end = journal[i]["was"], i
+    return [_way(0, run, now, journal[:end]), *reversed(found)]
+
+
+def _way(begin: int, run: Mapping[str, Any], now: Mapping[str, Any], journal: Sequence[Entry]) -> Way:
+    groups = tuple(str(group) for group in run["groups"])
+    return Way(begin, groups, now["bases"], now["spec"], now["horizon"], journal)
+
+
+def _parts(way: Way) -> list[Part]:
+    """The curves of one way: another one from each change of schedule or length on."""
     parts: list[Part] = []
-    spec, horizon, entries = run["spec"], run["horizon"], list(journal)
-    for i in reversed(changes):
+    journal, spec, horizon = way.journal, way.spec, way.horizon
+    entries = list(journal)
+    for i in [i for i, entry in enumerate(journal) if entry["kind"] == "change"][::-1]:
         was: Mapping[str, Any] = journal[i]["was"]
         # What belongs to the schedule or the length before moves nothing any more.
         outdated = OF_OLD_LENGTH if was["spec"] == spec else OF_OLD_SCHEDULE
         history = [{**e, "kind": f"earlier {e['kind']}"} if e["kind"] in outdated else e for e in entries[:i]]
-        parts.append(Part(int(journal[i]["t"]), _curve(spec, horizon, run, [*history, *entries[i:]])))
+        parts.append(Part(int(journal[i]["t"]), _curve(way, spec, horizon, [*history, *entries[i:]])))
         spec, horizon, entries = was["spec"], was["horizon"], entries[:i]
-    parts.append(Part(0, _curve(spec, horizon, run, entries)))
+    parts.append(Part(way.begin, _curve(way, spec, horizon, entries)))
     return parts[::-1]
 
 
-def _once(journal: Sequence[Entry]) -> list[Entry]:
-    """The journal without changes of size that were made again: a run that was killed before its next checkpoint knows
-    nothing of them, and begins at the same update, with the same length.
-    """
-    last = {(e["t"], e["was"]): i for i, e in enumerate(journal) if e["kind"] == "resize"}
-    return [e for i, e in enumerate(journal) if e["kind"] != "resize" or last[e["t"], e["was"]] == i]
-
-
-def _curve(spec: str, horizon: Mapping[str, Any], run: Mapping[str, Any], entries: Sequence[Entry]) -> Curve | None:
+def _curve(way: Way, spec: str, horizon: Mapping[str, Any], entries: Sequence[Entry]) -> Curve | None:
     plan = as_plan(parse(spec))
-    groups = tuple(str(group) for group in run["groups"])
-    given: Mapping[str, Sequence[float | None]] = run["bases"]
-    if any(value not in given for value in plan.values()):
+    if any(value not in way.bases for value in plan.values()):
         return None
-    bases = {value: tuple(given[value]) for value in plan.values()}
-    return lay_out(plan, Horizon(**horizon), groups, bases, moving(entries))
+    bases = {value: tuple(way.bases[value]) for value in plan.values()}
+    return lay_out(plan, Horizon(**horizon), way.groups, bases, moving(entries))

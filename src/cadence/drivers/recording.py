@@ -9,7 +9,7 @@ from typing import Any, Protocol, final
 
 from cadence._errors import RecordError
 from cadence.record.lines import last_row
-from cadence.record.names import EVALUATIONS, UPDATES
+from cadence.record.names import EVALUATIONS, LISTENS, UPDATES
 from cadence.record.writer import RunWriter
 
 
@@ -29,7 +29,16 @@ class Recorder(Protocol):
         ...
 
     def event(self, row: Mapping[str, Any], /) -> None:
-        """Take an entry of the journal. ``resume`` comes before the first row of what is gone on with."""
+        """Take an entry of the journal."""
+        ...
+
+    @property
+    def events(self) -> int | None:
+        """How many entries it has by now; None where none are kept."""
+        ...
+
+    def go_on(self, t: int, events: int | None, /) -> None:
+        """Take back what came after a state that is gone on from: `t` updates done, with so many entries."""
         ...
 
     def close(self, result: Mapping[str, Any] | None = None, /) -> None:
@@ -44,20 +53,22 @@ class FolderRecorder:
     Args:
         folder: of the run; its name is the run's.
         loggers: see `RunWriter`.
+        listens: whether the driver follows commands that are left in the folder.
 
     Raises:
         RecordError: see `RunWriter`.
     """
 
-    def __init__(self, folder: Path, loggers: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, loggers: Sequence[str] = (), *, listens: bool = False) -> None:
         self._folder = folder
+        self._about = {LISTENS: True} if listens else {}
         self._writer = RunWriter(folder, loggers=loggers)
         self._begin = time.perf_counter()
         self._final: dict[str, Any] = {}
         self._best: dict[str, Any] = {}
 
     def start(self, run: Mapping[str, Any], /) -> None:
-        self._writer.start({"name": self._folder.resolve().name, **run})
+        self._writer.start({"name": self._folder.resolve().name, **run, **self._about})
 
     def update(self, row: dict[str, Any], /) -> None:
         self._check(row["t"])
@@ -71,12 +82,17 @@ class FolderRecorder:
             self._best = {**self._final, "t": row["t"]}
 
     def event(self, row: Mapping[str, Any], /) -> None:
-        if row["kind"] == "resume":
-            self._writer.truncate(row["t"])
-            # Seconds go on from what the earlier part had come to.
-            rows = [last_row(self._folder / name) or {} for name in (UPDATES, EVALUATIONS)]
-            self._begin = time.perf_counter() - max(float(found.get("seconds", 0.0)) for found in rows)
         self._writer.event(row)
+
+    @property
+    def events(self) -> int:
+        return self._writer.events
+
+    def go_on(self, t: int, events: int | None, /) -> None:
+        self._writer.truncate(t, events=events)
+        # Seconds go on from what the earlier part had come to.
+        rows = [last_row(self._folder / name) or {} for name in (UPDATES, EVALUATIONS)]
+        self._begin = time.perf_counter() - max(float(found.get("seconds", 0.0)) for found in rows)
 
     def close(self, result: Mapping[str, Any] | None = None, /) -> None:
         ended = None
@@ -108,6 +124,13 @@ class NoRecorder:
         pass
 
     def event(self, row: Mapping[str, Any], /) -> None:
+        pass
+
+    @property
+    def events(self) -> None:
+        return None
+
+    def go_on(self, t: int, events: int | None, /) -> None:
         pass
 
     def close(self, result: Mapping[str, Any] | None = None, /) -> None:

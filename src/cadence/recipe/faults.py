@@ -44,6 +44,8 @@ def sentence(fault: ValidationError, model: type[BaseModel]) -> str:
     error = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     path, holder = _path(error["loc"], model)
     key = ".".join(path)
+    if path == ["search"]:
+        return "the section 'search' is read by `cadence sweep` alone; put it into a file of its own to use this recipe"
     if error["type"] == "extra_forbidden":
         where = f" under {'.'.join(path[:-1])!r}" if path[:-1] else " in a recipe"
         return f"there is no key {path[-1]!r}{where}; {neighbours(path[-1], holder.model_fields)}"

@@ -149,6 +149,53 @@ class Lines:
         except OSError as error:
             raise trouble(error, self.path, "read") from error
 
+    def count(self) -> int:
+        """Lines in the file, and those that wait.
+
+        Raises:
+            RecordError: the file cannot be read.
+        """
+        with self._lock:
+            self.flush()
+            try:
+                with open(self.path, "rb") as file:
+                    return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(_BLOCK), b""))
+            except OSError as error:
+                raise trouble(error, self.path, "read") from error
+
+    def behind(self, n: int) -> bytes:
+        """All behind the first `n` lines.
+
+        Raises:
+            RecordError: the file cannot be read.
+        """
+        with self._lock:
+            self.flush()
+            try:
+                with open(self.path, "rb") as file:
+                    for _ in range(n):
+                        file.readline()
+                    return file.read()
+            except OSError as error:
+                raise trouble(error, self.path, "read") from error
+
+    def leave(self, n: int) -> None:
+        """Remove all behind the first `n` lines, in one step as `cut` does.
+
+        Raises:
+            RecordError: the file cannot be changed.
+        """
+        with self._lock:
+            rest = len(self.behind(n))
+            if self._fd is None:
+                raise RecordError(f"{self.path} cannot be cut: {self._closed}")
+            try:
+                if rest:
+                    os.ftruncate(self._fd, os.fstat(self._fd).st_size - rest)
+                    os.fsync(self._fd)
+            except OSError as error:
+                raise trouble(error, self.path, "written") from error
+
     def drop(self, why: str) -> None:
         """Close this process's handle and forget what waits; a second call does nothing.
 

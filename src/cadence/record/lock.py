@@ -20,6 +20,12 @@ try:
 except ModuleNotFoundError:  # Windows: two writers are not told apart there
     fcntl = None
 
+LOOKING_SECONDS = 0.02
+"""For so long somebody may hold a lock who only looks whether it is held."""
+
+STARTING_SECONDS = 5.0
+"""For so long a child of a dead process may hold its lock, until it has become the program that it was made for."""
+
 NAME = ".lock"
 """File in a run folder that its writer keeps locked, and that says who it is."""
 
@@ -122,17 +128,35 @@ def _free(fd: int) -> bool:
 def _locked(fd: int) -> bool:
     if fcntl is None:
         return True
-    for wait in (0.02, 0.0):
+    begin = time.monotonic()
+    while True:
         try:
             # Not lockf: its locks fall as soon as anything in this process closes the file, as a copying backup does.
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            # Perhaps somebody just looks whether it is held.
-            time.sleep(wait)
+            # Perhaps somebody just looks whether it is held. Or the writer was killed while it started a program: the
+            # child shares the lock until it has become that program.
+            patience = STARTING_SECONDS if _gone(os.pread(fd, 4096, 0)) else LOOKING_SECONDS
+            if time.monotonic() - begin > patience:
+                return False
+            time.sleep(LOOKING_SECONDS / 4)
         except OSError:
             return True  # some network file systems have no locks; a record is worth more than its lock
         else:
             return True
+
+
+def _gone(content: bytes) -> bool:
+    """Whether the process that holds a lock, by its own word, was one of this machine and is dead."""
+    try:
+        who: Any = json.loads(content)
+        if who["host"] != socket.gethostname():
+            return False
+        os.kill(int(who["pid"]), 0)
+    except ProcessLookupError:
+        return True
+    except (ValueError, KeyError, TypeError, OSError):
+        pass
     return False
 
 

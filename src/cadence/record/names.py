@@ -29,6 +29,9 @@ ENDED = ("finished", "stopped", "diverged")
 """Ends that the same run would come to again. One that failed (no memory, no disk, a fault in the code) or was
 interrupted may go on."""
 
+LISTENS = "listens"
+"""Key of ``run.json`` of a loop of somebody's own that follows commands."""
+
 LINEAGE = ("branched_from", "branches")
 """What a run says of others: the one that it began in, and those that began in it."""
 

@@ -73,6 +73,7 @@ class RunWriter:
             last = self._held.evaluations.cut(_any)
             self._evaluated = 0 if last is None else _t_of(last, self._held.evaluations.path)
             self._held.journal.cut(_any)
+            self._events = self._held.journal.count()
         except BaseException:
             self._held.let_go("it could not be opened")
             raise
@@ -83,6 +84,11 @@ class RunWriter:
     def t(self) -> int:
         """Updates that the record has come to: the smallest number that the next one may have."""
         return self._t
+
+    @property
+    def events(self) -> int:
+        """Entries that the journal has come to; a checkpoint keeps the number, and `truncate` goes by it."""
+        return self._events
 
     def start(
         self,
@@ -180,6 +186,7 @@ class RunWriter:
         if self._followers is not None:
             self._follow(self._followers).event(row, made)
         self._held.journal.append(spell({**row, "made": made}) + "\n")
+        self._events += 1
         self._held.flush()
 
     def flush(self, *, sync: bool = False) -> None:
@@ -196,7 +203,7 @@ class RunWriter:
         if self._followers is not None:
             self._followers.flush()
 
-    def truncate(self, t: int, *, rollbacks: int | None = None) -> None:
+    def truncate(self, t: int, *, events: int | None = None) -> None:
         """Take back all that came after the first `t` updates, so that the run can go on from there.
 
         Removed are updates from number `t` on, evaluations and events made after more than `t` updates, and a result.
@@ -204,7 +211,8 @@ class RunWriter:
 
         Args:
             t: number of updates done, at least 0.
-            rollbacks: entries about rollbacks of a higher number go as well; None: none does for that reason.
+            events: what `events` was then: entries of the journal behind so many go as well, because several moments
+                have the same number of updates. None: none does for that reason.
 
         Raises:
             RecordError: `t` is no such number, or a file cannot be changed.
@@ -212,16 +220,19 @@ class RunWriter:
         self._alive()
         if type(t) is not int or t < 0:
             raise RecordError(f"a record cannot be cut back to {t!r:.60} updates; write how many stay, e.g. 0")
-        self._cut(t, rollbacks)
+        if events is not None and (type(events) is not int or events < 0):
+            raise RecordError(f"a journal cannot be cut back to {events!r:.60} entries; write how many stay, e.g. 0")
+        self._cut(t, events)
         if self._started:
             self._write_environment()
         self._remove_result()
 
-    def roll_back(self, t: int, number: int) -> None:
+    def roll_back(self, t: int, events: int, number: int) -> None:
         """Take back all that came after the first `t` updates of a run that goes on, and put it aside.
 
         Args:
             t: number of updates done, at least 0.
+            events: what `events` was then.
             number: of the rollback, counted from 1: what is cut off goes into the folder ``rollbacks/<number>``.
 
         Raises:
@@ -231,10 +242,10 @@ class RunWriter:
         self._held.flush()
         aside = self.folder / ROLLBACKS / str(number)
         make_folder(aside)
-        for lines, key in ((self._held.updates, "t"), (self._held.evaluations, "t"), (self._held.journal, "made")):
-            least = t if lines is self._held.updates else t + 1
-            write_atomically(aside / lines.path.name, lines.tail(lambda row, key=key, n=least: _number(row, key) < n))
-        self._cut(t, number - 1)
+        for lines, least in ((self._held.updates, t), (self._held.evaluations, t + 1)):
+            write_atomically(aside / lines.path.name, lines.tail(lambda row, n=least: _number(row, "t") < n))
+        write_atomically(aside / self._held.journal.path.name, self._held.journal.behind(events))
+        self._cut(t, events)
 
     def close(self, result: Mapping[str, Any] | None = None) -> None:
         """Write all rows and the result, and let go of the folder; a second call does nothing.
@@ -272,10 +283,12 @@ class RunWriter:
     def __repr__(self) -> str:
         return f"<RunWriter {self.folder}: {self._t} updates{'' if self._end.alive else ', closed'}>"
 
-    def _cut(self, t: int, rollbacks: int | None) -> None:
-        most = float("inf") if rollbacks is None else rollbacks
+    def _cut(self, t: int, events: int | None) -> None:
         # A line of the journal that others wrote may not say when it was made.
-        self._held.journal.cut(lambda row: _number(row, "made", row.get("t")) <= t and _rollback(row) <= most)
+        self._held.journal.cut(lambda row: _number(row, "made", row.get("t")) <= t)
+        if events is not None:
+            self._held.journal.leave(events)
+        self._events = self._held.journal.count()
         last = self._held.evaluations.cut(lambda row: _number(row, "t") <= t)
         self._evaluated = 0 if last is None else last["t"]
         self._held.updates.cut(lambda row: _number(row, "t") < t)
@@ -350,11 +363,6 @@ def _finish(held: HeldFolder, followers: Followers | None) -> None:
 def _any(row: Row) -> bool:
     del row
     return True
-
-
-def _rollback(row: Row) -> float:
-    """Number of the rollback that a line of the journal tells of; 0 where it tells of something else."""
-    return _number(row, "number") if row.get("kind") == "rollback" else 0
 
 
 def _number(row: Row, key: str, default: Any = None) -> float:

@@ -57,6 +57,7 @@ def compare(
     tasks: Sequence[str] | None = None,
     updates: int | None = None,
     workers: int | None = None,
+    on: str | None = None,
     fresh: bool = False,
     tune: bool = True,
     engines: str | Sequence[str] | None = None,
@@ -77,6 +78,9 @@ def compare(
         tasks: only these; by default all that the recipes have.
         updates: length of every run in updates, instead of the recipes' own.
         workers: processes that train side by side; by default as many as there are cores for (on an accelerator: one).
+        on: None: this machine; ``"ray"``: the Ray cluster that it belongs to; ``"ray=<address>"``: that one. Each
+            training is a task there, with a CPU for each of its threads and a GPU where its recipe asks for one; its
+            record comes here while it goes on, and if its machine is lost another one goes on from there.
         fresh: remove what an earlier call has left in the folder.
         tune: whether rates are tuned; if not, each recipe runs at its own.
         engines: frameworks to train each recipe in, instead of its own: ``"paddle"``, ``["torch", "paddle"]``. With
@@ -94,6 +98,7 @@ def compare(
         HorizonError: a schedule that does not fit its run.
         RecordError: the folder holds something else, or cannot be written.
         MissingExtraError: a library is not installed.
+        ClusterError: the cluster does not answer, has no room for a training, or is lost.
 
     Example:
         >>> print(compare(["a.yaml", "b.yaml"], seeds=5))  # doctest: +SKIP
@@ -102,8 +107,8 @@ def compare(
 
     Phrases(lang)  # a language that there is not is said before the training
     folder = run_comparison(
-        recipes, seeds=seeds, out=out, tasks=tasks, updates=updates, workers=workers, fresh=fresh, tune=tune,
-        engines=engines, progress=progress,
+        recipes, seeds=seeds, out=out, tasks=tasks, updates=updates, workers=workers, on=on, fresh=fresh,
+        tune=tune, engines=engines, progress=progress,
     )  # fmt: skip
     return write_report(folder, lang=lang)
 

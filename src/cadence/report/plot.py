@@ -10,6 +10,7 @@ from typing import overload
 
 from cadence._errors import HorizonError, SpecError, neighbours
 from cadence.curve.curve import Curve
+from cadence.finder.found import Found
 from cadence.record.files import write_atomically
 from cadence.report.axis import Axis, axis, with_air
 from cadence.report.messages import Phrases
@@ -65,6 +66,16 @@ class Drawing:
 
 
 @overload
+def plot(curve: Found, path: None = None, *, lang: str = ...) -> str:
+    """As text for the terminal."""
+
+
+@overload
+def plot(curve: Found, path: str | os.PathLike[str], *, lang: str = ...) -> Path:
+    """As a file."""
+
+
+@overload
 def plot(
     curve: Curve | Sequence[Curve], path: None = None, *, title: str | None = ..., value: str | None = ...,
     group: str | int | None = ..., until: int | None = ..., lang: str = ..., labels: Sequence[str] | None = ...,
@@ -81,7 +92,7 @@ def plot(
 
 
 def plot(
-    curve: Curve | Sequence[Curve],
+    curve: Curve | Sequence[Curve] | Found,
     path: str | os.PathLike[str] | None = None,
     *,
     title: str | None = None,
@@ -96,7 +107,8 @@ def plot(
     A long curve is drawn by the least and greatest values of each column of pixels, so that no peak is lost.
 
     Args:
-        curve: made by `place`; several are drawn on the same axes.
+        curve: made by `place`; several are drawn on the same axes. Or what `find_lr` has found, of which nothing but
+            `lang` can be chosen.
         path: file to write; its ending says as what: ``.png``, ``.svg``, ``.pdf``, or ``.html``, a page with the values
             under the pointer and in words. None: text for the terminal.
         title: above the picture; None: the schedule.
@@ -121,6 +133,8 @@ def plot(
         >>> print(text.splitlines()[0])
         warmup('10%') >> linear()
     """
+    if isinstance(curve, Found):
+        return _found(curve, path, lang)
     write = None if path is None else _writer(path)
     curves = (curve,) if isinstance(curve, Curve) else tuple(curve)
     columns = COLUMNS if path is not None else 2 * WIDTH
@@ -133,6 +147,34 @@ def plot(
         return as_text(drawing, WIDTH, HEIGHT)
     write_atomically(path, write(drawing))
     return Path(path)
+
+
+def _found(found: Found, path: str | os.PathLike[str] | None, lang: str) -> str | Path:
+    """A range test as text, or as a picture."""
+    if path is None:
+        from cadence.report.find_text import find_text
+
+        return find_text(found, lang)
+    write_atomically(path, found_writer(path)(found, lang))
+    return Path(path)
+
+
+def found_writer(path: str | os.PathLike[str]) -> Callable[[Found, str], bytes]:
+    """What makes the picture of a range test, by the ending of its file.
+
+    Raises:
+        SpecError: an ending that means nothing here.
+    """
+    from cadence.report import find_picture
+
+    known = {".png": find_picture.find_png, ".pdf": find_picture.find_pdf}
+    ending = Path(path).suffix.lower()
+    if ending not in known:
+        raise SpecError(
+            f"{os.fspath(path)!r} does not end in something that a range test can be drawn as; "
+            f"{neighbours(ending, known)}"
+        )
+    return known[ending]
 
 
 def draw(

@@ -24,7 +24,7 @@ from cadence.record.names import ENVIRONMENT, EVALUATIONS, JOURNAL, LINEAGE, REC
 from cadence.record.writer import RunWriter
 from cadence.run.checkpoint import Checkpoints
 from cadence.run.course import governing, settle
-from cadence.run.standing import standing
+from cadence.run.standing import by_recipe
 from cadence.spec.span import SpanLike
 from cadence.tasks import resolve_task
 
@@ -79,7 +79,7 @@ def branch(
     origin, new = Path(folder), Path(out)
     if new.exists():
         raise RecordError(f"{new} exists already; a branch begins in a folder of its own, so choose another")
-    there = standing(origin)
+    there = by_recipe(origin)
     checkpoints = Checkpoints(origin, keep=1, best=None)
     t, content = _chosen(origin, checkpoints, at)
     control, _ = own_control(content["state"]["driver"])
@@ -91,11 +91,8 @@ def branch(
     known = len(control.journal) - 1
     control = _turned(control, wanted, run, t)
     if not dry_run:
-        judged = there.record.run.get("split", "val")
-        _write(
-            new, origin, t, wanted, control, control.journal[known:],
-            {**content, "state": _state(content["state"], saved(control, t), wanted)}, checkpoints, {"split": judged},
-        )  # fmt: skip
+        judged = there.run.get("split", "val")
+        _write(new, origin, t, wanted, control, control.journal[known:], content, checkpoints, {"split": judged})
     return Branch(new, origin, t, before, control.curve)
 
 
@@ -166,8 +163,7 @@ def _turned(control: Control, wanted: Recipe, run: Horizon, t: int) -> Control:
 
 def _state(state: Mapping[str, Any], driver: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
     """The state of the new run; what the old one was told by name is of its own folder."""
-    loop = {**state["loop"], "commands": []}
-    return {**state, "driver": driver, "loop": loop, "recipe": recipe.model_dump()}
+    return {**state, "driver": driver, "recipe": recipe.model_dump()}
 
 
 def _write(
@@ -194,11 +190,12 @@ def _write(
             LINEAGE[0]: lineage,
         }
         with RunWriter(beside) as writer:
-            writer.truncate(t)
+            writer.truncate(t, events=content["state"]["driver"]["events"])
             writer.start(run, recipe=wanted.to_yaml())
             for entry in events:
                 writer.event(entry)
-        Checkpoints(beside, keep=1, best=None).adopt(t, content, checkpoints)
+            state = _state(content["state"], {**saved(control, t), "events": writer.events}, wanted)
+        Checkpoints(beside, keep=1, best=None).adopt(t, {**content, "state": state}, checkpoints)
         os.rename(beside, new)
     except OSError as fault:
         raise trouble(fault, new, "written") from fault

@@ -20,7 +20,7 @@ from cadence.record.names import CHECKPOINTS
 from cadence.run.background import Background
 from cadence.run.engine import Engine
 
-VERSION = 1
+VERSION = 2
 
 
 @final
@@ -141,9 +141,11 @@ class Checkpoints:
         if not self._folder.is_dir():
             return
         try:
+            # Tensors without a description belong to a checkpoint that was being written or removed.
+            described = {number for number in self.numbers() if number <= t}
             for path in self._folder.iterdir():
                 number = int(path.stem) if path.stem.isascii() and path.stem.isdecimal() else None
-                if (number is not None and number > t) or path.suffix == ".tmp":
+                if (number is not None and number not in described) or path.suffix == ".tmp":
                     path.unlink()
         except OSError as fault:
             raise trouble(fault, self._folder, "written") from fault

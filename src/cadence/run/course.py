@@ -94,7 +94,6 @@ def settle(recipe: Recipe, task: Task, split: Split, world: int = 1) -> Course:
     """
     if split not in ("val", "tune"):
         raise RecipeError(f"there is no held-out part called {split!r}; write 'val' or 'tune'")
-    _check_engine(recipe)
     data = task.data
     data.held_out(split)  # says at once where there is no such part
     batch_size = recipe.batch_size if recipe.batch_size is not None else data.default_batch_size
@@ -261,13 +260,6 @@ def rules_of(plan: Plan) -> Iterator[Rule]:
     """The rules in a plan."""
     for _, schedule in plan.entries:
         yield from (node for node in walk(schedule) if isinstance(node, (Plateau, EarlyStop)))
-
-
-def _check_engine(recipe: Recipe) -> None:
-    """Refuse what only the engine torch does, so that no other leaves it out without a word."""
-    wanted = [key for key in ("label_smoothing", "average") if getattr(recipe, key)]
-    if wanted and recipe.engine != "torch":
-        raise RecipeError(f"{wanted[0]} is there for the engine torch alone, not for {recipe.engine}; leave it out")
 
 
 def _check_metrics(recipe: Recipe, plan: Plan, task: Task) -> None:

@@ -130,6 +130,7 @@ class Engine(abc.ABC):
             StateError: it belongs to another model or optimizer.
         """
 
+    @abc.abstractmethod
     def average(self, share: float) -> None:
         """Move a running average of the weights towards them; see `average` in `docs/formats.md`.
 
@@ -139,9 +140,8 @@ class Engine(abc.ABC):
             share: of the way, in (0, 1]; the first time the weights are taken as they are.
 
         Raises:
-            RecipeError: this engine keeps no average.
+            RecipeError: weights of half precision, which are too coarse for an average.
         """
-        raise RecipeError(f"{type(self).__name__} keeps no average of the weights; leave the key average out")
 
 
 OpenEngine: TypeAlias = "Callable[[Recipe, Task, Ranks], AbstractContextManager[Engine]]"

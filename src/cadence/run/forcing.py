@@ -13,8 +13,8 @@ Differences: TypeAlias = dict[str, list[Any]]
 """Key, with dots where it stands inside another -> what it was, what it is now."""
 
 FITTING = (
-    "device", "optimizer.lr", "schedule", "total", "batch_size", "accumulate", "drop_last", "clip_norm", "divergence",
-    "label_smoothing", "seed", "evaluate", "stop", "checkpoint", "effective_rates", "threads",
+    "device", "optimizer.lr", "schedule", "total", "batch_size", "accumulate", "update_size", "drop_last", "clip_norm",
+    "divergence", "label_smoothing", "seed", "evaluate", "stop", "checkpoint", "effective_rates", "threads",
 )  # fmt: skip
 """Keys, and those inside them, that leave the arrays of a checkpoint and what belongs to them as they are."""
 
@@ -57,16 +57,18 @@ def check_fits(found: Differences, where: object) -> None:
         )
 
 
-def forced(driver: Driver, t: int) -> dict[str, Any]:
-    """The state of a driver that has not moved yet, as if its schedule had held for the first `t` updates."""
-    return {**driver.state_dict(), "t": t}
+def forced(driver: Driver, then: Mapping[str, Any]) -> dict[str, Any]:
+    """The state of a driver that has not moved yet, as if its schedule had held until a state of another one."""
+    kept = {key: then[key] for key in ("t", "events", "commands") if key in then}
+    return {**driver.state_dict(), **kept}
 
 
-def entry(found: Differences, t: int) -> dict[str, Any]:
-    """What the journal says of it."""
+def entry(found: Differences, t: int, then: Mapping[str, Any]) -> dict[str, Any]:
+    """What the journal says of it; `then` is the state of the driver that is left behind."""
     changed = ", ".join(f"{key} {was!r:.60} -> {now!r:.60}" for key, (was, now) in found.items())
     sentence = f"From update {t} on with another recipe, because it was forced: {changed}."
-    return {"t": t, "kind": "force", "differs": found, "sentence": sentence}
+    was = {key: then[key] for key in ("spec", "horizon", "bases")}
+    return {"t": t, "kind": "force", "differs": found, "was": was, "sentence": sentence}
 
 
 def _flat(keys: Mapping[str, Any], before: str = "") -> dict[str, Any]:

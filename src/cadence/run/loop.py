@@ -12,6 +12,7 @@ from typing import Any, final
 from cadence._errors import StateError
 from cadence.curve.horizon import Horizon
 from cadence.drivers.driver import Driver
+from cadence.drivers.steering import LOOK_SECONDS, Asked, Heard, Steering
 from cadence.run.checkpoint import Checkpoints
 from cadence.run.course import Course, marks
 from cadence.run.engine import Engine, Update
@@ -21,7 +22,6 @@ from cadence.run.policy import Fault, Policy, skips
 from cadence.run.ranks import Ranks, first, judged, share
 from cadence.run.recording import NoRecording, Recording
 from cadence.run.rollback import go_back
-from cadence.run.steering import LOOK_SECONDS, Asked, Heard, Steering, plain_ids
 from cadence.run.timing import Stopwatch
 from cadence.run.units import moved
 from cadence.tasks import Batch, Data
@@ -137,7 +137,6 @@ class Loop:
             "final": self._final,
             "best": self._best,
             "policy": self._policy.state(),
-            "commands": list(self._parts.steering.followed),
         }
 
     def saved(self) -> dict[str, Any]:
@@ -165,7 +164,6 @@ class Loop:
             self._final, self._best = dict(state["final"]), dict(state["best"])
             self._policy.resume(state["policy"])
             self._saved = self._parts.driver.t
-            self._parts.steering.followed = plain_ids(state)
             self._parts.watch.go_on(float(state["seconds"]), dict(state["spent"]))
         except (KeyError, TypeError, ValueError) as fault:
             raise StateError(
@@ -252,7 +250,8 @@ class Loop:
             asked = steering.look(ending=ending).asked
             return "stop" if parts.leaving.asked else asked
         # One process looks, and a signal may have come to any: they agree on it now and then, at the same update.
-        if not (ending or steering.paused or self._unheard) and parts.driver.t % AGREED_EVERY:
+        now = ending or steering.paused or self._unheard or parts.driver.t >= steering.due
+        if not now and parts.driver.t % AGREED_EVERY:
             return ""
         self._unheard = False
         heard = steering.look(ending=ending) if ranks.rank == 0 else None
@@ -323,8 +322,9 @@ class Loop:
         )  # fmt: skip
         if state is not None:
             self._final, self._best = dict(state["final"]), dict(state["best"])
-            # What was asked for since is asked for again: it is followed at the update that was promised.
-            self._saved, parts.steering.followed = parts.driver.t, plain_ids(state)
+            self._saved = parts.driver.t
+            # What was followed since is followed again, at the update that was promised.
+            self._unheard = True
         return state is not None
 
     def _told(self, fault: Fault) -> str:

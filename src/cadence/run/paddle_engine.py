@@ -19,12 +19,14 @@ from cadence._errors import RecipeError, StateError
 from cadence.optim.groups.groups import Groups
 from cadence.optim.groups.paddle_tree import paddle_tree
 from cadence.recipe.recipe import Recipe
+from cadence.run.average import Average, average_of
 from cadence.run.division import divided
 from cadence.run.engine import Engine, Judged, Saved, Update
 from cadence.run.imports import called
 from cadence.run.initial import Weights, others_weights
 from cadence.run.nested import put_together, take_apart
 from cadence.run.paddle_arithmetic import Arithmetic, arithmetic
+from cadence.run.paddle_average import PaddleLive
 from cadence.run.paddle_finite import Guard, finite, overflowed, within
 from cadence.run.paddle_optimizers import Together, paddle_optimizers
 from cadence.run.paddle_parallel import Parallel, parallel
@@ -32,15 +34,15 @@ from cadence.run.paddle_state import (
     Parts,
     Seeds,
     file_of_tensors,
+    json_of,
     plain_random_state,
     read_tensors,
     set_plain_random_state,
 )
 from cadence.run.paddle_weights import put, taken
 from cadence.run.ranks import Ranks
+from cadence.run.smoothing import Compare, smoothed
 from cadence.tasks import Batch, Task
-
-Compare = Callable[[paddle.Tensor, paddle.Tensor], paddle.Tensor]
 
 THREADS = "FLAGS_paddle_num_threads"
 
@@ -66,10 +68,29 @@ def open_engine(recipe: Recipe, task: Task, ranks: Ranks) -> Generator[Engine, N
         how = parallel(model, recipe.parallel, ranks, resting=resting)
         groups = divided(paddle_tree(model), recipe)
         optimizers = Together(paddle_optimizers(recipe, groups))
+        average = average_of(recipe, PaddleLive(model), optimizers.members)
+        trained = smoothed(loss, recipe.label_smoothing, paddle.nn.functional.log_softmax)
         guard = finite if recipe.divergence.nonfinite is None else overflowed
         metrics = {task.metric_name: metric}
+        if ranks.rank:
+            # The same weights, and random numbers of its own.
+            _seed(_of_rank(recipe.seed, ranks.rank))
         seeds = Seeds(recipe.seed)
-        yield PaddleEngine(model, how, ranks, optimizers, groups, loss, metrics, means, seeds, recipe.clip_norm, guard)
+        yield PaddleEngine(
+            model,
+            how,
+            ranks,
+            optimizers,
+            groups,
+            trained,
+            loss,
+            metrics,
+            means,
+            seeds,
+            recipe.clip_norm,
+            guard,
+            average,
+        )
 
 
 def initial_weights(recipe: Recipe, task: Task) -> Weights:
@@ -92,12 +113,14 @@ class PaddleEngine(Engine):
         ranks: that train it together.
         optimizers: over its parameters.
         groups: what its parameters were divided into.
-        loss: mean over the targets.
+        trained: what is minimised, a mean over the targets.
+        loss: what is judged, a mean over the targets.
         metrics: name -> mean over the targets.
         means: how forward and backward are computed.
         seeds: one for the random numbers of each update.
         clip_norm: largest global norm of the gradients; None: they are left as they are.
         guard: names the parameters of the model whose gradients must not reach the weights.
+        average: of the weights.
     """
 
     def __init__(
@@ -107,18 +130,21 @@ class PaddleEngine(Engine):
         ranks: Ranks,
         optimizers: Together,
         groups: Groups,
+        trained: Compare,
         loss: Compare,
         metrics: dict[str, Compare],
         means: Arithmetic,
         seeds: Seeds,
         clip_norm: float | None,
         guard: Guard,
+        average: Average,
     ) -> None:
         self._model = model
         self._how = how
         self._ranks = ranks
         self._optimizers = optimizers
         self._groups = groups
+        self._trained = trained
         self._loss = loss
         self._metrics = metrics
         self._means = means
@@ -126,6 +152,7 @@ class PaddleEngine(Engine):
         self._seed = _seeding()
         self._clip_norm = clip_norm
         self._guard = guard
+        self._average = average
 
     @property
     def optimizers(self) -> list[Optimizer]:
@@ -169,12 +196,13 @@ class PaddleEngine(Engine):
     def _forward(self, model: Any, batch: Batch) -> paddle.Tensor:
         inputs, targets = paddle.to_tensor(batch.inputs), paddle.to_tensor(batch.targets)
         with self._means.forward():
-            return self._loss(model(inputs), targets)
+            return self._trained(model(inputs), targets)
 
     def evaluate(self, batches: Iterable[Batch]) -> Judged:
         sums, targets = dict.fromkeys(["loss", *self._metrics], 0.0), 0
-        self._how.settle()
         with self._judging(), paddle.no_grad(), self._means.forward():
+            # Of what is judged, which may be the average.
+            self._how.settle()
             for batch in batches:
                 right = paddle.to_tensor(batch.targets)
                 outputs = self._model(paddle.to_tensor(batch.inputs))
@@ -190,25 +218,30 @@ class PaddleEngine(Engine):
         plain, own = plain_random_state(), paddle.get_rng_state()
         self._model.eval()
         try:
-            yield
+            with self._average.in_place():
+                yield
         finally:
             self._model.train()
             set_plain_random_state(plain)
             paddle.set_rng_state(own)
 
     def save(self) -> Saved | None:
-        # Every process has all of it.
+        others = self._ranks.exchange(json_of(plain_random_state()) if self._ranks.rank else None)[1:]
+        # Every process has all else.
         if self._ranks.rank:
             return None
         scaler, parts = self._means.scaler, Parts()
-        state = {
-            "model": dict(self._model.state_dict()),
-            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers.members],
-            "scaler": {} if scaler is None else scaler.state_dict(),
-            "random": {**plain_random_state(), "seeds": self._seeds.state()},
-        }
-        rest = take_apart(state, "", parts)
-        return Saved([file_of_tensors(parts.tensors)], rest)
+        # The model's file has the weights that it is judged by.
+        with self._average.in_place():
+            state = {
+                "model": dict(self._model.state_dict()),
+                "average": self._average.other(),
+                "optimizers": [optimizer.state_dict() for optimizer in self._optimizers.members],
+                "scaler": {} if scaler is None else scaler.state_dict(),
+                "random": {**plain_random_state(), "seeds": self._seeds.state()},
+            }
+            rest = take_apart(state, "", parts)
+            return Saved([file_of_tensors(parts.tensors)], {**rest, "others": others} if others else rest)
 
     def load(self, tensors: Path, rest: dict[str, Any]) -> None:
         state = put_together(rest, read_tensors(tensors))
@@ -219,12 +252,16 @@ class PaddleEngine(Engine):
             if self._means.scaler is not None:
                 scaler: Any = {k: x.numpy() if isinstance(x, paddle.Tensor) else x for k, x in state["scaler"].items()}
                 self._means.scaler.load_state_dict(scaler)
+            self._average.load(state.get("average", {}))
         except (StateError, RuntimeError, ValueError, KeyError, AssertionError) as fault:
             raise StateError(
                 f"the checkpoint {tensors} does not fit this recipe's model or optimizer "
                 f"({str(fault).splitlines()[0]}); train anew into another folder, or with fresh=True"
             ) from fault
-        set_plain_random_state(state["random"])
+        # Processes that were not there have random numbers of their own, those that they began with.
+        known = [state["random"], *rest.get("others", [])]
+        if self._ranks.rank < len(known):
+            set_plain_random_state(known[self._ranks.rank])
         self._seeds.set_state(state["random"]["seeds"])
 
     def _load_model(self, saved: dict[str, paddle.Tensor]) -> None:
@@ -236,6 +273,9 @@ class PaddleEngine(Engine):
             if list(own[name].shape) != list(saved[name].shape):
                 raise ValueError(f"{name!r} has shape {list(saved[name].shape)} there and {list(own[name].shape)} here")
         self._model.set_state_dict(saved)
+
+    def average(self, share: float) -> None:
+        self._average.enter(share)
 
 
 def model_of(recipe: Recipe, task: Task) -> paddle.nn.Layer:
@@ -272,8 +312,7 @@ def _own_process(seed: int, threads: int, device: str) -> Generator[None, None, 
     threads_before, device_before = int(paddle.get_flags(THREADS)[THREADS]), get_device()
     try:
         _set_device(device)
-        random.seed(seed)
-        np.random.seed(seed)
+        _seed(seed)
         paddle.seed(seed)
         core.set_num_threads(threads)
         paddle.set_flags({THREADS: threads})
@@ -288,6 +327,11 @@ def _own_process(seed: int, threads: int, device: str) -> Generator[None, None, 
         set_device(device_before)
         set_plain_random_state(plain)
         paddle.set_rng_state(own)
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)
 
 
 def _set_device(name: str) -> None:

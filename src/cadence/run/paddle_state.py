@@ -110,6 +110,14 @@ def plain_random_state() -> dict[str, Any]:
     }
 
 
+def json_of(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A state of `plain_random_state` as JSON data, to be sent to another process; it can be set as it is."""
+    return {
+        kind: [part.tolist() if isinstance(part, np.ndarray) else part for part in parts]
+        for kind, parts in state.items()
+    }
+
+
 def set_plain_random_state(state: Mapping[str, Any]) -> None:
     """Go on drawing as from the moment of `plain_random_state`."""
     version, words, gauss = state["python"]

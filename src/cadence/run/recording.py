@@ -25,8 +25,7 @@ class Recording:
         recipe: text of ``recipe.yaml``.
         environment: content of ``environment.json``.
         fresh: remove what is in the folder first.
-        t: updates of an earlier part that stay; what came after them is cut off.
-        rollbacks: how many had been made by then.
+        goes_on: whether a part of an earlier record stays: `go_on` says which. Else nothing does.
         loggers: see `RunWriter`.
     """
 
@@ -39,8 +38,7 @@ class Recording:
         recipe: str,
         environment: Mapping[str, Any],
         fresh: bool,
-        t: int,
-        rollbacks: int,
+        goes_on: bool,
         loggers: Sequence[str] = (),
     ) -> None:
         self._folder = folder
@@ -49,8 +47,7 @@ class Recording:
         self._recipe = recipe
         self._environment = environment
         self._fresh = fresh
-        self._t = t
-        self._rollbacks = rollbacks
+        self._goes_on = goes_on
         self._loggers = loggers
         self._writer: RunWriter | None = None
 
@@ -58,7 +55,8 @@ class Recording:
         """See `RunWriter.start`."""
         if self._writer is None:
             self._writer = RunWriter(self._folder, fresh=self._fresh, loggers=self._loggers)
-            self._writer.truncate(self._t, rollbacks=self._rollbacks)
+            if not self._goes_on:
+                self._writer.truncate(0, events=0)
         self._writer.start({**run, **self._about}, recipe=self._recipe, environment=self._environment)
 
     def update(self, row: dict[str, Any]) -> None:
@@ -77,9 +75,18 @@ class Recording:
         """See `RunWriter.flush`."""
         self._open.flush(sync=sync)
 
-    def roll_back(self, t: int, number: int) -> None:
+    @property
+    def events(self) -> int:
+        """See `RunWriter.events`."""
+        return self._open.events
+
+    def go_on(self, t: int, events: int | None) -> None:
+        """See `RunWriter.truncate`."""
+        self._open.truncate(t, events=events)
+
+    def roll_back(self, t: int, events: int, number: int) -> None:
         """See `RunWriter.roll_back`."""
-        self._open.roll_back(t, number)
+        self._open.roll_back(t, events, number)
 
     def close(self, result: Mapping[str, Any] | None = None) -> None:
         """See `RunWriter.close`."""
@@ -98,5 +105,5 @@ class NoRecording(NoRecorder):
     def flush(self, *, sync: bool = False) -> None:
         pass
 
-    def roll_back(self, t: int, number: int) -> None:
+    def roll_back(self, t: int, events: int, number: int) -> None:
         """Nothing was written."""

@@ -57,7 +57,7 @@ def go_back(
     was, number, state = driver.t, policy.rollbacks + 1, content["state"]
     if ranks.rank == 0:
         checkpoints.drop_after(t)
-    recording.roll_back(t, number)
+    recording.roll_back(t, state["driver"]["events"], number)
     attempted(ranks, lambda: checkpoints.load(t, content, engine))
     told = f"{fault.now}: back to the checkpoint after update {t}, and on with the data behind it at {rules.factor:g} "
     told += f"of the learning rate{f', warmed up over {rewarm} updates' if rewarm else ''} "

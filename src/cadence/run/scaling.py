@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from cadence._errors import RecipeError
+from cadence.curve.horizon import Horizon, units_of
 from cadence.recipe.parts import OptimizerRecipe
 from cadence.recipe.recipe import Recipe
 from cadence.recipe.scaling import Scaling, scaling, with_warmup
@@ -79,6 +80,18 @@ def climbing(plan: Plan, recipe: Recipe, found: Scalings) -> Plan:
     [length] = lengths
     assert length is not None
     return with_warmup(plan, next(iter(found.values())), length)
+
+
+def rescaled(found: Scalings, driver: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """What is different where a run goes on with updates of another size than its rates are stated for; else nothing.
+
+    Args:
+        found: by `scalings`, from now on.
+        driver: its state, where the run goes on.
+    """
+    was = units_of(Horizon(**driver["horizon"]), driver["journal"]).batch_size
+    now = {each.batch for each in found.values()} - {was}
+    return {"examples of an update": [was, now.pop()]} if now else {}
 
 
 def to_json(found: Scalings) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from cadence.curve.curve import Curve
 from cadence.curve.horizon import horizon
 from cadence.curve.place import as_plan, lay_out
 from cadence.drivers.changes import CHANGES, change
+from cadence.drivers.planned import ways
 from cadence.drivers.state import own_control
 from cadence.feedback.control import Control
 from cadence.record.commands import Command, commands
 from cadence.record.lock import holder
-from cadence.record.names import RECIPE
+from cadence.record.names import LISTENS, RECIPE
 from cadence.record.reader import Record, load_record
 from cadence.run.checkpoint import Checkpoints
 from cadence.spec.parse import parse
@@ -34,6 +35,7 @@ class Standing:
         control: its curve, with all that has been changed and is going to be when it is taken up again.
         waiting: changes that it was asked for and has not answered.
         paused: whether it waits.
+        own: whether it is a loop of somebody's own, which follows changes of its curve and nothing else.
     """
 
     folder: Path
@@ -43,6 +45,7 @@ class Standing:
     control: Control
     waiting: tuple[Command, ...]
     paused: bool
+    own: bool = False
 
     @property
     def status(self) -> str:
@@ -53,18 +56,24 @@ class Standing:
 
 
 def standing(folder: Path) -> Standing:
-    """Where a run by recipe stands.
+    """Where a run stands.
 
     Raises:
-        RecordError: it is no run folder, or the record of a loop of somebody's own.
+        RecordError: it is no run folder, or the record of a loop of somebody's own that does not go on or listen.
         StateError: its newest checkpoint cannot be read.
     """
-    record = _by_recipe(folder)
-    alive = holder(folder)
+    record, alive = load_record(folder), holder(folder)
     if alive is None:
-        return _resting(folder, record)
+        return at_rest(folder)
+    own = not (folder / RECIPE).exists()
+    if own and not record.run.get(LISTENS):
+        raise RecordError(
+            f"{folder} is the record of a loop of somebody's own in several processes, or by a driver that was given "
+            f"its recorder, and does not listen; call driver.cooldown(...) and its like there"
+        )
     told = next((e["kind"] for e in reversed(record.journal) if e["kind"] in ("pause", "unpause", "resume")), "")
-    return Standing(folder, record, alive, record.t, _of_record(record), _waiting(commands(folder)), told == "pause")
+    waiting = _waiting(commands(folder))
+    return Standing(folder, record, alive, record.t, _of_record(record), waiting, told == "pause", own)
 
 
 def at_rest(folder: Path) -> Standing:
@@ -73,7 +82,7 @@ def at_rest(folder: Path) -> Standing:
     Raises:
         RecordError, StateError: see `standing`.
     """
-    return _resting(folder, _by_recipe(folder))
+    return _resting(folder, by_recipe(folder))
 
 
 def _resting(folder: Path, record: Record) -> Standing:
@@ -87,12 +96,17 @@ def _waiting(given: Sequence[Command]) -> tuple[Command, ...]:
     return tuple(c for c in given if c.answer is None and c.name in CHANGES)
 
 
-def _by_recipe(folder: Path) -> Record:
+def by_recipe(folder: Path) -> Record:
+    """The record of a run by recipe.
+
+    Raises:
+        RecordError: it is no run folder, or the record of a loop of somebody's own.
+    """
     record = load_record(folder)
     if not (folder / RECIPE).exists():
         raise RecordError(
-            f"{folder} is the record of a loop of somebody's own, which does not listen; call driver.cooldown(...) and "
-            f"its like there"
+            f"{folder} is the record of a loop of somebody's own, which listens while it goes on; start it again, or "
+            f"call driver.cooldown(...) and its like there"
         )
     return record
 
@@ -112,7 +126,7 @@ def curve_of(run: Mapping[str, Any], journal: Sequence[Mapping[str, Any]]) -> Cu
     told = run["horizon"]
     units = horizon(None, told["steps_per_epoch"], told["batch_size"], told["tokens_per_step"])
     bases = {value: tuple(numbers) for value, numbers in run["bases"].items()}
-    moving = tuple(e for e in journal if e["kind"] != "keep")
+    moving = tuple(e for e in ways(run, journal)[-1].journal if e["kind"] != "keep")
     return lay_out(
         as_plan(parse(run["spec"])), replace(units, total=told["total"]), tuple(run["groups"]), bases, moving
     )
@@ -129,7 +143,7 @@ def _at_rest(folder: Path, record: Record) -> tuple[int, Control, Sequence[str]]
         return 0, Control.over(replace(curve, journal=())), ()
     t, content = found
     control, _ = own_control(content["state"]["driver"])
-    return t, control, content["state"]["loop"].get("commands", ())
+    return t, control, content["state"]["driver"].get("commands", ())
 
 
 def _with(control: Control, t: int, given: Sequence[Command], followed: Sequence[str]) -> tuple[int, Control]:

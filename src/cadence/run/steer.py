@@ -12,11 +12,11 @@ from typing import Any, Literal
 from cadence._errors import CadenceError, RecordError, SpecError, UnknownNameError, neighbours
 from cadence.curve.curve import Curve
 from cadence.drivers.changes import CHANGES, change
+from cadence.drivers.steering import OF_ITS_OWN, OF_THE_PROCESS
 from cadence.record.commands import answer_to, send, withdraw
 from cadence.record.lock import FolderLock, holder
 from cadence.record.names import ENDED
 from cadence.run.standing import Standing, at_rest, standing
-from cadence.run.steering import OF_THE_PROCESS
 
 TIMEOUT = 60.0
 """Seconds that an answer is waited for: an update and an evaluation may have to end first."""
@@ -90,6 +90,8 @@ def steer(
 def _shown(at: Standing, command: str, arguments: Mapping[str, Any]) -> Steered:
     """What a command would do."""
     if command in OF_THE_PROCESS:
+        if at.own:
+            raise RecordError(f"{at.folder}: {OF_ITS_OWN}")
         if at.alive is None:
             raise RecordError(f"nobody trains {at.folder} now ({at.status}), so there is nothing to {command}")
         return Steered("preview", at.t, f"The run would {command} at about update {at.t}.", None, None)

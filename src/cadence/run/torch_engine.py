@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any, final
 
@@ -15,19 +15,20 @@ from cadence._errors import RecipeError, StateError
 from cadence.optim.groups.groups import Groups
 from cadence.optim.groups.torch_tree import torch_tree
 from cadence.recipe.recipe import Recipe
+from cadence.run.average import Average, average_of
 from cadence.run.division import divided
 from cadence.run.engine import Engine, Judged, Saved, Update
 from cadence.run.imports import called
 from cadence.run.initial import Weights, others_weights
 from cadence.run.nested import put_together, take_apart
 from cadence.run.ranks import Ranks
+from cadence.run.smoothing import Compare, smoothed
 from cadence.run.torch_arithmetic import Arithmetic, arithmetic
-from cadence.run.torch_average import Average
+from cadence.run.torch_average import TorchLive
 from cadence.run.torch_finite import Guard, finite, overflowed, within
 from cadence.run.torch_optimizers import Together, torch_optimizers
 from cadence.run.torch_parallel import Parallel, gathered, parallel, spread, spread_optimizer
 from cadence.run.torch_pinned import pinned
-from cadence.run.torch_smoothing import smoothed
 from cadence.run.torch_state import (
     Parts,
     Shelf,
@@ -41,8 +42,6 @@ from cadence.run.torch_state import (
 )
 from cadence.run.torch_weights import put, taken
 from cadence.tasks import Batch, Task
-
-Compare = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @contextlib.contextmanager
@@ -69,8 +68,8 @@ def open_engine(recipe: Recipe, task: Task, ranks: Ranks) -> Generator[Engine, N
         how = parallel(model, recipe.parallel, ranks, resting=resting)
         groups = divided(torch_tree(model), recipe)
         optimizers = Together(torch_optimizers(recipe, groups))
-        average = _average(recipe, model, optimizers)
-        trained = smoothed(loss, recipe.label_smoothing)
+        average = average_of(recipe, TorchLive(model), optimizers.members)
+        trained = smoothed(loss, recipe.label_smoothing, torch.log_softmax)
         guard = finite if recipe.divergence.nonfinite is None else overflowed
         metrics = {task.metric_name: metric}
         if ranks.rank:
@@ -195,9 +194,10 @@ class TorchEngine(Engine):
 
     def evaluate(self, batches: Iterable[Batch]) -> Judged:
         sums, targets = dict.fromkeys(["loss", *self._metrics], 0.0), 0
-        self._how.settle()
         # Not inference_mode: what a model caches in it cannot be trained with afterwards.
         with self._judging(), torch.no_grad(), self._means.forward():
+            # Of what is judged, which may be the average.
+            self._how.settle()
             for batch in batches:
                 right = self._tensor(batch.targets)
                 outputs = self._how.judge(self._tensor(batch.inputs))
@@ -280,17 +280,6 @@ def model_of(recipe: Recipe, task: Task) -> torch.nn.Module:
         where = f"model {recipe.model!r}" if recipe.model else f"the task {task.name!r}"
         raise RecipeError(f"{where} gives a {type(model).__name__}; it must return a torch.nn.Module")
     return model
-
-
-def _average(recipe: Recipe, model: torch.nn.Module, optimizers: Together) -> Average:
-    """What averages the weights, if the recipe has them averaged."""
-    wanted = recipe.average
-    if wanted is None:
-        return Average(model, judged=False)
-    own = next((type(one).__name__ for one in optimizers.members if callable(getattr(one, "train", None))), None)
-    if own is not None:
-        raise RecipeError(f"the optimizer {own} averages weights by itself; leave the key average out")
-    return Average(model, judged=wanted.judged)
 
 
 def _device(name: str) -> torch.device:

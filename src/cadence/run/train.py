@@ -9,6 +9,7 @@ from typing import Any
 
 from cadence._errors import CadenceError, RanksError, RecordError, StateError
 from cadence.curve.horizon import UNITS, Horizon, units_of
+from cadence.drivers.steering import Steering, changes_waiting
 from cadence.recipe.load import load_recipe
 from cadence.recipe.recipe import Recipe, make_recipe
 from cadence.record.environment import environment
@@ -28,8 +29,7 @@ from cadence.run.meter import Meter
 from cadence.run.outline import Outline, outline_of
 from cadence.run.ranks import Ranks, attempted, first, together
 from cadence.run.recording import NoRecording, Recording
-from cadence.run.scaling import at_batch, to_json
-from cadence.run.steering import Steering, changes_waiting
+from cadence.run.scaling import at_batch, rescaled, to_json
 from cadence.run.timing import Stopwatch
 from cadence.tasks import Split, Task, resolve_task
 
@@ -124,8 +124,7 @@ def _train(
         # The disk is asked once: another process might see it a moment later.
         saved = first(ranks, lambda: None if fresh else checkpoints.newest())
         if saved is not None:
-            # The folder's recipe may have been forced upon it by a start that came to no checkpoint of its own.
-            other = _others(folder, make_recipe(saved[1]["state"]["recipe"]), wanted)
+            other = first(ranks, lambda: _other_than(saved, folder, wanted, course, force))
         if saved is not None and not other:
             course = going_on(course, wanted, saved[1]["state"]["driver"])
         parts = attempted(
@@ -182,7 +181,9 @@ def _holds_run(folder: Path, split: str) -> bool:
         RecordError: it holds one without a recipe, or one that another part judged.
     """
     if not (folder / RECIPE).exists():
-        if (folder / RUN).exists() or (folder / UPDATES).exists():
+        # A start that was killed before it had written its recipe leaves files without a line.
+        rows = folder / UPDATES
+        if (folder / RUN).exists() or (rows.exists() and rows.stat().st_size):
             raise RecordError(f"{folder} holds the record of a loop without a recipe; {OTHER}")
         return False
     judged = read_json(folder / RUN).get("split", "val") if (folder / RUN).exists() else split
@@ -205,11 +206,32 @@ def _check_may_differ(folder: Path, found: Differences, force: bool) -> None:
 def _others(folder: Path, there: Recipe, wanted: Recipe) -> Differences:
     """In what the recipe of a run differs.
 
-    The rest of a run that has not ended may be counted in updates of another size, unless its rates are stated for one.
+    The rest of a run that has not ended may be counted in updates of another size.
     """
-    scaled = any(one.scale_lr is not None for one in wanted.optimizers.values())
-    free = () if scaled or _ended(folder) else SIZES
+    free = () if _ended(folder) else SIZES
     return {key: x for key, x in differences(there, wanted).items() if key not in free}
+
+
+def _other_than(saved: Saved, folder: Path, wanted: Recipe, course: Course, force: bool) -> Differences:
+    """In what a checkpoint is of something else.
+
+    The folder's recipe may have been forced upon it by a start that came to no checkpoint of its own.
+    """
+    other = _others(folder, make_recipe(saved[1]["state"]["recipe"]), wanted)
+    return other | _other_rates(folder, course, saved, force or bool(other))
+
+
+def _other_rates(folder: Path, course: Course, saved: Saved, force: bool) -> Differences:
+    """That updates have another size than rates were stated for, which somebody must want."""
+    found = rescaled(course.scalings, saved[1]["state"]["driver"])
+    if found and not force:
+        [[was, now]] = found.values()
+        raise RecordError(
+            f"{folder} holds a run with updates of {was} examples, now they have {now}, and its rates are stated for a "
+            f"batch (scale_lr); put back batch_size, accumulate and the number of processes, or write update_size: "
+            f"{was}, or let it go on at the rates of the new size with force=True"
+        )
+    return found
 
 
 def _ended(folder: Path) -> bool:
@@ -259,8 +281,7 @@ def _assemble(
             recipe=wanted.to_yaml(),
             environment={**here, "device": {**here["device"], **engine.device}},
             fresh=fresh,
-            t=0 if saved is None else saved[0],
-            rollbacks=0 if saved is None else saved[1]["state"]["loop"]["policy"]["rollbacks"],
+            goes_on=saved is not None,
             loggers=wanted.loggers,
         )
     # A run that goes on keeps the horizon it began with; what has changed since stands in its journal.
@@ -282,11 +303,11 @@ def _take_up(saved: Saved, loop: Loop, parts: Parts, other: Differences) -> None
     """Put everything back as it was at a checkpoint, except what is forced to be otherwise."""
     t, content = saved
     then = content["state"]["driver"]
-    state = forced(parts.driver, t) if other else then
+    state = forced(parts.driver, then) if other else then
     parts.checkpoints.load(t, content, parts.engine)
     parts.driver.load_state_dict(state)
     if other:
-        parts.recording.event(entry(other, t))
+        parts.recording.event(entry(other, t, then))
     was, now = parts.driver.curve.units, parts.course.horizon
     loop.resume(content["state"]["loop"], units_of(Horizon(**then["horizon"]), then["journal"]))
     resized = resizes(was, now) and t < (was.total or 0)

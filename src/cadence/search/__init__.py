@@ -1,1 +1,1 @@
-"""Search over the fields of a recipe, on one machine or many."""
+"""Search over the keys of a recipe: the space, the study that many processes share, and what it found."""

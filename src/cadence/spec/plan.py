@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 
 from cadence._errors import SpecError
 from cadence.spec.nodes import Operand, Schedule, as_schedule
@@ -30,7 +31,12 @@ class Plan:
 
     def values(self) -> list[str]:
         """Names of the values that are governed, in the order they first appear."""
-        return list(dict.fromkeys(split_key(key)[1] for key, _ in self.entries))
+        return list(self._values)
+
+    @cached_property
+    def _values(self) -> tuple[str, ...]:
+        # A driver with a record asks at every update.
+        return tuple(dict.fromkeys(split_key(key)[1] for key, _ in self.entries))
 
     def governing(self, group: str, value: str) -> int | None:
         """Index of the entry that governs `value` of `group`; None where nothing does."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import weakref
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, final
@@ -24,6 +25,9 @@ SETTLED_NS = 2_000_000_000
 OF_THE_PROCESS = ("pause", "resume", "stop")
 """Commands to the process that trains, not to the run: they end with it."""
 
+OF_ITS_OWN = "a loop of somebody's own follows changes of its curve alone; pause or stop it where it runs"
+"""Why a loop that a driver knows nothing of refuses those."""
+
 Asked: TypeAlias = Literal["", "changed", "stop"]
 
 
@@ -33,11 +37,13 @@ class Heard(NamedTuple):
     Attributes:
         asked: ``"changed"`` where the curve is another one now; ``"stop"`` where the run is to leave.
         paused: whether the run is to wait.
+        due: the next update at which it must be looked, because something was promised for it.
         changes: that were made: id, name and arguments of each.
     """
 
     asked: Asked
     paused: bool
+    due: int
     changes: tuple[tuple[str, str, Mapping[str, Any]], ...] = ()
 
 
@@ -45,28 +51,31 @@ class Heard(NamedTuple):
 class Steering:
     """The commands in a run's folder, followed between two updates, in order, each exactly once.
 
-    A command is answered before it is followed, with the update that it governs. A run that is taken up at an earlier
-    checkpoint follows it there again, because `followed` is part of the checkpoint and does not have it.
+    A command is answered before it is followed, with the update that it governs. A run that goes on from an earlier
+    state follows it there again, because `Driver.followed` is part of the state and does not have it.
 
     Args:
         folder: of the run.
-        driver: of the run.
+        driver: of the run; not kept alive.
+        unheard: why commands to the process are refused; empty where somebody asks `paused`, and what `look` says.
 
     Attributes:
-        followed: ids of the changes that have been made, part of a checkpoint.
         paused: whether the run waits.
+        due: the next update at which a change was promised, before the run went on from an earlier state.
     """
 
-    def __init__(self, folder: Path, driver: Driver) -> None:
+    def __init__(self, folder: Path, driver: Driver, *, unheard: str = "") -> None:
         self._folder = folder
-        self._driver = driver
+        # A driver that nobody uses any more is to end its record at once, and this one is held by it.
+        self._driver: Driver = weakref.proxy(driver)
+        self._unheard = unheard
+        # The update of the last look: one behind it is of a run that was taken back.
+        self._at = -1
         self._looked = -LOOK_SECONDS
         self._seen = -1
-        # The next update at which a change is due that was promised before the run was taken up again.
-        self._due = sys.maxsize
+        self.due = sys.maxsize
         self._over: set[str] = set()
         self._first = True
-        self.followed: list[str] = []
         self.paused = False
 
     def look(self, *, ending: bool) -> Heard:
@@ -75,26 +84,28 @@ class Steering:
         Args:
             ending: the run is about to end: what has come up to now may change that.
         """
-        now, t = time.perf_counter(), self._driver.t
-        if now - self._looked < LOOK_SECONDS and not ending and t < self._due:
-            return Heard("", self.paused)
+        now, t, before = time.perf_counter(), self._driver.t, self._at
+        self._at = t
+        due = ending or t >= self.due or t < before
+        if now - self._looked < LOOK_SECONDS and not due:
+            return Heard("", self.paused, self.due)
         self._looked = now
         # The first look tells what was left to a process that has ended.
-        if not self._news() and not (ending or self._first) and t < self._due:
-            return Heard("", self.paused)
-        known = len(self.followed)
+        if not self._news() and not (due or self._first):
+            return Heard("", self.paused, self.due)
+        followed = self._driver.followed
+        known = len(followed)
         given = commands(self._folder)
         asked = self._follow(given)
         made = {command.id: command for command in given}
-        changes = tuple((i, made[i].name, made[i].arguments) for i in self.followed[known:])
-        return Heard(asked, self.paused, changes)
+        changes = tuple((i, made[i].name, made[i].arguments) for i in followed[known:])
+        return Heard(asked, self.paused, self.due, changes)
 
     def repeat(self, heard: Heard) -> None:
         """Do what the process that looks has done."""
         for command, name, arguments in heard.changes:
-            self.followed.append(command)
-            self._driver.change(name, arguments)
-        self.paused = heard.paused
+            self._driver.change(name, arguments, command=command)
+        self.paused, self.due = heard.paused, heard.due
 
     # ---- inside --------------------------------------------------------------------------------------------------
 
@@ -111,16 +122,16 @@ class Steering:
 
     def _follow(self, given: Iterable[Command]) -> Asked:
         first, self._first = self._first, False
-        self._due = sys.maxsize
+        self.due = sys.maxsize
         asked: Asked = ""
         for command in given:
-            if command.id in self._over or command.id in self.followed:
+            if command.id in self._over or command.id in self._driver.followed:
                 continue
             if command.name in OF_THE_PROCESS:
                 self._over.add(command.id)
                 if command.answer is None:
                     self._obey(command, too_late=first)
-                    if command.name == "stop" and not first:
+                    if command.name == "stop" and not (first or self._unheard):
                         return "stop"
                 continue
             promised = None if command.answer is None else command.answer.get("t")
@@ -128,7 +139,7 @@ class Steering:
                 self._over.add(command.id)
             elif isinstance(promised, int) and promised > self._driver.t:
                 # What was asked for later is done later.
-                self._due = promised
+                self.due = promised
                 break
             elif self._change(command):
                 asked = "changed"
@@ -149,13 +160,14 @@ class Steering:
             sentence = curve.journal[-1]["sentence"]
             told = {"status": "applied", "t": t, "total": curve.total, "sentence": sentence}
             answer(self._folder, command.id, told)
-        self.followed.append(command.id)
-        driver.change(command.name, command.arguments)
+        driver.change(command.name, command.arguments, command=command.id)
         return True
 
     def _obey(self, command: Command, *, too_late: bool) -> None:
         t = self._driver.t
-        if too_late:
+        if self._unheard:
+            self._refuse(command, self._unheard)
+        elif too_late:
             self._refuse(command, f"the process that was to {command.name} has ended")
         elif command.name == "resume" and not self.paused:
             self._refuse(command, "the run is not paused, so there is nothing to resume")
@@ -178,8 +190,3 @@ class Steering:
 def changes_waiting(folder: Path) -> list[Command]:
     """Changes that a run was asked for and has not answered."""
     return [c for c in commands(folder) if c.answer is None and c.name in CHANGES]
-
-
-def plain_ids(state: Any) -> list[str]:
-    """`followed` as a checkpoint has it; of one that was written before there were commands: none."""
-    return [str(each) for each in state.get("commands", ())]
