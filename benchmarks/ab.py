@@ -331,8 +331,8 @@ def page(ledger: Ledger) -> str:
         "arXiv:1712.09913); less is flatter. Small models on a processor: what they say of BERT is that a claim of one "
         "percent needs seeds, not that it is wrong there.\n",
     ]
-    for subject in (digits(), prose()):
-        parts.append(_section(subject, ledger))
+    trained = {name.partition("/")[0] for name in ledger.results if "/val/" in name}
+    parts += [_section(subject, ledger) for subject in (digits(), prose()) if subject.name in trained]
     parts.append(_stopping(ledger))
     return "\n".join(parts)
 

@@ -1,4 +1,4 @@
-"""When a run ends before its time: where its rate is still high, after a cooldown; and behind every rule that cuts it."""
+"""When a run ends before its time: after a cooldown where its rate is high, and behind every rule that cuts it."""
 
 from __future__ import annotations
 

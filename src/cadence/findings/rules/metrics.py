@@ -103,7 +103,7 @@ def stops_first(view: View) -> Iterator[Found]:
     waits = [
         (s.name, s.native.arguments.get("patience", 10), s.native.arguments.get("cooldown", 0), 1)
         for s in rules
-        if s.native
+        if s.native and s.framework != "keras"
     ]
     waits += [
         (c.method, view.value(c.kwargs.get("patience")), view.value(c.kwargs.get("cooldown")) or 0, 0) for c in keras
