@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cadence.conversion.doors import to_code as to_code
     from cadence.conversion.doors import to_native as to_native
     from cadence.curve.place import place as place
+    from cadence.diagnosis.diagnose import diagnose as diagnose
     from cadence.drivers.doors import drive as drive
     from cadence.drivers.keras_schedule import keras_schedule as keras_schedule
     from cadence.drivers.optax_schedule import optax_schedule as optax_schedule
@@ -88,6 +89,7 @@ _HOMES = {
     "scale_lr": "recipe.scaling",
     "train": "run.train",
     "compare": "report.compare",
+    "diagnose": "diagnosis.diagnose",
     "sweep": "report.sweep",
     "load_record": "record.reader",
     "environment": "record.environment",

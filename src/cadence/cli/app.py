@@ -34,6 +34,7 @@ COMMANDS = (
     "lint",
     "convert",
     "replay",
+    "diagnose",
     "runs",
     "init",
     "env",

@@ -1,0 +1,1 @@
+"""From a column of rates back to the schedule that wrote it."""

@@ -1,0 +1,226 @@
+"""The rate is too low: the loss falls in proportion to the rates that were ridden."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from cadence.diagnosis.detected import CannotTell, Evidence, Picture
+from cadence.diagnosis.estimate import Estimate, level, roughness
+from cadence.diagnosis.log import Series
+from cadence.diagnosis.rule import Found, rule
+from cadence.diagnosis.shifts import shifts
+from cadence.diagnosis.view import View
+from cadence.findings.finding import Both
+
+PROPORTIONAL = 0.5
+"""Share of the exponent of progress from which on a rate is too low: 1 is in proportion, a training that has used up
+what is easy has 0.05 to 0.3."""
+
+COARSE = 0.85
+"""The same in logs whose first number comes after a good part of the first descent."""
+
+STEP = 0.04
+"""Way of the weights below which a model that begins from nothing cannot have learnt much: in sound trainings it is
+about their own size."""
+
+HIGH = 0.3
+"""Share of its peak above which a rate still moves the weights as it should."""
+
+
+@rule(
+    "CL102",
+    "rate_low",
+    Both("the learning rate is too low", "学习率过低"),
+    severity="warning",
+    sound=Both(
+        "The loss fell quickly at first and slowly later, as it does where the rate is high enough.",
+        "损失先快后慢地下降，说明学习率足够高。",
+    ),
+    after=("divergence", "rate_high", "under_warmup", "resume_jump", "oscillation", "loss_scale", "still_groups"),
+)
+def rate_low(view: View) -> Iterator[Found]:
+    """The exponent of what was gained in the rates added up; 1 means that each update brought as much as any other."""
+    if view.loss is None:
+        raise CannotTell("the log has too few losses", "日志中的损失太少")
+    end = _end(view)
+    first, whole = view.whole_of(view.loss)
+    if end - first < 0.3 * (whole - first):
+        return
+    way = _way(view)
+    if way is not None and way < STEP and (view.gain > 0.25 * abs(view.initial) or not _knows(view)):
+        yield _found(view, *_of_way(view, end, way), int(end))
+        return
+    measured = [found for s in (view.val, view.loss) if s is not None and (found := exponent(view, s, end)) is not None]
+    if not measured:
+        raise CannotTell(
+            "the loss is too noisy to tell how its fall slows down", "损失噪声太大，无法判断其下降如何变慢"
+        )
+    if _falls_at_once(view):
+        raise CannotTell("most of what was gained came at once", "大部分收益是一次性出现的")
+    power, low, high = min(measured, key=lambda m: m[2] - m[1])
+    least = COARSE if all(_coarse(view, s) for s in (view.val, view.loss) if s is not None) else PROPORTIONAL
+    if least == COARSE and power > 1.4:
+        # It falls ever faster as the rate comes down: the rate was not too low.
+        return
+    if power < least or low < 0.6 * least or any(m[2] < least for m in measured):
+        return
+    if power < 0.9 and _knows(view):
+        raise CannotTell(
+            "the loss falls nearly in proportion to the rates, which a model that was trained before does as well",
+            "损失几乎与累计学习率成正比下降，但已预训练的模型也会如此",
+        )
+    yield _found(view, power, low, high, int(end))
+
+
+def _coarse(view: View, series: Series) -> bool:
+    """Whether the first descent may lie before the first number: then what follows is straighter than all of it."""
+    return float(series.t[0]) > 0.02 * view.end or (series is view.loss and series.every > 0.03 * view.end)
+
+
+def _way(view: View) -> float | None:
+    """How far the weights of the group that moves most went in all, in multiples of their size, step by step."""
+    found = [
+        float(np.trapezoid(s.values, s.t)) for s in map(Series.finite, view.log.update_ratio.values()) if len(s) > 4
+    ]
+    return max(found, default=None)
+
+
+def _of_way(view: View, end: float, way: float) -> tuple[float, float, float]:
+    """The exponent, where it can be told; else what is known of it."""
+    measured = [found for s in (view.val, view.loss) if s is not None and (found := exponent(view, s, end)) is not None]
+    return min(measured, key=lambda m: m[2] - m[1], default=(1.0, 0.0, 1.0))
+
+
+def _falls_at_once(view: View) -> bool:
+    """Whether a sudden fall makes up a good part of the gain: then something else than the rate has changed."""
+    assert view.loss is not None
+    start = float(view.loss.t[0]) + 0.1 * view.end
+    sides = [s.between(start, float("inf")) for s in (view.loss, view.val) if s is not None]
+    return any(s.before - s.after > 0 for side in sides for s in shifts(side, least=0.3 * view.gain))
+
+
+def _knows(view: View) -> bool:
+    """Whether the model seems to have been trained before: its batches differ, and little is left to learn.
+
+    One that knows nothing is wrong about all batches alike.
+    """
+    assert view.loss is not None
+    single = roughness(view.loss.values[:40]) * math.sqrt(view.log.facts.averaged)
+    differ = single / max(abs(view.initial), 1e-300)
+    return differ > 0.04
+
+
+def _end(view: View) -> float:
+    """One past the last update at which the rate is well above 0."""
+    assert view.loss is not None
+    high = np.flatnonzero(view.rate_at(view.loss.t.astype(float)) >= HIGH)
+    return float(view.loss.t[high[-1]]) + 1 if len(high) else float(view.loss.t[-1]) + 1
+
+
+def exponent(view: View, series: Series, end: float) -> tuple[float, float, float] | None:
+    """How the gain grows with the rates added up, over the last halving, with an interval.
+
+    Returns:
+        log2 of gain / (gain at half the sum), and its 95 % interval; None where nothing was gained that can be told
+        from noise.
+    """
+    part = series.between(0, end)
+    if len(part) < 6:
+        return None
+    ridden = view.ridden(part.t.astype(float))
+    span = ridden[-1] - ridden[0]
+    if span <= 0:
+        return None
+    share = (ridden - ridden[0]) / span
+    begin, middle, close = (_around(part, share, a, b) for a, b in ((0.0, 0.04), (0.4, 0.6), (0.85, 1.0)))
+    # The stretches have a width: what counts is where their middles are.
+    at = [0.0, 0.5, 0.925]
+    whole, half = begin.minus(close), begin.minus(middle)
+    if not (math.isfinite(whole.error) and math.isfinite(half.error)):
+        return None
+    if whole.low <= 0 or half.value <= 0:
+        return None
+    early = begin.value - float(np.median(part.values[(share >= 0.15) & (share <= 0.35)])) if len(part) >= 12 else 1.0
+    if early < 0.03 * whole.value:
+        # It rises or stands before it falls: that is no slow course but another fault.
+        return None
+    power = math.log(whole.value / half.value) / math.log(at[2] / at[1])
+    later = middle.minus(close)
+    spread = (
+        math.hypot(later.half / whole.value, whole.half * abs(later.value) / whole.value**2)
+        * whole.value
+        / half.value
+        / math.log(at[2] / at[1])
+    )
+    return power, power - spread, power + spread
+
+
+def _around(series: Series, share: np.ndarray, low: float, high: float) -> Estimate:
+    chosen = np.flatnonzero((share >= low) & (share <= high))
+    if len(chosen) >= 3:
+        return level(series, float(series.t[chosen[0]]), float(series.t[chosen[-1]]) + 1)
+    # Few numbers, as of evaluations: the line between the neighbours, with the noise of the whole.
+    value = float(np.interp((low + high) / 2 if low else 0.0, share, series.values))
+    return Estimate(value, roughness(series.values) / math.sqrt(max(1, len(chosen))), max(3, len(series)))
+
+
+def _found(view: View, power: float, low: float, high: float, end: int) -> Found:
+    peak = max((float(s.finite().values.max()) for s in view.log.lr.values() if len(s.finite())), default=math.nan)
+    assert view.loss is not None
+    fell = (view.initial - view.last.value) / abs(view.initial) if view.initial else 0.0
+    factor = 10 if power > 0.8 else 3
+    to = f" ({factor * peak:.3g} instead of {peak:.3g})" if math.isfinite(peak) else ""
+    to_zh = f"（由 {peak:.3g} 改为 {factor * peak:.3g}）" if math.isfinite(peak) else ""
+    moved = ratio(view)
+    small = "" if moved is None else f" An update moved the weights by {moved:.1e} of their size (1e-3 is usual)."
+    small_zh = "" if moved is None else f"一次更新使权重移动其大小的 {moved:.1e}（通常约为 1e-3）。"
+    return Found(
+        Both(
+            f"The loss fell by {fell:.0%}, and until update {end} nearly in proportion to the rates added up: exponent "
+            f"{power:.2f} ({low:.2f} to {high:.2f}; 0.05 to 0.3 is usual).{small}",
+            f"损失下降了 {fell:.0%}，且直到第 {end} 次更新几乎与累计学习率成正比：指数 {power:.2f}（{low:.2f} 至 "
+            f"{high:.2f}；通常为 0.05 至 0.3）。{small_zh}",
+        ),
+        Both(
+            "Each update brought as much as any before it: the training was ended by its length, not by its task.",
+            "每次更新的收益与之前相同：训练因长度而结束，而不是因为任务已学会。",
+        ),
+        Both(
+            f"Train with {factor} times the rate{to}; `cadence find-lr` shows how far it can go.",
+            f"将学习率提高到 {factor} 倍{to_zh}；`cadence find-lr` 可显示上限。",
+        ),
+        Both(
+            f"The loss reaches today's end after about {1 / factor:.0%} of the updates, and then slows down.",
+            f"约用 {1 / factor:.0%} 的更新即可达到现在的终点，之后下降变慢。",
+        ),
+        Evidence(
+            int(view.loss.t[0]),
+            end,
+            Both("exponent of the gain in the rates added up", "收益对累计学习率的指数"),
+            power,
+            low,
+            high,
+            PROPORTIONAL,
+        ),
+        Picture(
+            ("loss", "lr"),
+            int(view.loss.t[0]),
+            end,
+            (),
+            Both("the loss is nearly straight over the rates added up", "损失对累计学习率近乎直线"),
+        ),
+    )
+
+
+def ratio(view: View) -> float | None:
+    """Median update/weight ratio while the rate is high, of the group that moves most; None where it is not known."""
+    found: list[float] = []
+    for series in view.log.update_ratio.values():
+        part = series.finite()
+        high = view.rate_at(part.t.astype(float)) >= HIGH
+        if high.any():
+            found.append(float(np.median(part.values[high])))
+    return max(found, default=None)

@@ -1,0 +1,300 @@
+"""The loss, or the rate, jumps in the middle of a run, as after a resume that forgot something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from cadence.diagnosis.detected import CannotTell, Evidence, Picture
+from cadence.diagnosis.estimate import roughness
+from cadence.diagnosis.excursion import Excursion, excursion, smoothed
+from cadence.diagnosis.log import Floats, Series
+from cadence.diagnosis.rates import RateJump, rate_jumps
+from cadence.diagnosis.rule import Found, rule
+from cadence.diagnosis.shifts import Shift, shifts
+from cadence.diagnosis.view import View
+from cadence.findings.finding import Both
+
+MATTERS = 0.1
+"""Share of all that had been learnt that a jump must undo."""
+
+ABRUPT = 0.5
+"""Share of a rise that must come between two logged losses."""
+
+
+class Jump(NamedTuple):
+    """A sudden rise: first update with the new level, last with the old one, both levels, height in its noise."""
+
+    t: int
+    since: int
+    before: float
+    after: float
+    sigmas: float
+    series: str
+
+
+@rule(
+    "CL110",
+    "resume_jump",
+    Both("the training jumps, as after a resume", "训练出现跳变，如同恢复训练之后"),
+    severity="error",
+    sound=Both("Neither loss nor rate jumps in the middle of the run.", "训练中途损失与学习率均无跳变。"),
+    after=("divergence",),
+)
+def resume_jump(view: View) -> Iterator[Found]:
+    """The schedule begun anew, or a sudden rise of the loss without an event of the rate."""
+    if view.loss is None and view.rate is None:
+        raise CannotTell("the log has neither loss nor rate", "日志中既无损失也无学习率")
+    again = begun_anew(view)
+    if again is not None:
+        yield _anew(view, again)
+        return
+    jump = sudden_rise(view)
+    if jump is not None:
+        yield _rise(view, jump)
+
+
+def begun_anew(view: View) -> RateJump | None:
+    """The place where the rates are those of the beginning again, in the middle of what they were at."""
+    for series in view.log.lr.values():
+        rate = series.finite()
+        for jump in _breaks(rate):
+            i = int(np.searchsorted(rate.t, jump.t))
+            if i < 5 or i < 0.05 * len(rate):
+                continue
+            if _repeats(rate, i) and not _complete(rate, i):
+                return jump
+    return None
+
+
+def _repeats(rate: Series, i: int) -> bool:
+    """Whether the rates from a place on are those of the beginning."""
+    k = min(len(rate) - i, i)
+    if k < 4:
+        return False
+    here = rate.values[i : i + k]
+    # A log that leaves updates out does not say at which of them the schedule began anew.
+    first, last = float(rate.t[i - 1]), float(rate.t[i])
+    # Between two updates there is none; between two epochs there are.
+    begins = np.linspace(first + 1, last, 11) if last > first + 1 else np.linspace(first, last + 1, 21)
+    for begin in begins.tolist():
+        at: Floats = rate.t[i : i + k].astype(np.float64) - begin + float(rate.t[0])
+        meant: Floats = np.interp(at, rate.t, rate.values)
+        same = np.abs(here - meant) <= 0.02 * np.abs(meant) + 1e-3 * float(rate.values.max())
+        if same.mean() > 0.8 and meant.max() > 1.2 * meant.min():
+            return True
+    return False
+
+
+def _breaks(rate: Series) -> list[RateJump]:
+    """Places where a rate changes its course, also those where it jumps into the middle of a warmup."""
+    y, t = rate.values, rate.t
+    if len(y) < 8:
+        return []
+    change = np.diff(y)
+    bend = np.abs(change[1:] - change[:-1]) > 0.02 * float(y.max())
+    at = np.flatnonzero(bend & (np.abs(change[1:]) > np.abs(change[:-1]))) + 1
+    return [RateJump(int(t[i + 1]), int(t[i]), float(y[i]), float(y[i + 1])) for i in at[:200].tolist()]
+
+
+def _complete(rate: Series, i: int) -> bool:
+    """Whether a cycle had come to its end: then it begins anew on purpose."""
+    peak = float(rate.values.max())
+    share = float(rate.values[i - 1]) / peak
+    back = max(0, i - 1 - max(2, i // 20))
+    level = abs(float(rate.values[back] - rate.values[i - 1])) < 0.02 * peak
+    return share < 0.25 or (share < 0.7 and level)
+
+
+def sudden_rise(view: View) -> Jump | None:
+    """The largest sudden rise of the loss, or of the validation loss, that no event of the rate explains."""
+    found: list[Jump] = []
+    for name, series in (("loss", view.loss), (view.log.val_loss or "val_loss", view.val)):
+        if series is None:
+            continue
+        gain = float(series.values[: max(1, len(series) // 50)].mean()) - float(np.min(series.values))
+        found.extend(
+            Jump(s.t, s.since, s.before, s.after, s.sigmas, name)
+            for s in shifts(series, least=MATTERS * abs(gain))
+            if s.after > s.before and _in_proportion(series, s)
+        )
+        found.extend(_onset(series, name, MATTERS * abs(gain)))
+    found = [j for j in found if j.series == "loss" or _at_once(view, j, found)]
+    resumes = [e.t for e in view.log.events if e.kind in ("resume", "restart")]
+    found = [j for j in found if _in_the_middle(view, j) and not _by_rate(view, j) and _stays(view, j)]
+    near = [j for j in found if any(j.since - 1 <= t <= j.t + 1 for t in resumes)]
+    return max(near or found, key=lambda j: j.sigmas, default=None)
+
+
+def _at_once(view: View, jump: Jump, found: list[Jump]) -> bool:
+    """Whether the training loss jumps as well, where it was logged often enough to tell a jump from a climb."""
+    if view.loss is None or view.val is None or 5 * view.loss.every > view.val.every:
+        return True
+    return any(j.series == "loss" and jump.since - 1 <= j.since and j.t <= jump.t + 1 for j in found)
+
+
+def _onset(series: Series, name: str, least: float) -> list[Jump]:
+    """The beginning of the largest rise, where it came at once."""
+    rise = excursion(series, float("inf"))
+    if rise is None or rise.height < least:
+        return []
+    near = smoothed(series)[0].between(rise.begin, rise.peak + max(1.0, series.every))
+    if len(near) < 2:
+        return []
+    steps = np.diff(near.values)
+    i = int(np.argmax(steps))
+    if steps[i] < ABRUPT * rise.height:
+        return []
+    if float(near.values.min()) > 0 and np.log(near.values[i + 1] / near.values[i]) < ABRUPT * np.log(
+        rise.high / rise.low
+    ):
+        return []
+    before = float(np.median(series.between(0, float(near.t[i]) + 1).values[-5:]))
+    return [Jump(int(near.t[i + 1]), int(near.t[i]), before, float(near.values[i + 1]), rise.sigmas, name)]
+
+
+def _in_the_middle(view: View, jump: Jump) -> bool:
+    """Not at the very beginning, where a rate too high does it, and after something was learnt."""
+    if jump.t < 0.2 * view.end or view.loss is None:
+        return False
+    learnt = view.initial - jump.before
+    return learnt > 0.2 * max(view.gain, 1e-300) and jump.after - jump.before > MATTERS * learnt
+
+
+def _by_rate(view: View, jump: Jump) -> bool:
+    """Whether a rate goes up at the same time."""
+    for series in view.log.lr.values():
+        rate = series.finite()
+        # What a rate does to a loss may take some updates to be seen.
+        slack = max(rate.every, float(jump.t - jump.since), 0.02 * view.end)
+        if any(jump.since - slack <= r.t <= jump.t + slack and r.factor > 1.2 for r in rate_jumps(rate)):
+            return True
+    return False
+
+
+def _stays(view: View, jump: Jump) -> bool:
+    """Whether the loss stays up for several logged values, and no other rise of the kind is there: one is a resume,
+    many are an instability."""
+    assert view.loss is not None
+    series = view.loss if jump.series == "loss" else view.val
+    assert series is not None
+    after = series.between(jump.t, float("inf")).values[:2]
+    if jump.series == "loss" and len(series) < 60 and not _seen_by_evaluations(view, jump):
+        return False
+    positive = float(series.values.min()) > 0
+    half = float(np.sqrt(jump.before * jump.after)) if positive and jump.before > 0 else (jump.before + jump.after) / 2
+    if len(after) < 2 or not (np.sqrt(after[0] * after[1]) if positive else after.mean()) > half:
+        return False
+    calm = smoothed(series)[0] if jump.series == "loss" else series
+    near = calm.between(jump.since, jump.t + max(3 * series.every, 0.1 * view.end) + 1).values
+    if float(near.max()) > jump.before + 1.6 * (jump.after - jump.before):
+        # It goes on rising: a climb, not a step.
+        return False
+    others = _others(view, series, jump)
+    if positive and jump.before > 0:
+        return not any(np.log(o.high / o.low) > 0.35 * np.log(jump.after / jump.before) for o in others if o.low > 0)
+    return not any(o.height > 0.35 * (jump.after - jump.before) for o in others)
+
+
+def _seen_by_evaluations(view: View, jump: Jump) -> bool:
+    """Whether the next validation loss is up as well, where there is one: few losses of training say little."""
+    if view.val is None:
+        return True
+    before = view.val.between(0, jump.since + 1).values
+    after = view.val.between(jump.since + 1, jump.t + 3 * view.val.every).values[:2]
+    if not len(before) or not len(after):
+        return True
+    return float(after.max()) > float(before[-1]) + max(0.1 * abs(float(before[-1])), 2 * roughness(view.val.values))
+
+
+def _others(view: View, series: Series, jump: Jump) -> list[Excursion]:
+    """The largest rises before and behind a jump."""
+    start = float(series.t[0]) + 0.1 * view.end
+    sides = (
+        series.between(start, jump.since),
+        series.between(jump.t + max(3 * series.every, 0.05 * view.end), float("inf")),
+    )
+    found = [excursion(side, float("inf")) for side in sides if len(side) >= 8]
+    return [each for each in found if each is not None]
+
+
+def _in_proportion(series: Series, shift: Shift) -> bool:
+    """Whether a loss that is noisy in proportion to itself shows the shift in its logarithm, too."""
+    if float(series.values.min()) <= 0:
+        return True
+    logs = shifts(Series(series.t, np.log(series.values)))
+    return any(abs(s.t - shift.t) <= 3 * series.every and s.after > s.before for s in logs)
+
+
+def _anew(view: View, jump: RateJump) -> Found:
+    return Found(
+        Both(
+            f"At update {jump.t} the rate goes from {jump.before:.4g} to {jump.after:.4g}, and from there on it is "
+            "what it "
+            "was from the first update on: the schedule began anew.",
+            f"在第 {jump.t} 次更新时学习率由 {jump.before:.4g} 变为 {jump.after:.4g}，此后与从第一次更新开始时相同："
+            "调度重新开始了。",
+        ),
+        Both(
+            "The run has two beginnings and no end: it stops at a rate that was meant for its middle.",
+            "训练有两个开头而没有结尾：它停在本应属于中段的学习率上。",
+        ),
+        Both(
+            "Save and load the schedule's state with the optimizer's: driver.state_dict() in the checkpoint, "
+            "driver.load_state_dict(...) after both were made.",
+            "把调度的状态与优化器一起保存和加载：将 driver.state_dict() 放入检查点，两者创建后调用 "
+            "driver.load_state_dict(...)。",
+        ),
+        Both(
+            "The rate goes on where it stood, and ends where it was planned to.",
+            "学习率从原处继续，并在计划的终点结束。",
+        ),
+        Evidence(
+            jump.since, jump.t, Both("factor of the rate", "学习率的倍数"), jump.factor, jump.factor, jump.factor, 1.0
+        ),
+        Picture(
+            ("lr", "loss"),
+            jump.since,
+            view.end - 1,
+            (jump.t,),
+            Both("the rate begins anew at the mark", "学习率在标记处重新开始"),
+        ),
+    )
+
+
+def _rise(view: View, jump: Jump) -> Found:
+    said = any(
+        e.kind in ("resume", "restart") and abs(e.t - jump.t) <= jump.t - jump.since + 1 for e in view.log.events
+    )
+    where = "the log has a resume there" if said else "no event of the learning rate is near"
+    where_zh = "日志在此处有一次恢复" if said else "附近没有学习率事件"
+    what = "loss" if jump.series == "loss" else f"metric {jump.series}"
+    height = jump.after - jump.before
+    return Found(
+        Both(
+            f"The {what} jumps from {jump.before:.4g} to {jump.after:.4g} between updates {jump.since} and {jump.t} "
+            f"({jump.sigmas:.0f} standard deviations); {where}.",
+            f"{'损失' if jump.series == 'loss' else '指标 ' + jump.series} 在第 {jump.since} 与第 {jump.t} 次更新之"
+            f"间由 {jump.before:.4g} "
+            f"跳至 {jump.after:.4g}（{jump.sigmas:.0f} 个标准差）；{where_zh}。",
+        ),
+        Both("What was learnt before is partly lost, and learnt a second time.", "之前学到的部分丢失，需要重新学习。"),
+        Both(
+            "If the run was taken up there: load weights, optimizer and schedule from one checkpoint, and the "
+            "position in "
+            "the data. If not, look at what changed there: data, augmentation, a layer that was thawed.",
+            "若训练在此处恢复：从同一个检查点加载权重、优化器、调度以及数据位置。若不是，检查此处发生的变化：数据、"
+            "增强、解冻的层。",
+        ),
+        Both("The loss goes on where it stood.", "损失从原处继续。"),
+        Evidence(jump.since, jump.t, Both("height of the jump", "跳变的高度"), height, height, height, 0.0),
+        Picture(
+            (jump.series, "lr"),
+            jump.since,
+            jump.t,
+            (jump.t,),
+            Both("the curve is broken at the mark", "曲线在标记处断开"),
+        ),
+    )

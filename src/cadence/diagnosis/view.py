@@ -1,0 +1,134 @@
+"""A log with what several rules want to know about it, each computed once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import pairwise
+from typing import final
+
+import numpy as np
+
+from cadence.diagnosis.estimate import Estimate, level, roughness
+from cadence.diagnosis.log import Floats, Log, Series
+
+LARGEST = 1e100
+"""Largest number that is reckoned with."""
+
+FEWEST = 8
+"""Losses or evaluations that a judgement about their course needs at least."""
+
+
+def bounded(series: Series) -> Series:
+    """A series whose numbers are not so large that their squares are none: a loss of 1e100 has diverged anyway."""
+    if not len(series) or float(np.abs(series.values).max()) <= LARGEST:
+        return series
+    return Series(series.t, np.clip(series.values, -LARGEST, LARGEST))
+
+
+def _differs(y: Floats) -> float:
+    """Noise of one logged loss as a share of the losses."""
+    return roughness(y) / max(abs(float(np.median(y))), 1e-300)
+
+
+@final
+class View:
+    """A log as rules look at it.
+
+    Args:
+        log: of a training.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+
+    @cached_property
+    def loss(self) -> Series | None:
+        """The training losses that are finite; None where there are too few to say anything."""
+        if self.log.loss is None:
+            return None
+        found = bounded(self.log.loss.finite())
+        return found if len(found) >= FEWEST else None
+
+    @cached_property
+    def val(self) -> Series | None:
+        """The validation losses that are finite; None where there are fewer than 5."""
+        name = self.log.val_loss
+        if name is None or name not in self.log.metrics:
+            return None
+        found = bounded(self.log.metrics[name].finite())
+        return found if len(found) >= 5 else None
+
+    @cached_property
+    def end(self) -> int:
+        """Updates that the log tells of."""
+        return self.log.updates
+
+    @cached_property
+    def rate(self) -> Series | None:
+        """The rate as a share of its peak: of several groups, of the one that is furthest up at the time."""
+        rates = [s.finite() for s in self.log.lr.values()]
+        rates = [s for s in rates if len(s) >= 2 and float(s.values.max()) > 0]
+        if not rates:
+            return None
+        longest = max(rates, key=len)
+        highest: list[Floats] = [np.interp(longest.t, s.t, s.values / s.values.max()) for s in rates]
+        return Series(longest.t, np.maximum.reduce(highest))
+
+    def rate_at(self, t: Floats) -> Floats:
+        """The rate as a share of its peak at some updates; ones where the log has no rate."""
+        if self.rate is None:
+            return np.ones(len(t))
+        return np.interp(t, self.rate.t, self.rate.values)
+
+    def ridden(self, t: Floats) -> Floats:
+        """The rates added up until some updates, in updates at the peak."""
+        grid = np.unique(np.concatenate([self.rate.t.astype(float), t])) if self.rate is not None else np.unique(t)
+        height = self.rate_at(grid)
+        area = np.concatenate([[0.0], np.cumsum(np.diff(grid) * 0.5 * (height[1:] + height[:-1]))])
+        return np.interp(t, grid, area)
+
+    def whole_of(self, series: Series) -> tuple[float, float]:
+        """First update of a series, and one past its last."""
+        return float(series.t[0]), float(series.t[-1]) + 1
+
+    @cached_property
+    def initial(self) -> float:
+        """The loss before anything was learnt: of the first updates, before a rate can have done harm."""
+        assert self.loss is not None
+        y = self.loss.values
+        first, few = float(y[0]), float(np.median(y[: max(3, len(y) // 100)]))
+        if min(_differs(y[: max(8, len(y) // 20)]), _differs(y[-40:])) > 0.1:
+            # One batch of few says little; the lower of the two, because a rate too high lifts the later ones.
+            first = few if self.log.facts.averaged == 1 else min(first, few)
+        if self.val is not None and self.val.t[0] <= self.end / 100 and first > 1.5 * float(self.val.values[0]) > 0:
+            # An evaluation before the first update knows nothing of what the first updates have done.
+            return float(self.val.values[0])
+        return first
+
+    @cached_property
+    def blocks(self) -> list[tuple[float, float, Estimate]]:
+        """The loss in up to 40 stretches of equal length: beginning, end, level."""
+        assert self.loss is not None
+        k = int(np.clip(len(self.loss) // 4, 4, 40))
+        first, end = self.whole_of(self.loss)
+        edges = np.linspace(first, end, k + 1)
+        found = [(float(a), float(b), level(self.loss, a, b)) for a, b in pairwise(edges.tolist())]
+        return [block for block in found if block[2].n]
+
+    @cached_property
+    def best(self) -> float:
+        """The lowest level of the loss."""
+        return min(block.value for *_, block in self.blocks)
+
+    @cached_property
+    def last(self) -> Estimate:
+        """The level of the loss at the end: of the last twentieth, and at least 5 losses."""
+        assert self.loss is not None
+        first, end = self.whole_of(self.loss)
+        start = min(end - (end - first) / 20, float(self.loss.t[-min(5, len(self.loss))]))
+        return level(self.loss, start, end)
+
+    @property
+    def gain(self) -> float:
+        """How far the loss has come down."""
+        return self.initial - self.best
