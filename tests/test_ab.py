@@ -30,7 +30,7 @@ def ab() -> Any:
 
 def test_the_page_pairs_arms_by_seed(ab: Any, tmp_path: Path) -> None:
     runs = []
-    for arm, better in zip(ab.SCHEDULES, (0.0, 0.1, 0.0, 0.3), strict=True):
+    for arm, better in zip(ab.SCHEDULES, (0.0, 0.1, 0.0, 0.3, 0.0), strict=True):
         for rate in ab.digits().rates:
             loss = 1.0 if rate == 0.1 else 2.0
             runs += [[f"digits/{arm}/tune/{rate}/{seed}", {"loss": loss}] for seed in ab.TUNING_SEEDS]
