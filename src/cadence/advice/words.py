@@ -103,8 +103,12 @@ def _pair(key: str, x: Any) -> str:
     if isinstance(x, bool):
         return key if x else f"no {key}"
     if isinstance(x, (tuple, list)):
-        return f"{key} {', '.join(f'{n:g}' for n in cast('tuple[float, ...]', x))}"
-    return f"{key} {x:g}" if isinstance(x, float) else f"{key} {x}"
+        return f"{key} {', '.join(map(_plain, cast('tuple[Any, ...]', x)))}"
+    return f"{key} {_plain(x)}"
+
+
+def _plain(x: Any) -> str:
+    return f"{x:g}" if isinstance(x, float) else str(x)
 
 
 def cells(text: str) -> int:
