@@ -278,7 +278,16 @@ rules = st.builds(
 ) | st.builds(
     lambda metric, named: cd.early_stop(metric, **named),
     st.sampled_from(["val_loss", "bleu"]),
-    st.fixed_dictionaries({}, optional={"patience": st.integers(0, 20), "significance": st.floats(0.01, 0.49)}),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "patience": st.integers(0, 20),
+            "significance": st.floats(0.01, 0.49),
+            "then": spans(percent=False, least=1, most=9).map(
+                lambda n: f"cooldown {n} steps" if isinstance(n, int) else f"cooldown {n}"
+            ),
+        },
+    ),
 )
 """Rules that follow a metric; each stands in a product."""
 

@@ -167,7 +167,10 @@ def test_a_constant_schedule_is_stopped_by_a_rule_and_one_that_falls_is_not() ->
     assert falling["stopping"].value is None
     assert "cool down" in falling["stopping"].reason.en
     constant = cd.recommend(**IMAGENET, batch_size=256, given={"schedule": "constant()"})
-    assert "early_stop" in constant["stopping"].value
+    assert constant["stopping"].value == "early_stop('val_loss', then='cooldown 20%')"
+    assert constant["stopping"].alternatives[0].value == "early_stop('val_loss')"
+    free = cd.recommend(**IMAGENET, batch_size=256, given={"optimizer": "schedule_free_sgd", "schedule": "constant()"})
+    assert free["stopping"].value == "early_stop('val_loss')"
 
 
 def test_a_stop_waits_longer_than_the_plateau_that_it_stands_behind() -> None:

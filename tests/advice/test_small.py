@@ -111,14 +111,12 @@ def test_the_recipe_makes_the_same_groups_as_build(tmp_path) -> None:
     yaml = pytest.importorskip("yaml")
     keys = yaml.safe_load(advised(convolutions(), "classification", 1000).recipe(task="digits"))
     assert keys["optimizer"]["name"] == "muonadamw"
-    assert keys["groups"]["hidden"]["orthogonal"] is True
-    assert keys["groups"]["head"] == {"parameters": ["role:head"], "weight_decay": 0.0}
+    assert keys["groups"] == {"head": {"parameters": ["role:head"], "orthogonal": False, "weight_decay": 0.0}}
 
 
 def test_the_text_tells_which_parameters_take_which_steps() -> None:
     told = " ".join(str(advised(convolutions(), "classification", 1000)).split())
-    assert "hidden (type:_ConvNd): orthogonal, without role:head" in told
-    assert "head (role:head): weight_decay 0" in told
+    assert "head (role:head): no orthogonal, weight_decay 0" in told
 
 
 def test_a_method_that_is_asked_for_has_its_own_numbers() -> None:

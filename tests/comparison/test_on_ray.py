@@ -188,7 +188,8 @@ def test_a_search_loses_a_node_and_no_trial(machines: Machines, tmp_path: Path) 
         if now.changed is not None and now.what != "goes on":
             told[now.what, now.changed.number] += 1
         at_work = [trial for trial in now.trials if trial.state == "running"]
-        saved = [{*(tmp_path / "ray").glob(f"**/*{t.number}*/**/checkpoints/*.json")} for t in at_work]
+        trials = tmp_path / "ray" / "trials"
+        saved = [{*(trials / f"{t.number:04d}").glob("**/checkpoints/*.json")} for t in at_work]
         if not killed and len(at_work) == 2 and all(saved):
             killed.append(now.changed.number)
             machines.kill_one()
@@ -197,9 +198,9 @@ def test_a_search_loses_a_node_and_no_trial(machines: Machines, tmp_path: Path) 
     assert killed
     assert any(what == "again" for what, _ in told)
     assert {key: count for key, count in told.items() if key[0] == "ends"} == {("ends", i): 1 for i in range(4)}
-    trials = [[(t.number, t.params, t.state, t.value) for t in sweep.results.trials] for sweep in (made, local)]
-    assert trials[0] == trials[1]
-    assert [state for _, _, state, _ in trials[0]] == ["finished"] * 4
+    ended = [[(t.number, t.params, t.state, t.value) for t in sweep.results.trials] for sweep in (made, local)]
+    assert ended[0] == ended[1]
+    assert [state for _, _, state, _ in ended[0]] == ["finished"] * 4
     there = folders_of_runs(tmp_path / "local")
     assert len(there) == 4
     assert there == folders_of_runs(tmp_path / "ray")

@@ -146,3 +146,43 @@ def test_an_evaluation_after_every_update_leaves_a_journal_of_bounded_length() -
     assert len(driver.journal) <= 1000
     assert sum(e["kind"] == "cut" for e in driver.journal) == 1499 // 101
     assert len(str(driver.state_dict())) < 400_000
+
+
+def test_a_stop_with_a_cooldown_stops_when_the_rate_has_fallen(used: Any) -> None:
+    optimizer, driver = make("constant() * early_stop('val_loss', patience=1, then='cooldown 4 steps')", total=100)
+    rates, stops = [], []
+    while not driver.should_stop:
+        rates += used(optimizer, driver, 1)
+        driver.observe({"val_loss": 1.0})
+        stops.append(driver.should_stop)
+    assert [r[0] for r in rates[:4]] == [0.1] * 4
+    assert [r[0] for r in rates[4:]] == pytest.approx([0.05, 0.1 * (1 - 0.5**0.5), 0.1 * (1 - 0.75**0.5)])
+    assert optimizer.param_groups[0]["lr"] == 0
+    assert (driver.t, driver.curve.total, stops) == (7, 7, [False] * 6 + [True])
+
+
+def test_a_cooldown_that_a_rule_began_is_part_of_the_state(used: Any) -> None:
+    text = "constant() * early_stop('val_loss', patience=1, then='cooldown 4 steps')"
+    optimizer, driver = make(text, total=100)
+    for _ in range(5):
+        used(optimizer, driver, 1)
+        driver.observe({"val_loss": 1.0})
+    other, again = make(text, total=100)
+    again.load_state_dict(driver.state_dict())
+    assert again.curve.values().tolist() == driver.curve.values().tolist()
+    assert not again.should_stop
+    used(other, again, 2)
+    assert again.should_stop
+    assert again.journal[-1]["kind"] != "past_end"
+
+
+def test_a_run_that_is_extended_goes_on_after_the_cooldown_of_a_rule(used: Any) -> None:
+    optimizer, driver = make("constant() * early_stop('val_loss', patience=1, then='cooldown 4 steps')", total=100)
+    for _ in range(6):
+        used(optimizer, driver, 1)
+        driver.observe({"val_loss": 1.0})
+    driver.extend(100)
+    assert not driver.should_stop
+    used(optimizer, driver, 10)
+    assert not driver.should_stop
+    assert optimizer.param_groups[0]["lr"] > 0

@@ -221,6 +221,12 @@ CONFIGS = {
         "task: digits\noptimizer: {name: adafactor, lr: 0.1}\ntotal: 10000\n",
         "task: digits\noptimizer: {name: adafactor, lr: 0.005}\ntotal: 10000\n",
     ),
+    "CD958": (
+        "task: digits\noptimizer: {name: adamw, lr: 0.001}\ntotal: 30 epochs\nschedule: cosine()\n"
+        "stop: early_stop('val_loss', patience=5)\n",
+        "task: digits\noptimizer: {name: adamw, lr: 0.001}\ntotal: 30 epochs\nschedule: cosine()\n"
+        "stop: early_stop('val_loss', patience=5, then='cooldown 10%')\n",
+    ),
 }
 """Code -> (found, sound) as YAML."""
 

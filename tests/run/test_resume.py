@@ -381,3 +381,22 @@ def test_weights_with_channels_last_go_on_with_their_optimizers_state_in_its_pla
     with pytest.raises(Killed):
         train(keys, out="run", progress=ends_at(4))
     same(train(keys, out="run"), whole)
+
+
+def test_a_run_that_a_rule_cools_down_ends_the_same_however_often_it_is_interrupted(lively: Keys) -> None:
+    keys = {
+        **lively,
+        "schedule": "warmup(3) >> constant()",
+        "stop": "early_stop('val_loss', patience=0, threshold=0.9, then='cooldown 7 steps')",
+        "total": 60,
+        "evaluate": "5%",
+    }
+    whole = train(keys, out="whole")
+    cooled = next(e for e in whole.journal if e["kind"] == "cooldown")
+    assert cooled["total"] == cooled["t"] + 7 == whole.result["updates"] < 60
+    assert whole.result["status"] == "finished"
+    assert "falls to 0" in whole.result["sentence"]
+    for t in (cooled["t"] - 1, cooled["t"], cooled["t"] + 4):
+        with pytest.raises(Killed):
+            train(keys, out="parts", progress=ends_at(t))
+    same(whole, train(keys, out="parts"))

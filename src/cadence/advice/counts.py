@@ -34,7 +34,6 @@ class Counts:
         biases: in other trained parameters of at most one dimension: biases, gains.
         hidden: of the matrices and convolutions, those that are not in the head; none where there is one layer only.
         inputs: of the first layer, where that is a matrix; None: it is not, or is not known.
-        hidden_kernels: of these, the convolutions.
         frozen: in parameters that are not trained.
         tensors: trained parameters.
         depth: blocks that stand one behind the other, with stem and head.
@@ -53,7 +52,6 @@ class Counts:
     norms: int
     biases: int
     hidden: int = 0
-    hidden_kernels: int = 0
     inputs: int | None = None
     frozen: int = 0
     tensors: int = 0
@@ -136,7 +134,6 @@ def count(model: Any) -> Counts:
         biases=kinds["vector"],
         hidden=sum(p.size for p in hidden),
         inputs=_inputs(kernels, tree.framework),
-        hidden_kernels=sum(p.size for p in hidden if len(p.shape) > 2),
         frozen=sum(p.size for p in tree.parameters if not p.trained and not _gathered(p)),
         tensors=len(trained),
         depth=found.last + 1,

@@ -377,6 +377,9 @@ class Layout:
         for known in self.rules:
             if known.rule == rule and (known.begin, known.end) == (where.begin, where.end):
                 return known
+        if isinstance(rule, EarlyStop) and rule.cooldown is not None:
+            # What the run cannot resolve is said now, not when the rule decides.
+            self._horizon.updates(rule.cooldown)
         self.rules.append(PlacedRule(len(self.rules), rule, where.begin, where.end))
         return self.rules[-1]
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from cadence._errors import DriverError, SpecError, UnknownNameError, neighbours
+from cadence.curve.cooling import SHAPE, cooling, leading
 from cadence.curve.curve import Curve
 from cadence.curve.horizon import Horizon, horizon, round_half_up
 from cadence.curve.place import lay_out
@@ -100,11 +101,11 @@ def rewarm(control: Control, now: int, length: SpanLike, start: float = 0.01) ->
     if low > 1:
         raise SpecError(f"start of rewarm is {low:g}; it is a share of the plan's value, at most 1")
     told = f"Warmed up again by hand over {n} updates, from {low:g} of the plan."
-    values = _leading(control.curve)
+    values = leading(control.curve)
     return control.noted({"t": now, "kind": "rewarm", "updates": n, "start": low, "values": values, "sentence": told})
 
 
-def cooldown(control: Control, now: int, length: SpanLike, to: float = 0.0, shape: str = "1-sqrt") -> Control:
+def cooldown(control: Control, now: int, length: SpanLike, to: float = 0.0, shape: str = SHAPE) -> Control:
     """See `Driver.cooldown`."""
     curve, n = control.curve, updates_of(control.curve, length, "the length of cooldown")
     left = None if curve.total is None else curve.total - now
@@ -114,25 +115,15 @@ def cooldown(control: Control, now: int, length: SpanLike, to: float = 0.0, shap
             f"{curve.total}; write a shorter one, or extend the run first"
         )
     _check_falls_along(shape)
-    end, values = number_of(to, "to of cooldown"), _leading(curve)
+    end, values = number_of(to, "to of cooldown"), leading(curve)
     for g, value in curve.pairs:
         if value in values:
             _check_falls(curve, g, value, now, end)
     told = (
         f"Cooled down by hand over {n} updates along {shape}, to {end:g} of the base; the run ends at update {now + n}."
     )
-    return control.noted(
-        {
-            "t": now,
-            "kind": "cooldown",
-            "updates": n,
-            "to": end,
-            "shape": shape,
-            "values": values,
-            "total": now + n,
-            "sentence": told,
-        }
-    )
+    entry = cooling(curve, now, n, end, shape)
+    return control.noted({"t": now, "kind": "cooldown", **entry, "sentence": told})
 
 
 def extend(control: Control, now: int, length: SpanLike) -> Control:
@@ -247,12 +238,6 @@ def _check_goes_on(curve: Curve, now: int) -> None:
             f"{lost[0]} has arrived at 0 at update {now}, and nothing can go on from there without a jump; branch from "
             f"a checkpoint before the end, or let the schedule end above 0, e.g. cosine(to=0.01)"
         )
-
-
-def _leading(curve: Curve) -> list[str]:
-    """What is warmed up and cooled down: the rate, or the plan's first value."""
-    values = curve.plan.values()
-    return ["lr"] if "lr" in values else values[:1]
 
 
 def _check_falls_along(name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, final
 
@@ -106,6 +107,8 @@ class Driver:
         self._by_calls = False
         self._control = Control.over(curve)
         self._stopped = False
+        # The update at which the cooldown that an early stop asked for is over.
+        self._cooled_by = math.inf
         self._past_end = False
         # Calls of `step` since the last update, and the update that they were at.
         self._idle, self._idle_at = 0, 0
@@ -156,8 +159,8 @@ class Driver:
 
     @property
     def should_stop(self) -> bool:
-        """Whether an early stop has been decided."""
-        return self._stopped
+        """Whether an early stop has been decided, and the cooldown that it may have asked for is over."""
+        return self._stopped or self.t >= self._cooled_by
 
     def check(self) -> list[str]:
         """What is not as it should be, for whoever wonders why a rate is not what the schedule says.
@@ -320,7 +323,8 @@ class Driver:
             self._record.evaluation({"t": done, **self._epoch(done), **values})
             for decision in decisions:
                 self._record.event(decision.to_json())
-        if any(d.kind == "cut" for d in decisions):
+        if any(d.kind in ("cut", "cooldown") for d in decisions):
+            self._cooled_by = self._cooled_until()
             self._refresh()
         return decisions
 
@@ -523,8 +527,7 @@ class Driver:
         self._control, self._freezing = self._after(kind, arguments)
         if command is not None:
             self.followed.append(command)
-        ended = {e["kind"] for e in since_change(self.journal)}
-        self._stopped, self._past_end = "stop" in ended, "past_end" in ended
+        self._read_end()
         if self._record is not None:
             self._record.event(dict(self.journal[-1]))
         if self.curve.horizon != before.curve.horizon:
@@ -644,8 +647,7 @@ class Driver:
     def _take_over(self, state: Mapping[str, Any], change: str | None) -> None:
         self._control, self.t = restored(state, self._control, change=change)
         # An end that was reached before the last change of schedule or length is not the end of this one.
-        ended = {e["kind"] for e in since_change(self.journal)}
-        self._stopped, self._past_end = "stop" in ended, "past_end" in ended
+        self._read_end()
         self._clock.done = self.t
         self.followed = [str(each) for each in state.get("commands", ())]
         self._idle, self._columns = 0, {}
@@ -655,6 +657,17 @@ class Driver:
         self._untold = next((e for e in self.journal if e["kind"] == "freeze"), None) if self.t == 0 else None
         if self._effective is not None:
             self._effective.expect(self.t)
+
+    def _read_end(self) -> None:
+        """What the journal says of the end of the run."""
+        ended = {e["kind"] for e in since_change(self.journal)}
+        self._stopped, self._past_end = "stop" in ended, "past_end" in ended
+        self._cooled_by = self._cooled_until()
+
+    def _cooled_until(self) -> float:
+        """The end of the run where it is a rule's, after a cooldown; infinite where it is not."""
+        by_rule = any(e["kind"] == "cooldown" and "rule" in e for e in self.curve.acting)
+        return math.inf if self.curve.total is None or not by_rule else self.curve.total
 
     def _remember(self) -> None:
         for g, value in self.curve.pairs:

@@ -9,8 +9,9 @@ from typing import Any, cast
 from cadence._errors import FeedbackError, neighbours
 from cadence.curve.curve import Curve
 from cadence.curve.edits import Entry, unstretched
+from cadence.feedback.ending import ended
 from cadence.feedback.rules import Decision, judge, new_state
-from cadence.spec.nodes import Plateau
+from cadence.spec.nodes import EarlyStop
 
 LONGEST_JOURNAL = 1000
 """Entries beyond which the oldest look without consequence (``keep``) is forgotten for each new one. A look is taken at
@@ -76,7 +77,12 @@ class Control:
         remembering = replace(self, states=(*self.states[:i], state, *self.states[i + 1 :]))
         if decision.kind == "keep":
             return replace(remembering, journal=_longer(self.journal, decision.to_json())), decision
-        if isinstance(self.curve.rules[i].rule, Plateau):
+        rule = self.curve.rules[i].rule
+        if isinstance(rule, EarlyStop):
+            decision = ended(self.curve, rule, decision)
+            if decision.kind == "keep":
+                return replace(remembering, journal=_longer(self.journal, decision.to_json())), decision
+        else:
             told = _change(self.curve, self.curve.with_entry(decision.to_json()), decision.t)
             decision = replace(decision, sentence=f"{decision.sentence} {told}")
         return remembering.noted(decision.to_json()), decision

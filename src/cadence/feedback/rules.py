@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, TypeAlias
 
@@ -35,12 +35,13 @@ class Decision:
     """What a rule decided on one observation, and why.
 
     Attributes:
-        kind: ``"keep"``, ``"cut"`` or ``"stop"``.
+        kind: ``"keep"``, ``"cut"``, ``"stop"``, or ``"cooldown"`` where a stop is a fall of the rate first.
         rule: number of the rule in its plan.
         metric: what was observed.
         value: its value.
         t: the first update that the decision governs.
         sentence: why, in one sentence.
+        edit: what it does to the curve beyond its kind: the rest of its entry in the journal.
     """
 
     kind: str
@@ -49,13 +50,14 @@ class Decision:
     value: float
     t: int
     sentence: str
+    edit: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def to_json(self) -> dict[str, Any]:
         """The journal's entry; a value that JSON has no number for is None, and the sentence says what it was."""
         value = self.value if math.isfinite(self.value) else None
         return {
             "t": self.t, "kind": self.kind, "rule": self.rule, "metric": self.metric, "value": value,
-            "sentence": self.sentence,
+            "sentence": self.sentence, **self.edit,
         }  # fmt: skip
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cadence._errors import CadenceError
+from cadence.curve.curve import Floats
 from cadence.curve.place import as_plan, place
 from cadence.findings.finding import Spot
-from cadence.spec.span import span
+from cadence.spec.span import Span, span
 
 if TYPE_CHECKING:
     from cadence.recipe.recipe import Recipe
@@ -44,9 +45,23 @@ class RecipeView:
             return int(100 / every.amount)
         return int(total.amount / every.amount) if total.unit == every.unit else None
 
+    def in_evaluations(self, length: Span) -> int | None:
+        """How many evaluations lie within a length, where that can be told without the data."""
+        if length.unit == "evaluations":
+            return int(length.amount)
+        total, every = span(self.recipe.total), span(self.recipe.evaluate)
+        if every.unit == "%":
+            every = Span(total.amount * every.amount / 100, total.unit)
+        return int(length.amount / every.amount) if length.unit == every.unit and every.amount else None
+
     @property
     def begins_low(self) -> bool:
-        """Whether the learning rate of every group begins below half of its peak; also where that cannot be told.
+        """Whether the learning rate of every group begins below half of its peak; also where that cannot be told."""
+        rates = self.rates()
+        return rates is None or all(rate[0] < 0.5 * np.max(rate) for rate in rates)
+
+    def rates(self) -> list[Floats] | None:
+        """The learning rate of each group over the run, as shares of its base; None where it cannot be told.
 
         Whatever the length of an epoch, a schedule keeps its shape: a thousand updates stand for one.
         """
@@ -60,8 +75,7 @@ class RecipeView:
                 base=base, groups=groups,
             )  # fmt: skip
         except CadenceError:
-            return True
+            return None
         end = curve.end or 10**6
         times = np.unique(np.linspace(0, end, 10_000).astype(np.int64))
-        rates = [curve.at(times, group=g, value=value) for g, value in curve.pairs if value == "lr"]
-        return all(rate[0] < 0.5 * np.max(rate) for rate in rates)
+        return [curve.at(times, group=g, value=value) for g, value in curve.pairs if value == "lr"]

@@ -136,7 +136,7 @@ CHINESE: dict[str, Translation] = {
     "early_stop": Translation(
         "指标不再改善时结束运行。",
         "预计会过拟合而评估代价不大；与耐心更短的 plateau 一起用。",
-        "衰减还在进行时：这样的运行最好的部分在结尾。",
+        "学习率还高时立即结束：一次运行最好的部分在结尾。请写 then='cooldown 10%'。",
     ),
     "exponential": Translation(
         "恒定的比率，由终值、因子或半衰期给出。",

@@ -204,7 +204,7 @@ class Loop:
             fault = self._update(parts.watch.timed("data", next, feed))
             if fault is not None:
                 return fault
-            t = driver.t
+            t, total = driver.t, self._total
             if t == before:
                 continue
             if evaluated := t >= self._next_evaluation or t >= self._total:
@@ -215,6 +215,9 @@ class Loop:
             if self._over or t >= self._next_save or (evaluated and parts.course.spacing[1] is None):
                 self._save(t, evaluated=evaluated)
                 self._next_save = _beyond(self._saves, self._next_save, t)
+            if self._total != total:
+                # A rule has ended the run by a cooldown: marks lie as in a run that is taken up from here.
+                self._place_marks()
         return None
 
     @property
@@ -392,9 +395,10 @@ class Loop:
     def _end(self) -> tuple[str, str]:
         driver = self._parts.driver
         told = ", ".join(f"{name} {value:.4g}" for name, value in self._final.items())
+        ends = [e for e in driver.journal if e["kind"] == "stop" or (e["kind"] == "cooldown" and "rule" in e)]
+        why = ends[-1]["sentence"] if driver.should_stop and ends else ""
         if driver.t >= self._total:
-            return "finished", f"Finished after {driver.t} updates: {told}."
-        why = next((e["sentence"] for e in reversed(driver.journal) if e["kind"] == "stop"), "")
+            return "finished", f"Finished after {driver.t} updates: {told}. {why}".rstrip()
         return "stopped", f"Stopped after {driver.t} of {self._total} updates: {told}. {why}".rstrip()
 
     def _result(self, status: str, sentence: str) -> dict[str, Any]:

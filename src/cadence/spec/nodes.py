@@ -297,7 +297,10 @@ class Plateau(Schedule):
 
 @dataclass(frozen=True, repr=False)
 class EarlyStop(Schedule):
-    """A rule: the run stops when a metric has stopped improving. Stands in a product, or in a recipe's `stop`."""
+    """A rule: the run stops when a metric has stopped improving. Stands in a product, or in a recipe's `stop`.
+
+    `cooldown` None: it stops at once; else the rate falls to 0 over that length first.
+    """
 
     metric: str
     patience: Span
@@ -306,6 +309,7 @@ class EarlyStop(Schedule):
     mode: str
     nan: str
     significance: float | None
+    cooldown: Span | None
 
     @property
     def children(self) -> tuple[Schedule, ...]:
@@ -316,6 +320,7 @@ class EarlyStop(Schedule):
             "early_stop", None, self.metric, patience=(_beside(self.patience), evaluations(10)),
             threshold=(self.threshold, 1e-4), threshold_mode=(self.threshold_mode, "rel"),
             mode=(self.mode, guess_mode(self.metric)), nan=(self.nan, "error"), significance=(self.significance, None),
+            then=(None if self.cooldown is None else f"cooldown {self.cooldown}", None),
         ), 3  # fmt: skip
 
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from cadence.advice.choice import MEASURED, Alternative, article, paper
-from cadence.advice.counts import CONVOLUTION
 from cadence.advice.practices.practice import Practice, Why
 from cadence.advice.practices.small_adamw import small_adamw
 from cadence.advice.profile import Profile
@@ -87,8 +86,8 @@ SMALL_CLASSIFIER = Regime(
 )  # fmt: skip
 LARGE_CLASSIFIER = Regime(
     Both(
-        "the model could learn its rows by heart: a moderate rate for the matrices, three times as much for the rest",
-        "模型足以记住每一行：矩阵用适中的学习率，其余参数用三倍",
+        "the model could learn its rows by heart: a moderate rate for the matrices, more for the rest",
+        "模型足以记住每一行：矩阵用适中的学习率，其余参数更高",
     ),
     0.01, 3.0, 0.33, True, 0.95, 0.999, "cosine()",
 )  # fmt: skip
@@ -196,7 +195,7 @@ def _practice(profile: Profile, regime: Regime) -> Practice:
             "momentum": regime.momentum,
             "betas": (0.9, regime.beta2),
             "adamw_ratio": regime.ratio,
-            "orthogonal": False,
+            **({} if profile.model.hidden else {"orthogonal": False}),
         }
         if orthogonal
         else {"betas": (0.9, regime.beta2)},
@@ -211,18 +210,14 @@ def _practice(profile: Profile, regime: Regime) -> Practice:
 
 
 def _groups(profile: Profile, regime: Regime) -> dict[str, dict[str, object]]:
-    """Which matrices take orthogonal steps, and who has no decay."""
+    """Who takes AdamW's steps though it is a matrix, and who has no decay."""
     counts, made = profile.model, dict[str, dict[str, object]]()
-    if counts.hidden:
-        kinds = [f"type:{CONVOLUTION}"] if counts.hidden_kernels else []
-        kinds += ["role:matrix"] if counts.hidden > counts.hidden_kernels else []
-        made["hidden"] = {"parameters": kinds, "orthogonal": True}
-        if counts.head:
-            made["hidden"]["without"] = ["role:head"]
     if counts.embeddings:
-        made["tables"] = {"parameters": ["role:embedding"], "weight_decay": 0.0}
-    if not regime.head and counts.head:
-        made["head"] = {"parameters": ["role:head"], "weight_decay": 0.0}
+        made["tables"] = {"parameters": ["role:embedding"], "orthogonal": False, "weight_decay": 0.0}
+    if counts.head:
+        made["head"] = {"parameters": ["role:head"], "orthogonal": False}
+        if not regime.head:
+            made["head"]["weight_decay"] = 0.0
     return made
 
 

@@ -75,47 +75,47 @@ def _factor(native: object) -> str:
 
 @rule(
     "CD412",
-    "early stopping comes before the plateau rule",
+    "early stopping comes before a cut of the plateau rule can help",
     "warning",
     about="script",
     why="The plateau rule cuts with the bad evaluation after its patience, and a cut needs time to show. If the "
-    "training "
-    "stops after as many bad evaluations or fewer, the rate is never cut.",
+    "training stops with that evaluation or before it, or while the rule still rests after the cut, no cut can help.",
     fix="let early stopping wait at least twice as long as the plateau rule and its cooldown",
     source="torch.optim.lr_scheduler.ReduceLROnPlateau: the cut comes with bad evaluation patience + 1",
     example="plateau = ReduceLROnPlateau(optimizer, patience=10)\nstopper = EarlyStopping(patience=5)",
     zh=(
-        "早停先于 plateau 规则",
-        "plateau 在耐心用完后的下一次坏评估时才降，降了之后还要时间见效。若同样多或更少的坏评估就停止训练，学习率"
-        "永远不会降。",
+        "plateau 的下降尚未见效就早停",
+        "plateau 在耐心用完后的下一次坏评估时才降，降了之后还要时间见效。若在那次评估或之前停止，或在降后的冷却期内"
+        "停止，任何一次下降都来不及见效。",
         "早停的耐心至少取 plateau 耐心加冷却的两倍",
     ),
 )
 def stops_first(view: View) -> Iterator[Found]:
-    """A patience of early stopping that is not above that of the plateau rule."""
+    """The end of the training comes no later than the last evaluation of a cut's cooldown."""
     stoppers = [
         c
         for c in view.script.calls
-        if c.method.lower().replace("_", "") in ("earlystopping", "earlystopper", "earlystop")
+        if c.method.lower().replace("_", "").removesuffix("callback") in ("earlystopping", "earlystopper", "earlystop")
     ]
     rules = [s for s in view.script.schedulers if s.name in PLATEAUS and s.native is not None]
     keras = [c for c in view.script.calls if c.path.endswith("callbacks.ReduceLROnPlateau")]
+    # The last number: bad evaluations beyond the patience that a cut takes; keras cuts with the last one of it.
     waits = [
-        (s.name, s.native.arguments.get("patience", 10), s.native.arguments.get("cooldown", 0))
+        (s.name, s.native.arguments.get("patience", 10), s.native.arguments.get("cooldown", 0), 1)
         for s in rules
-        if s.native
+        if s.native and s.framework != "keras"
     ]
     waits += [
-        (c.method, view.value(c.kwargs.get("patience")), view.value(c.kwargs.get("cooldown")) or 0) for c in keras
+        (c.method, view.value(c.kwargs.get("patience")), view.value(c.kwargs.get("cooldown")) or 0, 0) for c in keras
     ]
     for stopper in stoppers:
-        node = stopper.kwargs.get("patience")
+        node = stopper.kwargs.get("patience") or stopper.kwargs.get("early_stopping_patience")
         stop = view.value(node)
         if not isinstance(stop, int) or isinstance(stop, bool):
             continue
-        for name, patience, cooldown in waits:
-            if isinstance(patience, int) and isinstance(cooldown, int) and stop <= patience + cooldown:
-                cut = patience + 1
+        for name, patience, cooldown, beyond in waits:
+            if isinstance(patience, int) and isinstance(cooldown, int) and stop <= patience + beyond + cooldown:
+                cut = patience + beyond
                 told = (
                     Both(
                         f"the training stops with bad evaluation {stop}, the first cut would come with {cut}: the "

@@ -8,7 +8,7 @@ from typing import TypeVar
 from cadence.findings.finding import Both
 from cadence.findings.recipes import RecipeView
 from cadence.findings.rule import Found, rule
-from cadence.spec.nodes import EarlyStop, Plateau, Schedule
+from cadence.spec.nodes import Plateau, Schedule
 from cadence.spec.plan import Plan
 
 T = TypeVar("T", bound=Schedule)
@@ -22,51 +22,6 @@ def nodes_of(schedule: Schedule | Plan, kind: type[T]) -> Iterator[T]:
             yield part
         for child in part.children:
             yield from nodes_of(child, kind)
-
-
-@rule(
-    "CD951",
-    "the run stops before the plateau rule cuts",
-    "warning",
-    about="recipe",
-    why="The rate is cut with the bad evaluation after the rule's patience. If the run ends after as many or "
-    "fewer, no cut "
-    "is ever made.",
-    fix="let early_stop wait at least twice as long as plateau and its cooldown",
-    source="docs/contract.md, Feedback",
-    example="schedule: constant() * plateau('val_loss', patience=10)\nstop: early_stop('val_loss', patience=5)",
-    zh=(
-        "plateau 降学习率之前就停止了",
-        "耐心用完后的下一次坏评估才降学习率。若同样多或更少的坏评估就结束，一次也不会降。",
-        "early_stop 的耐心至少取 plateau 耐心加冷却的两倍",
-    ),
-)
-def stops_before_cut(view: RecipeView) -> Iterator[Found]:
-    """Patience of the end of the run not above that of the plateau rule, in one unit."""
-    stops: list[EarlyStop] = list(nodes_of(view.recipe.spec, EarlyStop))
-    if view.recipe.stop_rule is not None:
-        stops.append(view.recipe.stop_rule)
-    for stop in stops:
-        for rule_ in nodes_of(view.recipe.spec, Plateau):
-            wait = rule_.patience.amount + (rule_.cooldown.amount if rule_.cooldown.unit == rule_.patience.unit else 0)
-            if (
-                stop.metric == rule_.metric
-                and stop.patience.unit == rule_.patience.unit
-                and stop.patience.amount <= wait
-            ):
-                n = int(stop.patience.amount) + 1
-                first = int(rule_.patience.amount) + 1
-                yield Found(
-                    view.spot("stop"),
-                    Both(
-                        f"early_stop waits {stop.patience.amount}, plateau {rule_.patience.amount}",
-                        f"early_stop 等 {stop.patience.amount}，plateau 等 {rule_.patience.amount}",
-                    ),
-                    Both(
-                        f"the run ends with bad evaluation {n}, the first cut comes with {first}",
-                        f"第 {n} 次坏评估就结束，第一次降要到第 {first} 次",
-                    ),
-                )
 
 
 @rule(

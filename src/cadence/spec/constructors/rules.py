@@ -87,7 +87,7 @@ def plateau(
     formula="1, until the run stops",
     source="Prechelt 1998, 'Early stopping - but when?'",
     when="Over-fitting is expected and evaluations are cheap; together with a plateau of shorter patience.",
-    avoid="Under a decay that is still going on: the best part of such a run is its end.",
+    avoid="At once, while the rate is high: the best part of a run is its end. Write then='cooldown 10%'.",
     example="constant() * early_stop('val_loss', patience=5)",
     family="adaptive",
 )
@@ -100,20 +100,23 @@ def early_stop(
     mode: str | None = None,
     nan: str = "error",
     significance: float | None = None,
+    then: str | None = None,
 ) -> Schedule:
     """Ends the run when the metric has stopped improving.
 
     Args:
         metric, patience, threshold, threshold_mode, mode, nan, significance: as for `plateau`.
+        then: ``"cooldown 10%"``: the run does not end at once; from there on the rate falls to 0 along 1-sqrt over that
+            length (a share is of the run, and no fall is longer than what is left of it), and the run ends there.
 
     Example:
-        >>> early_stop("val_accuracy", patience="5 epochs")
-        early_stop('val_accuracy', patience='5 epochs')
+        >>> early_stop("val_accuracy", patience="5 epochs", then="cooldown 10%")
+        early_stop('val_accuracy', patience='5 epochs', then='cooldown 10%')
     """
     return EarlyStop(
         _metric(metric, "early_stop"), _patience(patience, "patience of early_stop"),
         number_of(threshold, "threshold of early_stop"), _one_of(threshold_mode, THRESHOLD_MODES, "threshold_mode"),
-        _mode(metric, mode), _one_of(nan, NAN, "nan"), _level(significance),
+        _mode(metric, mode), _one_of(nan, NAN, "nan"), _level(significance), _cooldown(then),
     )  # fmt: skip
 
 
@@ -148,6 +151,18 @@ def _level(x: float | None) -> float | None:
     if not 0 < level < 0.5:
         raise SpecError(f"significance is {level:g}; it is a probability above 0 and below 0.5, e.g. 0.05")
     return level
+
+
+def _cooldown(then: object) -> Span | None:
+    if then is None:
+        return None
+    word, _, length = then.strip().partition(" ") if isinstance(then, str) else ("", "", "")
+    if word != "cooldown" or not length:
+        raise SpecError(f"then of early_stop is {shown(then)}; write the length of a fall to 0, e.g. 'cooldown 10%'")
+    found = span(length, "the cooldown of early_stop")
+    if not found.amount:
+        raise SpecError("the cooldown of early_stop has no length; leave then out, so that the run stops at once")
+    return found
 
 
 def _choice(x: object, what: str) -> bool:
