@@ -17,7 +17,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 LOOKS = 25
 """Evaluations of a run."""
 
-FAR = 0.05
+FAR = 0.02
 """Regret from which on the page names a task."""
 
 OF_ORACLE = 14
@@ -159,6 +159,7 @@ def _goals(measured: Measured, fresh: Sequence[str], tasks: Sequence[str]) -> Ma
     behind = {task: _behind(measured, task) for task in tasks}
     worst = max(behind, key=lambda task: behind[task])
     regrets = {task: measured.regret("rules", task) for task in tasks}
+    run, of = max((run.regret, task) for task in tasks for run in measured.compared["rules"][task])
     far = sorted((task for task in tasks if regrets[task] > FAR), key=lambda task: -regrets[task])
     return {
         **made,
@@ -166,6 +167,8 @@ def _goals(measured: Measured, fresh: Sequence[str], tasks: Sequence[str]) -> Ma
         **{f"pilot_{task}": _percent(measured.regret("pilot", task)) for task in tasks},
         **{f"oracle_{task}": measured.oracle(task).level for task in tasks},
         "far": ", ".join(f"`{task}` ({_percent(regrets[task])})" for task in far) or "-",
+        "worst_run": _percent(math.expm1(run)),
+        "worst_run_task": of,
         "behind": _percent(behind[worst]),
         "behind_task": worst,
     }
@@ -179,6 +182,7 @@ def _surprises(measured: Measured, tasks: Sequence[str]) -> Mapping[str, object]
         "beaten": sum(regret < 0 for regret in regrets),
         "beaten_far": sum(regret < -0.2 for regret in regrets),
         "levels": len(LEVELS),
+        "largest": max(measured.kept.tasks[task].parameters for task in tasks),
         "from_code_near": sum(measured.regret(level, "from_code_to_prose") < 0.02 for level in LEVELS),
         "machines_differ": f"{100 * _between_machines(measured.kept.rows):.2g} %",
         "constant_lower": sum(
@@ -246,7 +250,8 @@ def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 
 def _percent(share: float, digits: int = 0) -> str:
-    return f"{100 * share:+.{digits}f} %"
+    # Plus zero, or -0.4 would be told as -0.
+    return f"{round(100 * share, digits) + 0.0:+.{digits}f} %"
 
 
 PAGES: dict[Path, Callable[[], str]] = {
