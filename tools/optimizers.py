@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from cadence.optim.matrices.rule import MOMENTUM, MuonAdamWRule
 from cadence.optim.rules.found import rules
 from cadence.optim.rules.peers import PEERS, Peer
 from cadence.optim.rules.rule import Rule, defaults
@@ -23,8 +24,9 @@ INTRODUCTION = """# Optimizers
 
 Methods that frameworks lack, have with other numbers than the paper, or execute slowly. The formula of each stands in
 one file of `src/cadence/optim/rules/`, and everything else follows from it: the kernel for processors, the form for
-devices, the classes for frameworks, this page. The default is the paper's rule, or where it says so its authors'
-code; every departure of another library has a setting that is named after what it does.
+devices, the classes for frameworks, this page. (Only what muonadamw does with matrices is written for each framework:
+it is no formula of single elements.) The default is the paper's rule, or where it says so its authors' code; every
+departure of another library has a setting that is named after what it does.
 """
 
 USE = """## Use
@@ -93,8 +95,8 @@ PEERS_INTRODUCTION = (
 
 
 def members() -> list[type[Rule]]:
-    """All rules, sorted by name."""
-    return list(rules().values())
+    """All rules, sorted by name, and the method that is more than a rule."""
+    return [*rules().values(), MuonAdamWRule]
 
 
 def page() -> str:
@@ -110,9 +112,13 @@ def _overview() -> Iterator[str]:
     yield _line(*["---"] * 4)
     for rule in members():
         made = [name for name in FRAMEWORKS if _has(name, rule.name)]
-        group = {**defaults(rule), "initial_lr": 1.0}
-        states = ", ".join(f"`{state}`" for state in rule.of(group).state)
+        states = ", ".join(f"`{state}`" for state in _remembered(rule))
         yield _line(f"[{rule.name}](#{rule.name})", _what(rule), states, ", ".join(made))
+
+
+def _remembered(rule: type[Rule]) -> tuple[str, ...]:
+    own = rule.of({**defaults(rule), "initial_lr": 1.0}).state
+    return (MOMENTUM, *own) if rule is MuonAdamWRule else own
 
 
 def _has(framework: str, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Muon for matrices and AdamW for the rest: settings, and what both frameworks share."""
+"""MuonAdamW: orthogonal steps for matrices, AdamW for the rest."""
 
 from __future__ import annotations
 
@@ -23,7 +23,21 @@ SIZE = 0.2
 
 @dataclass(frozen=True)
 class MuonAdamWRule(AdamWRule):
-    """The rule of the tensors that are no matrices, and the settings of both."""
+    """A matrix x with the running mean m of its gradients g, and u, what m will be once g is in it twice:
+
+        m = momentum * m + (1 - momentum) * g
+        u = momentum * m + (1 - momentum) * g
+        x = (1 - lr * weight_decay) * x - lr * 0.2 * sqrt(max(rows, columns)) * orthogonal(u)
+
+    where orthogonal(u) has the singular vectors of u and singular values near 1: five steps of a Newton-Schulz
+    iteration. Everything else, and groups with ``orthogonal=False``, takes the step of AdamW at `adamw_ratio` times the
+    rate. Embeddings and output layers belong into such a group. The kernel of a convolution is a matrix whose rows are
+    its output channels.
+
+    Source:
+        Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; size of the step and decay: Liu
+        et al. 2025, "Muon is scalable for LLM training", arXiv:2502.16982, equation 4.
+    """
 
     name = "muonadamw"
     settings = (
