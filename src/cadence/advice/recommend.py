@@ -91,7 +91,7 @@ def recommend(
         >>> model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
         >>> advice = recommend(model=model, task="classification", updates=600, batch_size=32, dataset_size=1200)
         >>> advice["optimizer"].value["name"], advice.profile.passes
-        ('adamw', 16.0)
+        ('muonadamw', 16.0)
         >>> optimizer, driver = advice.build(model)
     """
     profile = describe(

@@ -54,6 +54,7 @@ METHODS: Mapping[tuple[str, str], Method] = {
     **{("cadence", name): Method("gradient") for name in ("Adagrad", "Lars", "RMSprop")},
     ("cadence", "AdaBound"): Method("gradient", (_INDEPENDENT, _DECOUPLED)),
     ("cadence", "AdamW"): Method("coupled", (_INDEPENDENT,)),
+    ("cadence", "MuonAdamW"): Method("coupled"),
     ("cadence", "Lamb"): Method("adapted", (_INDEPENDENT, _DECOUPLED, ("adapt", False, "coupled"))),
     **{
         ("pytorch_optimizer", name): _CHOSEN

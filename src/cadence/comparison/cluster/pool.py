@@ -65,7 +65,8 @@ class RayPool(Pool):
 
     @property
     def free(self) -> int:
-        return self._size - len(self._jobs)
+        # A machine that is lost takes places with it, whose jobs wait for others.
+        return max(0, self._size - len(self._jobs))
 
     def mind(self, devices: Collection[str]) -> None:
         pass  # each job is given an accelerator of its own

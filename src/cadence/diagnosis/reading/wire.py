@@ -33,7 +33,7 @@ def masked_sums(blocks: Sequence[bytes]) -> list[int]:
 
     Example:
         >>> masked_sums([(24).to_bytes(8, "little")])
-        [2709471907]
+        [575373219]
     """
     table = _crc_table()
     sums = [0] * len(blocks)
