@@ -271,7 +271,7 @@ def test_the_residual_network_learns_the_digits(digits: Task) -> None:
 
 def test_the_small_gpt_learns_more_than_how_often_each_byte_occurs(library: Task) -> None:
     pytest.importorskip("torch")
-    model, loss, bits = train(library, 120, 1e-2)
+    model, loss, bits = train(library, 120, 3e-3)  # at 1e-2 some interpreters' libraries are hardly learnt
     assert sum(p.numel() for p in model.parameters()) == 71_136
     assert bits == pytest.approx(loss / math.log(2), rel=1e-6)
     assert library.loss_reference is not None
