@@ -103,6 +103,7 @@ def test_a_name_that_is_markup_stays_a_name() -> None:
 
 
 def test_in_a_browser_the_curve_can_be_read_and_no_width_scrolls_sideways(tmp_path: Path) -> None:
+    pytest.importorskip("scipy")  # which the other pages want
     from tests.report.test_report_in_browser import BROWSER, shown
 
     if BROWSER is None:
