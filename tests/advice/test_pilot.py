@@ -114,9 +114,11 @@ def test_a_measured_rate_is_left_alone_where_a_higher_one_only_fits_faster() -> 
         (lambda rate: math.nan if rate >= RULE else 0.5, 1 / 3, "the best of 3 rates"),
         (lambda rate: math.nan, 1 / 9, "every rate from"),
         (lambda rate: math.nan if rate > RULE else 1.0, 1, "nothing against"),
+        (lambda rate: 2.2 if rate <= RULE else 1.5, 1, "nothing against"),
+        (lambda rate: 1.0 if rate >= RULE else 0.8, 1, "nothing against"),
     ],
 )
-def test_a_measured_rate_is_moved_where_this_training_is_an_exception(end, factor: float, said: str) -> None:
+def test_a_measured_rate_is_moved_only_where_this_training_is_an_exception(end, factor: float, said: str) -> None:
     advice = asked(Course(end), 60, optimizer=None)
     assert advice["learning_rate"].value == pytest.approx(RULE * factor, rel=0.01)
     assert said in advice["learning_rate"].reason.en
