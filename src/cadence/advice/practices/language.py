@@ -27,7 +27,7 @@ def _kaplan(parameters: float) -> float:
 
 _SIZES = (
     (_SMALLEST, _kaplan(_SMALLEST)),
-    (84.9e6, 6e-4),
+    (85.1e6, 6e-4),
     (302e6, 3e-4),
     (679e6, 2.5e-4),
     (1.21e9, 2e-4),
@@ -54,7 +54,7 @@ def rate_for_size(parameters: float) -> float:
         straight line: at 85 million the rule alone would say 6.9e-4 and the table says 6e-4.
 
     Example:
-        >>> round(rate_for_size(10e6), 5), rate_for_size(84.9e6), rate_for_size(1.21e9)
+        >>> round(rate_for_size(10e6), 5), rate_for_size(85.1e6), rate_for_size(1.21e9)
         (0.00099, 0.0006, 0.0002)
     """
     first, last = _SIZES[0], _SIZES[-1]
@@ -132,8 +132,9 @@ def language_model(profile: Profile) -> Practice:
             ),
             "learning_rate": Why(
                 Both(
-                    f"it falls with size: {rate:g} for {_millions(size)} parameters outside of embeddings",
-                    f"随规模下降：嵌入之外 {_millions(size)} 参数时为 {rate:g}",
+                    f"it falls with size: {rate:g} for {_millions(size)} parameters outside of "
+                    f"embeddings{_more(rate, others).en}",
+                    f"随规模下降：嵌入之外 {_millions(size)} 参数时为 {rate:g}{_more(rate, others).zh}",
                 ),
                 GPT3 if size > SMALLEST_OF_TABLE else KAPLAN,
                 "medium" if known_batch and size >= 1e6 else "low",
@@ -272,6 +273,18 @@ def _step_law(profile: Profile, size: int) -> tuple[Alternative, ...]:
                 f"0.571）；试跑可以判断",
             ),
         ),
+    )
+
+
+def _more(rate: float, others: tuple[Alternative, ...]) -> Both:
+    """What newer fits have to say, where they all say more or all say less."""
+    ratios = [float(other.value) / rate for other in others]
+    if len(ratios) < 2 or not (min(ratios) > 1.5 or max(ratios) < 1 / 1.5):
+        return Both("", "")
+    low, high = min(ratios), max(ratios)
+    return Both(
+        f"; fits to newer searches say {low:.2g} to {high:.2g} times that for a run of this length",
+        f"；较新的搜索拟合认为这种长度的训练应为其 {low:.2g} 到 {high:.2g} 倍",
     )
 
 
