@@ -74,8 +74,8 @@ def denoising(profile: Profile) -> Practice:
                         1e-3,
                         paper("Karras et al. 2022, EDM, arXiv:2206.00364, table 7"),
                         Both(
-                            "with preconditioned networks on small images, in updates of 512 (not looked up)",
-                            "用于带预条件的网络和小图像，批量 512（未核对）",
+                            "with preconditioned networks on small images, in updates of 512",
+                            "用于带预条件的网络和小图像，批量 512",
                         ),
                     ),
                     *(() if large else (Alternative(1e-4, adm, Both("for larger models", "用于更大的模型")),)),

@@ -289,4 +289,4 @@ def _more(rate: float, others: tuple[Alternative, ...]) -> Both:
 
 
 def _millions(n: float) -> str:
-    return f"{n / 1e9:.3g}B" if n >= 1e9 else f"{n / 1e6:.3g}M"
+    return f"{n / 1e9:.3g}B" if n >= 1e9 else f"{n / 1e6:.3g}M" if n >= 1e6 else f"{n / 1e3:.3g}k"

@@ -94,7 +94,7 @@ def tables(profile: Profile) -> Practice:
 
 def contrastive(profile: Profile) -> Practice:
     """Pairs that belong together."""
-    clip = paper("Radford et al. 2021, CLIP, arXiv:2103.00020, section 2.5 and table 18")
+    clip = paper("Radford et al. 2021, CLIP, arXiv:2103.00020, tables 18 to 20; mlfoundations/open_clip, params.py")
     simclr = paper("Chen et al. 2020, SimCLR, arXiv:2002.05709, section 2.3, default setting")
     return Practice(
         "contrastive",
@@ -152,7 +152,7 @@ def contrastive(profile: Profile) -> Practice:
 
 def recurrent(profile: Profile) -> Practice:
     """Recurrent nets."""
-    merity = paper("Merity et al. 2017, AWD-LSTM, arXiv:1708.02182")
+    merity = paper("Merity et al. 2017, AWD-LSTM, arXiv:1708.02182; salesforce/awd-lstm-lm, main.py")
     return Practice(
         "recurrent",
         Both("a recurrent net", "循环网络"),
@@ -188,9 +188,7 @@ def recurrent(profile: Profile) -> Practice:
                 Both("0.25: gradients through time explode", "0.25：沿时间传播的梯度会爆炸"), merity, "medium"
             ),
             "weight_decay": Why(
-                Both("about what the source has (1.2e-6, not looked up)", "约为来源的数值（1.2e-6，未核对）"),
-                merity,
-                "low",
+                Both("as little as the source has (1.2e-6)", "与来源一样小（1.2e-6）"), merity, "medium"
             ),
         },
         arguments={"betas": (0.9, 0.999)},

@@ -83,8 +83,11 @@ def instructions(profile: Profile) -> Practice:
                 Both("1e-5, 2e-5 and 5e-5, each for a tenth of the run", "1e-5、2e-5、5e-5 各跑全程的十分之一"),
             ),
             "warmup": Why(
-                Both("3 % of the run, as most published scripts", "全程的 3%，同多数公开脚本"),
-                practice("tatsu-lab/stanford_alpaca (not looked up)"),
+                Both(
+                    "3 % of the run, as adapters have it; the other source speaks of none",
+                    "全程的 3%，与适配器相同；另一来源未提及",
+                ),
+                QLORA,
                 "low",
             ),
             "schedule": Why(Both("a cosine to 0", "余弦降到 0"), LLAMA2, "high"),
@@ -150,12 +153,12 @@ def adapters(profile: Profile) -> Practice:
                 ),
                 Both("1e-4, 2e-4 and 5e-4, each for a tenth of the run", "1e-4、2e-4、5e-4 各跑全程的十分之一"),
             ),
-            "warmup": Why(Both("3 % of the run", "全程的 3%"), practice("most code"), "low"),
+            "warmup": Why(Both("3 % of the run", "全程的 3%"), QLORA, "medium"),
             "schedule": Why(
                 Both("a straight line to 0, the Trainer's default", "直线降到 0，Trainer 的默认"),
                 TRAINER,
                 "medium",
-                (Alternative("constant()", QLORA, Both("the source's own (not looked up)", "来源所用（未核对）")),),
+                (Alternative("constant()", QLORA, Both("the source's own", "来源所用")),),
             ),
             "weight_decay": Why(
                 Both("none: what is trained is small already", "不用：训练的部分本来就小"), TRAINER, "low"
@@ -164,7 +167,7 @@ def adapters(profile: Profile) -> Practice:
                 Both("1.0, the Trainer's default", "1.0，Trainer 的默认"),
                 TRAINER,
                 "medium",
-                (Alternative(0.3, QLORA, Both("the source's own (not looked up)", "来源所用（未核对）")),),
+                (Alternative(0.3, QLORA, Both("the source's own", "来源所用")),),
             ),
             "averaging": Why(Both("none", "不用"), TRAINER, "medium"),
         },
