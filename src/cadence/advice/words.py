@@ -68,7 +68,7 @@ def value_text(field: str, value: Any, *, known: bool, lang: str = "en") -> str:
     if field == "warmup" and isinstance(value, int):
         return f"{value:,} 次更新" if lang == "zh" else f"{value:,} updates"
     if field == "layout":
-        return pick(_LAST, lang) if value == "channels_last" else str(value)
+        return pick(_LAST, lang) if value == "channels_last" else f"{value}"
     if table is None:
         return f"{value:.6g}" if isinstance(value, float) else f"{value}"
     if field == "optimizer":
