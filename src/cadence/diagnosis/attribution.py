@@ -173,11 +173,14 @@ def _said(event: RateEvent, before: Estimate, after: Estimate, effect: Estimate,
         return f"{e.value:.2g}（{e.low:.2g} 至 {e.high:.2g}）" if math.isfinite(e.half) else "未知"
 
     what = event.sentence
+    higher = effect.value < 0
+    lies = Estimate(-effect.value, effect.error, effect.n) if higher else effect
+    side, side_zh = ("above", "高") if higher else ("below", "低")
     return Both(
         f"{what.en[0].upper()}{what.en[1:]}: the loss changed by {en(before)} an update before it and by "
         f"{en(after)} behind "
-        f"it, and lies {en(effect)} below where it was heading: {judgement}.",
-        f"{what.zh}：此前损失每次更新变化 {zh(before)}，此后 {zh(after)}，比原来的走势低 {zh(effect)}："
+        f"it, and lies {en(lies)} {side} where it was heading: {judgement}.",
+        f"{what.zh}：此前损失每次更新变化 {zh(before)}，此后 {zh(after)}，比原来的走势{side_zh} {zh(lies)}："
         f"{ZH[judgement]}。",
     )
 
