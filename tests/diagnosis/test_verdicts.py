@@ -54,3 +54,11 @@ def test_what_an_event_did_lies_in_the_interval(tmp_path: Path) -> None:
     found = verdict(tmp_path, lambda t: -0.2)
     assert found.effect.low < 0.2 < found.effect.high
     assert found.effect.half < 0.1
+
+
+def test_a_change_in_the_first_descent_is_not_judged(tmp_path: Path) -> None:
+    rows = [[t, 2.0 / (1 + t / 20), min(1.0, (t + 1) / 10)] for t in range(200)]
+    (found,) = cd.diagnose(write_csv(tmp_path / "log.csv", ["step", "loss", "lr"], rows)).verdicts
+    assert found.judgement == "cannot tell"
+    assert "too little is known" in found.sentence.en
+    assert "unknown" not in found.sentence.en
