@@ -94,6 +94,7 @@ def test_what_nobody_said_and_was_assumed_is_named() -> None:
         ({"given": ["sgd"]}, "given is \\['sgd'\\]; write a mapping"),
         ({"given": {"learning_rate": "fast"}}, "learning_rate is 'fast'"),
         ({"given": {"learning_rate": -0.1}}, "learning_rate is -0.1; write a finite number above 0"),
+        ({"given": {"layout": "nhwc"}}, "layout is 'nhwc'; write None, or 'channels_last'"),
         ({"given": {"weight_decay": True}}, "weight_decay is True"),
         ({"given": {"warmup": "a while"}}, "warmup: a length cannot be read"),
         ({"given": {"optimizer": 5}}, "optimizer is 5; write its name"),
