@@ -85,6 +85,26 @@ def test_a_trial_ends_once_whoever_tries(tmp_path: Path) -> None:
     assert [(t.state, t.value) for t in theirs.trials()][1:] == [("diverged", None), ("failed", None)]
 
 
+def test_a_number_that_two_have_begun_is_one_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = settings(sampler="random")
+    mine, theirs = study(tmp_path, wanted), study(tmp_path, wanted)
+    first = mine.trial(0)
+    real, blind = Study.trials, [True]
+
+    def late(self: Study) -> Any:
+        # It was taken for dead after it had looked whether the trial is there, and goes on now.
+        return [] if self is theirs and blind and blind.pop() else real(self)
+
+    monkeypatch.setattr(Study, "trials", late)
+    assert theirs.trial(0) == first
+    assert [trial.id for trial in mine.trials()] == [first.id]
+    assert mine.end(first, "finished", 0.5)
+    assert [(trial.number, trial.state) for trial in theirs.trials()] == [(0, "finished")]
+    storage, _ = open_database(f"sqlite:///{tmp_path / 'study.db'}")
+    left = [t.state.name for t in storage.get_all_trials(mine.id)]
+    assert left == ["COMPLETE", "FAIL"]  # no proposal is made beside a trial that never ends
+
+
 def test_tpe_goes_where_it_is_good_and_away_from_what_diverged(tmp_path: Path) -> None:
     made = study(tmp_path, settings(prune=False))
     for n in range(40):

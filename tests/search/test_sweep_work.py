@@ -152,6 +152,22 @@ def test_the_first_seed_decides_whether_the_others_are_worth_it(pretend: Pretend
     assert all(trial.value < 5 for trial in made.results.trials if trial.state == "finished")
 
 
+def test_a_run_that_was_faster_than_the_command_to_stop_has_finished(
+    pretend: Pretend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(size=1)
+    told: list[Path] = []
+    monkeypatch.setattr(hands, "send", lambda folder, name, arguments: told.append(folder))
+    made = search(trials=6, seeds=2, prune={"first": 0.25, "factor": 2, "spare": 1})
+    assert told  # some were to be given up
+    assert made.results.counts == {"finished": 6}
+    for trial in made.results.trials:
+        # Whoever takes such a trial over, between its first seed and its second, trains the second.
+        assert trial.notes.get("pruned_at") is None
+        assert [run["seed"] for run in trial.notes["runs"]] == [0, 1]
+        assert not trial.notes["sentence"]
+
+
 def test_one_seed_that_diverges_makes_the_trial_diverge(pretend: Pretend) -> None:
     pretend(lambda recipe, share: math.inf if recipe["seed"] == 1 and recipe["optimizer"]["lr"] > 1e-3 else 1.0)
     made = search(trials=6, seeds=2, prune=False)
@@ -226,7 +242,11 @@ def test_where_the_given_recipe_is_better_it_is_kept(pretend: Pretend) -> None:
     made = search(trials=3, confirm=2)
     assert made.results.kept
     assert made.recipe.main.lr == 5.0
-    assert "recipe.yaml is the recipe as given" in " ".join(str(made).split())
+    said = " ".join(str(made).split())
+    assert "recipe.yaml is the recipe as given" in said
+    # Surely better is not "no more than seeds may do by themselves".
+    assert "with the same seeds: it is ahead by" in said
+    assert "may do by themselves" not in said
 
 
 def test_what_should_make_a_reader_careful_is_said(pretend: Pretend) -> None:
@@ -265,6 +285,21 @@ def test_interrupted_it_goes_on_where_it_was(pretend: Pretend, tmp_path: Path) -
     assert made.results.counts == {"finished": 6}
     # Two had ended, and are not trained again.
     assert sum(job.folder is not None for job in opened[0].given) == 4
+
+
+def test_killed_between_the_end_of_a_trial_and_its_last_errands_they_are_done_later(
+    pretend: Pretend, tmp_path: Path
+) -> None:
+    pretend(size=1)
+    search(trials=2, prune=False)
+    left = tmp_path / "out" / "trials" / "0000" / "seed-0" / "checkpoints"
+    left.mkdir(parents=True)
+    with sqlite3.connect(tmp_path / "out" / "study.db") as database:
+        database.execute("UPDATE cadence_claims SET ended = 0, owner = '' WHERE job = 'trial 0'")
+    opened = pretend(size=1)
+    assert search(trials=2, prune=False).results.counts == {"finished": 2}
+    assert not opened[0].given
+    assert not left.exists()
 
 
 def test_what_others_have_taken_over_is_left_to_them(

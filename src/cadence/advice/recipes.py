@@ -47,7 +47,8 @@ def recipe_keys(advice: Advice, *, task: str | None, model: str | None) -> dict[
     if task is None:
         raise AdviceError(
             f"a recipe needs the task by name, and the advice knows only that it is {own.task}; write "
-            f"advice.recipe(task='digits'), or task='package.module:function' that returns a cadence.tasks.Task"
+            f"advice.recipe(task='digits') (--train-task digits), or 'package.module:function' that returns a "
+            f"cadence.tasks.Task"
         )
     setting = setting_of({choice.field: choice for choice in advice.choices})
     decay = {} if setting.weight_decay is None else {"weight_decay": setting.weight_decay}

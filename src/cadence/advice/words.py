@@ -107,7 +107,7 @@ def _group(name: str, keys: Mapping[str, Any], lang: str) -> str:
 
 def _pair(key: str, x: Any) -> str:
     if isinstance(x, bool):
-        return key if x else f"no {key}"
+        return key if x else f"not {key}"
     if isinstance(x, (tuple, list)):
         return f"{key} {', '.join(map(_plain, cast('tuple[Any, ...]', x)))}"
     return f"{key} {_plain(x)}"

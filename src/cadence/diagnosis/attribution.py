@@ -173,11 +173,20 @@ def _said(event: RateEvent, before: Estimate, after: Estimate, effect: Estimate,
         return f"{e.value:.2g}（{e.low:.2g} 至 {e.high:.2g}）" if math.isfinite(e.half) else "未知"
 
     what = event.sentence
+    begin = f"{what.en[0].upper()}{what.en[1:]}"
+    if not math.isfinite(effect.half):
+        course = f"the loss changed by {en(after)} an update behind it; " if math.isfinite(after.half) else ""
+        course_zh = f"此后损失每次更新变化 {zh(after)}；" if math.isfinite(after.half) else ""
+        return Both(
+            f"{begin}: {course}too little is known of its course before to say where it was heading: {judgement}.",
+            f"{what.zh}：{course_zh}此前的走势信息太少，无法得知原本的去向：{ZH[judgement]}。",
+        )
+    lies = Estimate(-effect.value, effect.error, effect.n) if effect.value < 0 else effect
+    side, side_zh = ("above", "高") if effect.value < 0 else ("below", "低")
     return Both(
-        f"{what.en[0].upper()}{what.en[1:]}: the loss changed by {en(before)} an update before it and by "
-        f"{en(after)} behind "
-        f"it, and lies {en(effect)} below where it was heading: {judgement}.",
-        f"{what.zh}：此前损失每次更新变化 {zh(before)}，此后 {zh(after)}，比原来的走势低 {zh(effect)}："
+        f"{begin}: the loss changed by {en(before)} an update before it and by {en(after)} behind it, and lies "
+        f"{en(lies)} {side} where it was heading: {judgement}.",
+        f"{what.zh}：此前损失每次更新变化 {zh(before)}，此后 {zh(after)}，比原来的走势{side_zh} {zh(lies)}："
         f"{ZH[judgement]}。",
     )
 

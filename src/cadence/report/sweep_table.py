@@ -80,7 +80,7 @@ def parts(results: Results, lang: str = "en", width: int = WIDTH) -> list[Render
         longest = max(len(name) for name, _, _ in shown)
         made += [Text(f"{name:<{longest}}  {bar} {100 * share:.0f} %") for name, bar, share in shown] + [""]
     else:
-        made += [_item(text.importance(results, lang), "dim")]
+        made += [_item(text.importance(results, lang), "dim"), ""]
     minded = text.minded(results, lang)
     if minded:
         made += [Text(say("attention"), style="bold yellow"), *(_item(sentence) for sentence in minded), ""]
