@@ -219,6 +219,11 @@ def test_a_budget_pays_for_as_many_trials_as_it_can(pretend: Pretend) -> None:
     made = search(budget=5 * TOTAL + EVERY, prune=False)
     assert made.results.counts == {"finished": 5}
     assert made.results.updates == 5 * TOTAL
+    # Those that are under way will cost what was planned, however many are.
+    pretend(size=4)
+    side = search(budget=5 * TOTAL + EVERY, prune=False, fresh=True)
+    assert side.results.updates == 5 * TOTAL
+    pretend(size=1)
     # What is given up early leaves room for more.
     cheap = search(budget=7 * TOTAL, prune={"first": 0.25, "factor": 4, "spare": 2}, fresh=True)
     assert len(cheap.results.trials) > 7
