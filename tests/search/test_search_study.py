@@ -153,6 +153,27 @@ def test_what_mattered_is_found(tmp_path: Path) -> None:
     assert sum(found.values()) == pytest.approx(1.0)
 
 
+def test_what_mattered_where_more_is_better_is_what_makes_it_more(tmp_path: Path) -> None:
+    space = {"lr": "log(1e-4, 1)", "optimizer.weight_decay": "uniform(0, 1)"}
+    made = study(tmp_path, settings(space=space, sampler="random", prune=False), higher_is_better=True)
+    for n in range(40):
+        trial = made.trial(n)
+        # The best are told by the rate, the worst by the decay.
+        rate, decay = math.log10(trial.params["lr"]) / 4, trial.params["optimizer.weight_decay"]
+        made.end(trial, "finished", 1 + rate if rate > -0.25 else -decay)
+    found = made.importances()
+    assert found is not None
+    assert next(iter(found)) == "lr"
+
+
+def test_what_diverged_is_the_worst_there_is_whatever_is_better(tmp_path: Path) -> None:
+    for name, higher, worst in (("low", False, math.inf), ("high", True, -math.inf)):
+        made = study(tmp_path, settings(), name, higher_is_better=higher)
+        made.end(made.trial(0), "diverged", None)
+        storage, _ = open_database(f"sqlite:///{tmp_path / 'study.db'}")
+        assert [trial.values for trial in storage.get_all_trials(made.id)] == [[worst]]
+
+
 def test_a_study_of_something_else_is_refused_with_the_difference(tmp_path: Path) -> None:
     study(tmp_path, settings())
     with pytest.raises(SearchError, match="lr is 'log") as fault:
@@ -279,8 +300,10 @@ def test_a_process_elsewhere_counts_as_gone_after_a_time_without_a_sign(
     assert not here.abandoned(here.open()[0])
     clock.now += claiming.GRACE_SECONDS - 1
     assert not here.abandoned(here.open()[0])
+    seen = here.open()[0]
     far.now += claiming.BEAT_SECONDS
     assert there.beat()
+    assert not here.seize(seen)  # between the look and the grasp it has given a sign
     clock.now += 2
     assert not here.abandoned(here.open()[0])  # it has given a sign meanwhile
     clock.now += claiming.GRACE_SECONDS + 1

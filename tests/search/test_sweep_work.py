@@ -219,6 +219,11 @@ def test_a_budget_pays_for_as_many_trials_as_it_can(pretend: Pretend) -> None:
     made = search(budget=5 * TOTAL + EVERY, prune=False)
     assert made.results.counts == {"finished": 5}
     assert made.results.updates == 5 * TOTAL
+    # Those that are under way will cost what was planned, however many are.
+    pretend(size=4)
+    side = search(budget=5 * TOTAL + EVERY, prune=False, fresh=True)
+    assert side.results.updates == 5 * TOTAL
+    pretend(size=1)
     # What is given up early leaves room for more.
     cheap = search(budget=7 * TOTAL, prune={"first": 0.25, "factor": 4, "spare": 2}, fresh=True)
     assert len(cheap.results.trials) > 7
@@ -247,6 +252,28 @@ def test_where_the_given_recipe_is_better_it_is_kept(pretend: Pretend) -> None:
     # Surely better is not "no more than seeds may do by themselves".
     assert "with the same seeds: it is ahead by" in said
     assert "may do by themselves" not in said
+
+
+def test_trials_that_lie_no_further_apart_than_seeds_make_cannot_be_told_apart(pretend: Pretend) -> None:
+    pretend()
+    # 0, 0.02, 0.05, 0.15 and 1 above the best there is; seeds 1000 to 1002 spread by 0.06.
+    made = search(space={"lr": [0.01, 0.0105, 0.009, 0.0141, 0.1]}, sampler="grid", confirm=3, prune=False)
+    sd = made.results.confirmed.estimate.sd
+    assert sd == pytest.approx(0.0321, abs=1e-4)
+    assert made.results.best.number == 0
+    assert made.results.ties == (1, 2)
+    assert "2 other trials cannot be told from the best one" in " ".join(str(made).split())
+
+
+def test_a_best_recipe_that_breaks_with_new_seeds_is_not_the_one_to_go_on_with(pretend: Pretend) -> None:
+    pretend(lambda recipe, share: math.inf if recipe["seed"] == 1001 and recipe["optimizer"]["lr"] != 5.0 else
+            2.0 if recipe["optimizer"]["lr"] == 5.0 else 1.0)  # fmt: skip
+    made = search(trials=3, confirm=3)
+    assert made.results.kept
+    assert made.recipe.main.lr == 5.0
+    said = " ".join(str(made).split())
+    assert "Of 3 runs of the best recipe with new seeds only 2 came to their end" in said
+    assert "recipe.yaml is the recipe as given" in said
 
 
 def test_what_should_make_a_reader_careful_is_said(pretend: Pretend) -> None:
@@ -359,4 +386,7 @@ def test_the_pages_stand_for_any_space_and_any_end(pretend: Pretend) -> None:
     assert nothing.failed
     assert nothing.recipe is None
     assert "no best one: 3 diverged" in str(nothing)
-    assert "3" in sweep_page(nothing.results)
+    page = sweep_page(nothing.results)
+    assert "3 diverged" in page
+    # What importance is drawn with does not hang on there being a picture of the trials.
+    assert ".pc .bar{" in page
