@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import pytest
 
@@ -274,3 +275,36 @@ def test_the_search_is_as_wide_as_the_advice_is_unsure() -> None:
     text = sure.search(task="mine.task:make")
     assert "search:" in text
     assert "log(0.05, 0.2)" in text
+
+
+def test_a_recipe_for_images_has_its_weights_with_the_channels_last_where_the_model_can_and_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("PIL")
+    from cadence.run.imports import called
+    from image_folders import image_folder
+
+    path = "cadence.tasks.images.resnet_torch:resnet50"
+    advice = cd.recommend(model=path, data=24, batch_size=8, epochs=1, hardware="A100", task="classification")
+    text = advice.recipe(task="cadence.tasks.images:folder", model=path)
+    assert "model_args: {channels_last: true}" in text
+    assert "2.0 times" in text.replace("\n# ", " ")
+    recipe = recipe_from_text(text, "made", name="made")
+    model = called(recipe.model, "model", {**recipe.model_args, "classes": 3, "width": 8})
+    assert model.conv1.weight.is_contiguous(memory_format=torch.channels_last)
+    # As it is written, but for what makes it small, and on what is here.
+    monkeypatch.chdir(tmp_path)
+    small = recipe.changed(
+        task_args={"folder": str(image_folder(tmp_path / "data", train=8)), "size": 32, "workers": 0},
+        model_args={**recipe.model_args, "classes": 3, "width": 8}, total=2, device="cpu", precision="fp32",
+    )  # fmt: skip
+    assert cd.train(small, out=tmp_path / "run").status == "finished"
+
+
+def test_where_a_model_cannot_have_its_channels_last_the_recipe_says_how() -> None:
+    advice = cd.recommend(model="resnet50", data="imagenet", batch_size=256, epochs=90, hardware="A100")
+    text = advice.recipe(task="cadence.tasks.images:folder").replace("\n# ", " ")
+    assert "model_args" not in text
+    assert "model.to(memory_format=torch.channels_last)" in text
+    assert "channels last" not in advice.having(layout=None).recipe(task="cadence.tasks.images:folder")

@@ -28,6 +28,15 @@ def test_half_an_update_is_a_whole_one_as_in_every_schedule() -> None:
     assert describe(model="gpt2", task="lm", batch_size=2, tokens_per_example=1, tokens=5).updates == 3
 
 
+def test_every_field_can_be_given_what_its_rule_would_have_said() -> None:
+    advice = cd.recommend(model="resnet50", data="imagenet", batch_size=256, epochs=90)
+    chosen = {choice.field: choice.value for choice in advice.choices}
+    same = cd.recommend(model="resnet50", data="imagenet", batch_size=256, epochs=90, given=chosen)
+    assert {choice.field: choice.value for choice in same.choices} == chosen
+    assert all(choice.source.kind == "given" for choice in same.choices)
+    assert {choice.field: choice.value for choice in advice.having(**chosen).choices} == chosen
+
+
 def test_what_is_given_in_part_is_completed_by_the_rule() -> None:
     advice = cd.recommend(model="resnet50", data="imagenet", batch_size=256, epochs=90, given={
         "groups": {"no_decay": False}, "batch_scaling": {"rule": "sqrt"}, "optimizer": "sgd",
@@ -94,6 +103,7 @@ def test_what_nobody_said_and_was_assumed_is_named() -> None:
         ({"given": ["sgd"]}, "given is \\['sgd'\\]; write a mapping"),
         ({"given": {"learning_rate": "fast"}}, "learning_rate is 'fast'"),
         ({"given": {"learning_rate": -0.1}}, "learning_rate is -0.1; write a finite number above 0"),
+        ({"given": {"layout": "nhwc"}}, "layout is 'nhwc'; write None, or 'channels_last'"),
         ({"given": {"weight_decay": True}}, "weight_decay is True"),
         ({"given": {"warmup": "a while"}}, "warmup: a length cannot be read"),
         ({"given": {"optimizer": 5}}, "optimizer is 5; write its name"),

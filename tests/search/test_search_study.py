@@ -204,6 +204,9 @@ def test_a_study_of_something_else_is_refused_with_the_difference(tmp_path: Path
         ("sqlite:////no/such/folder/x.db", "does not open"),
         ("nosuch://a/b", "driver"),
         ("oracle://me:secret@127.0.0.1:1/x", "pip install oracledb"),
+        ("mysql://me:secret@127.0.0.1:1/x", "pip install PyMySQL, and begin the address with mysql+pymysql://"),
+        ("mariadb+mariadbconnector://me:secret@127.0.0.1:1/x", "pip install mariadb"),
+        ("postgresql+pg8000://me:secret@127.0.0.1:1/x", "pip install pg8000"),
     ],
 )
 def test_a_database_that_does_not_open_is_one_sentence(url: str, said: str) -> None:

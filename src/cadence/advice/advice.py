@@ -175,7 +175,7 @@ class Advice:
             >>> from cadence.advice.recommend import recommend
             >>> advice = recommend(model="gpt2", task="lm", updates=10_000, batch_size=512, tokens_per_example=1024)
             >>> advice.search_space()["lr"]
-            'log(0.000231, 0.00208)'
+            'log(0.0002, 0.0018)'
         """
         from cadence.advice.searching import search_space
 

@@ -16,6 +16,9 @@ from cadence.advice.task_kinds import SEQUENCES, TASKS, task_kind
 from cadence.curve.horizon import round_half_up
 from cadence.findings.finding import Both
 
+GONE_ON = frozenset({"speech", "translation"})
+"""Tasks of known models that mostly go on with them: their weights come from another one, without labels."""
+
 AGREE = 0.02
 """How far two lengths may lie apart and still be one: what rounding an epoch up leaves."""
 
@@ -190,6 +193,8 @@ def _reads(task: str, named: Named, known: KnownData | None) -> Reads:
         return cast("Reads", told.pop())
     if task in SEQUENCES or (counts.embeddings and counts.attention and not counts.convolutions):
         return "text"
+    if task == "speech":
+        return "audio"
     if task in ("detection", "segmentation") or counts.convolutions:
         return "image"
     return "" if counts.attention or counts.recurrent else "table"
@@ -206,7 +211,7 @@ def _begins(from_scratch: bool | None, fine_tuning: bool | None, named: Named, t
     if fine_tuning is not None or from_scratch is not None:
         return bool(fine_tuning) if fine_tuning is not None else not from_scratch
     facts = named.facts
-    tuned = facts is not None and facts.pretrained and task != facts.objective
+    tuned = facts is not None and facts.pretrained and (task != facts.objective or facts.objective in GONE_ON)
     if tuned:
         assumed.append(
             Both(

@@ -13,6 +13,7 @@ from cadence.advice.advice import Advice
 from cadence.advice.describe import describe
 from cadence.advice.profile import Profile
 from cadence.advice.recommend import advise
+from cadence.advice.rules.layout import CHANNELS_LAST
 from cadence.advice.task_kinds import TASKS
 from cadence.curve.horizon import horizon
 from cadence.findings.finding import Both
@@ -210,6 +211,8 @@ def _given(keys: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
     for key, field in simple.items():
         if key in keys:
             given[field] = recipe.schedule if key == "schedule" else keys[key]
+    if CHANNELS_LAST in recipe.model_args:
+        given["layout"] = CHANNELS_LAST if recipe.model_args[CHANNELS_LAST] else None
     if "no_decay" in keys or "layer_decay" in keys:
         given["groups"] = {"no_decay": recipe.no_decay, "layer_decay": recipe.layer_decay}
     return given

@@ -10,6 +10,7 @@ from cadence.advice.rules.arithmetic import clip_norm, precision
 from cadence.advice.rules.batch import batch_scaling
 from cadence.advice.rules.ending import averaging, label_smoothing
 from cadence.advice.rules.given import as_asked
+from cadence.advice.rules.layout import layout
 from cadence.advice.rules.optimizer import optimizer
 from cadence.advice.rules.rate import learning_rate
 from cadence.advice.rules.rule import Rule, as_given
@@ -26,6 +27,7 @@ ORDER: tuple[tuple[str, Rule], ...] = (
     ("weight_decay", weight_decay),
     ("groups", groups),
     ("precision", precision),
+    ("layout", layout),
     ("clip_norm", clip_norm),
     ("label_smoothing", label_smoothing),
     ("averaging", averaging),

@@ -10,6 +10,7 @@ from cadence._errors import AdviceError, CadenceError, neighbours
 from cadence.advice.practices.practice import Practice
 from cadence.advice.profile import Profile
 from cadence.advice.rules.batch import factor_of
+from cadence.advice.rules.layout import CHANNELS_LAST
 from cadence.advice.rules.optimizer import numbers_of
 from cadence.optim import known, sources
 from cadence.optim.paddle_names import METHODS as PADDLE_METHODS
@@ -125,6 +126,13 @@ def _groups(asked: Any, rule: Any, profile: Profile, practice: Practice) -> dict
     return {"no_decay": rule["no_decay"], "layer_decay": rule["layer_decay"], **own, **table}
 
 
+def _layout(asked: Any, rule: Any, profile: Profile, practice: Practice) -> str | None:
+    del rule, profile, practice
+    if asked not in (None, CHANNELS_LAST):
+        raise AdviceError(f"layout is {asked!r:.60}; write None, or {CHANNELS_LAST!r}")
+    return asked
+
+
 def _scaling(asked: Any, rule: Any, profile: Profile, practice: Practice) -> dict[str, Any] | None:
     """None: the rate is not scaled; else the rule with its factor for this batch."""
     del rule
@@ -153,4 +161,5 @@ _READERS: Mapping[str, Given] = {
     "schedule": _schedule,
     "weight_decay": _decay,
     "groups": _groups,
+    "layout": _layout,
 }
