@@ -170,16 +170,16 @@ def _said(event: RateEvent, before: Estimate, after: Estimate, effect: Estimate,
     what = event.sentence
     told, told_zh = _slopes(before, after)
     if math.isfinite(effect.half):
-        side, side_zh = ("below", "低") if effect.value >= 0 else ("above", "高")
-        far = effect if effect.value >= 0 else Estimate(-effect.value, effect.error, effect.n)
-        told.append(f"it lies {_en(far)} {side} where it was heading")
-        told_zh.append(f"比原来的走势{side_zh} {_zh(far)}")
+        lies = Estimate(-effect.value, effect.error, effect.n) if effect.value < 0 else effect
+        side, side_zh = ("above", "高") if effect.value < 0 else ("below", "低")
+        told.append(f"it lies {_en(lies)} {side} where it was heading")
+        told_zh.append(f"比原来的走势{side_zh} {_zh(lies)}")
     else:
         told.append("too little is known of its course before to say where it was heading")
         told_zh.append("此前的走势信息太少，无法得知原本的去向")
     return Both(
-        f"{what.en[0].upper()}{what.en[1:]}: {', and '.join(told)}: {judgement}.",
-        f"{what.zh}：{'，'.join(told_zh)}：{ZH[judgement]}。",
+        f"{what.en[0].upper()}{what.en[1:]}: {'; '.join(told)}: {judgement}.",
+        f"{what.zh}：{'；'.join(told_zh)}：{ZH[judgement]}。",
     )
 
 
