@@ -32,6 +32,8 @@ def count_updates(optimizer: Optimizer, clock: Clock, look: Callable[[], None] =
         What ends it.
     """
 
+    in_use = torch.cuda.is_initialized
+
     def begin(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         del optimizer, args, kwargs
         clock.begun = True
@@ -44,7 +46,7 @@ def count_updates(optimizer: Optimizer, clock: Clock, look: Callable[[], None] =
             return
         clock.begun = False
         clock.seen = True
-        if capturing():
+        if in_use() and torch.cuda.is_current_stream_capturing():
             # Nothing was updated; each replay of the graph will, and none of them is seen here.
             clock.captured = True
         elif not skipped(optimizer):
@@ -79,11 +81,6 @@ def count_quickly(optimizer: Optimizer, clock: Clock) -> list[RemovableHandle]:
             clock.done += 1
 
     return [optimizer.register_step_post_hook(outside(count))]
-
-
-def capturing() -> bool:
-    """Whether a CUDA graph is being captured: what is called for is written down, and done when it is replayed."""
-    return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
 
 
 def skipped(optimizer: Optimizer) -> bool:
