@@ -5,8 +5,8 @@ First the control alone, around a step that has nothing to do (no gradients), so
 real updates of a small layer, in torch and in paddle. These samples have everything in them: the copies of the state,
 and putting it back before each of 4 repeats and at the end. Processor time is taken, not that of the clock.
 
-Then one turn alone, by the clock, as the median over all turns of a test: what a turn costs while its code is out of the
-processor's caches, without what is done once in a test. What the losses say has a table of its own.
+Then one turn alone, by the clock, as the median over all turns of a test: what a turn costs while its code is out of
+the processor's caches, without what is done once in a test. What the losses say has a table of its own.
 
     python benchmarks/find_lr.py --rounds 15
 """
