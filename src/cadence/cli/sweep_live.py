@@ -106,6 +106,6 @@ def _bar(share: float, width: int = 10) -> str:
 
 
 def _values(params: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in params.items()
-    )
+    from cadence.report.sweep_text import shown
+
+    return ", ".join(f"{name}={shown(value)}" for name, value in params.items())

@@ -18,6 +18,7 @@ from cadence.drivers.recording import Recorder
 from cadence.drivers.state import regrouped, restored, saved, since_change
 from cadence.drivers.writer import Write, Writer
 from cadence.feedback.control import Control, as_numbers
+from cadence.feedback.ending import cooled_until
 from cadence.feedback.rules import Decision
 from cadence.spec.nodes import PastEnd, Schedule
 from cadence.spec.plan import Plan
@@ -328,7 +329,7 @@ class Driver:
             for decision in decisions:
                 self._record.event(decision.to_json())
         if any(d.kind in ("cut", "cooldown") for d in decisions):
-            self._cooled_by = self._cooled_until()
+            self._cooled_by = cooled_until(self.curve)
             self._refresh()
         return decisions
 
@@ -666,12 +667,7 @@ class Driver:
         """What the journal says of the end of the run."""
         ended = {e["kind"] for e in since_change(self.journal)}
         self._stopped, self._past_end = "stop" in ended, "past_end" in ended
-        self._cooled_by = self._cooled_until()
-
-    def _cooled_until(self) -> float:
-        """The end of the run where it is a rule's, after a cooldown; infinite where it is not."""
-        by_rule = any(e["kind"] == "cooldown" and "rule" in e for e in self.curve.acting)
-        return math.inf if self.curve.total is None or not by_rule else self.curve.total
+        self._cooled_by = cooled_until(self.curve)
 
     def _remember(self) -> None:
         for g, value in self.curve.pairs:

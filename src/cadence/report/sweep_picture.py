@@ -119,7 +119,7 @@ def parallel(results: Results, lang: str = "en") -> Markup:
         tag("ul", *key, class_="plain") if key else Markup(),
         tag("p", say("left_out", n=missing), class_="lead") if missing else Markup(),
     ]
-    return tag("div", tag("style", Markup(STYLE)), *parts)
+    return tag("div", *parts)
 
 
 def importance_bars(results: Results, lang: str = "en") -> Markup:

@@ -96,12 +96,10 @@ def _gap(results: Results, given: Confirmed, say: SweepPhrases) -> str:
         return say("say_gap_one", value=plus_minus(given.estimate))
     gap = results.difference.difference
     near, low, high = gap_and_interval(gap)
-    better = (gap.mean > 0) == results.higher and gap.low is not None and gap.high is not None
+    better = (gap.mean > 0) == results.higher
     sure = gap.low is not None and gap.high is not None and (gap.low > 0 or gap.high < 0)
-    return say(
-        "say_gap_better" if better and sure else "say_gap_none",
-        value=plus_minus(given.estimate), gap=near, low=low, high=high,
-    )  # fmt: skip
+    key = ("say_gap_better" if better else "say_gap_worse") if sure else "say_gap_none"
+    return say(key, value=plus_minus(given.estimate), gap=near, low=low, high=high)
 
 
 def _ties(ties: Sequence[int], say: SweepPhrases) -> str:

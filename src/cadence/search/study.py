@@ -147,24 +147,35 @@ class Study:
     # ---- trials --------------------------------------------------------------------------------------------------
 
     def trials(self) -> list[Trial]:
-        """All trials in the order of their numbers."""
+        """All trials in the order of their numbers, each number once."""
         with quiet():
             found = self._storage.get_all_trials(self.id, deepcopy=False)
-        return sorted((self._trial(t) for t in found if NUMBER in t.user_attrs), key=lambda trial: trial.number)
+        # A process that was taken for dead while it began a trial, and was not, has begun the number once more: all
+        # agree on the first.
+        first: dict[int, Trial] = {}
+        for trial in sorted((self._trial(t) for t in found if NUMBER in t.user_attrs), key=lambda trial: trial.id):
+            first.setdefault(trial.number, trial)
+        return [first[number] for number in sorted(first)]
 
     def trial(self, number: int) -> Trial:
         """One trial, with its values; it is begun where it has not been, and finished being proposed where it had not.
 
         The values of trial n of a grid, and of a random search, are a function of the search and n alone.
         """
-        there = next((trial for trial in self.trials() if trial.number == number), None)
-        if there is not None and (there.ended or len(there.params) == len(self._distributions)):
+        there = self._there(number)
+        if there is None:
+            with quiet():
+                begun = self._begin(number)
+            there = self._there(number)
+            assert there is not None
+            if there.id != begun:
+                # Another process has begun it in this very moment; nothing may be learnt from a trial that never ends.
+                self._storage.set_trial_state_values(begun, self._optuna.trial.TrialState.FAIL)
+        if there.ended or len(there.params) == len(self._distributions):
             return there
         with quiet():
-            found = self._begin(number) if there is None else there.id
-            if len(self._storage.get_trial(found).params) < len(self._distributions):
-                self._propose(found, number)
-            return self._trial(self._storage.get_trial(found))
+            self._propose(there.id, number)
+            return self._trial(self._storage.get_trial(there.id))
 
     def report(self, trial: Trial, share: float, value: float) -> None:
         """Note how good a trial is at a share of its run."""
@@ -254,6 +265,9 @@ class Study:
         return {str(name): float(share) for name, share in found.items() if math.isfinite(share)}
 
     # ---- inside --------------------------------------------------------------------------------------------------
+
+    def _there(self, number: int) -> Trial | None:
+        return next((trial for trial in self.trials() if trial.number == number), None)
 
     def _note(self, trial: Trial, notes: Mapping[str, Any]) -> None:
         known = self._storage.get_trial(trial.id).user_attrs.get(NOTES, {})

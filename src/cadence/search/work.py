@@ -19,7 +19,7 @@ from cadence.search.claims import Claim, Claims
 from cadence.search.folder import confirm_folder, drop_checkpoints, run_folder
 from cadence.search.hands import Hands, Run
 from cadence.search.settings import Settings
-from cadence.search.study import Outcome, Study, Trial
+from cadence.search.study import STEPS, Outcome, Study, Trial
 
 LOOK_SECONDS = 1.0
 """Between two looks at what others do, while there is nothing to begin."""
@@ -193,6 +193,8 @@ class Work:
         trial = self._study.trial(number)
         if trial.ended:
             self._claims.end(job)
+            for run in trial.notes.get("runs") or ():
+                drop_checkpoints(self._folder / run["folder"])
             return
         one = _Open(trial, self._settings.recipe, list(self._settings.seeds), steps=set(trial.reports))
         try:
@@ -200,7 +202,7 @@ class Work:
         except (CadenceError, KeyError, TypeError) as fault:
             self._finish(job, one, "failed", None, f"These values are no recipe: {fault}")
             return
-        if "pruned_at" in trial.notes:
+        if trial.notes.get("pruned_at") is not None:
             # It was given up before its process was killed.
             run = self._run(job, one, self._settings.seeds[0])
             sentence, t = str(trial.notes.get("sentence") or ""), trial.notes["pruned_at"]
@@ -239,7 +241,7 @@ class Work:
         value = news.get("metrics", {}).get(self._settings.objective.metric)
         judged = run.recipe.seed == self._settings.seeds[0] and news.get("evaluated") and not one.stopping
         if judged and isinstance(value, int | float) and math.isfinite(value):
-            step = round(1000 * t / total)
+            step = round(STEPS * t / total)
             if step not in one.steps:
                 one.steps.add(step)
                 self._study.report(one.trial, t / total, value)
@@ -257,7 +259,10 @@ class Work:
         one.t[result["seed"]] = 1.0
         status = result["status"]
         if status in ("finished", "stopped") and result["value"] is not None:
-            one.stopping = False
+            if one.stopping:
+                # It was faster than the command to stop: it was not given up, whatever was noted.
+                one.stopping = False
+                self._study.note(one.trial, pruned_at=None, sentence="")
             if len(one.ended) == len(self._settings.seeds):
                 values = [each["value"] for each in one.ended.values()]
                 self._finish(run.job, one, "finished", math.fsum(values) / len(values), "")

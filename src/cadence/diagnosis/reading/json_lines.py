@@ -93,7 +93,9 @@ class JsonRows(Rows):
 
     @property
     def notes(self) -> list[Note]:
-        return [noted.unreadable(self._lost, "lines that are no objects", "非对象行")] if self._lost else []
+        if not self._lost:
+            return []
+        return [noted.unreadable(self._lost, "line that is no object", "lines that are no objects", "非对象行")]
 
     def chunks(self) -> Iterator[Chunk]:
         with open(self._path, "rb") as file:
