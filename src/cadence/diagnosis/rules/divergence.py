@@ -47,11 +47,11 @@ def divergence(view: View) -> Iterator[Found]:
         raise CannotTell("the log has too few losses", "日志中的损失太少")
     end, initial, best = view.last, view.initial, view.best
     gain = max(initial - best, 0.0)
-    top = max(block.value for *_, block in view.blocks)
+    top = float(view.loss.values.max())
     rise = end.value - best
     beyond = end.low > initial + max(WORSE * gain, 0.2 * abs(initial))
     undone = gain > 0.2 * abs(initial) and end.low - best > WORSE * gain and _climbs(view, best, rise)
-    exploded = top > EXPLODED * abs(initial) + initial and end.value > initial - 0.1 * abs(initial)
+    exploded = top > EXPLODED * abs(initial) + initial and end.value > initial - 0.25 * abs(initial)
     if not (beyond or undone or exploded):
         return
     t = _began(view, best, max(rise, 0.1 * (top - best)))

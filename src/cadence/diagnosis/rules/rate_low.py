@@ -138,7 +138,7 @@ def knows(view: View) -> bool:
     One that knows nothing is wrong about all batches alike.
     """
     assert view.loss is not None
-    single = roughness(view.loss.values[:40]) * math.sqrt(view.log.facts.averaged)
+    single = roughness(view.loss.values[:40]) * math.sqrt(view.averaged)
     differ = single / max(abs(view.initial), 1e-300)
     return differ > 0.04
 

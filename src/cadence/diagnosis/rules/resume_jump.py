@@ -9,7 +9,7 @@ import numpy as np
 
 from cadence.diagnosis.detected import CannotTell, Evidence, Picture
 from cadence.diagnosis.estimate import roughness
-from cadence.diagnosis.excursion import Excursion, excursion, smoothed
+from cadence.diagnosis.excursion import Excursion, broken, excursion, smoothed
 from cadence.diagnosis.log import Floats, Series
 from cadence.diagnosis.rates import RateJump, rate_jumps
 from cadence.diagnosis.rule import Found, rule
@@ -191,6 +191,8 @@ def _stays(view: View, jump: Jump) -> bool:
     near = calm.between(jump.since, jump.t + max(3 * series.every, 0.1 * view.end) + 1).values
     if float(near.max()) > jump.before + 1.6 * (jump.after - jump.before):
         # It goes on rising: a climb, not a step.
+        return False
+    if broken(view, calm, jump.t, jump.before):
         return False
     others = _others(view, series, jump)
     if positive and jump.before > 0:
