@@ -75,8 +75,10 @@ class View:
         early = self.val.between(0, first + 0.25 * (self.end - first) + 1)
         # What a model does not generalise stays; what a rate has done to it does not.
         early = early.take(early.values > 1.2 * float(np.median(self.val.values[-3:])))
-        # An evaluation at t comes before update t.
-        t = np.concatenate([2 * early.t, 2 * self.loss.t + 1])
+        # An evaluation at t comes before update t. What may be a mean says most about the beginning of its stretch.
+        mean = self.loss.t[0] >= 0.9 * (self.loss.every - 1) > 0
+        since = np.maximum(self.loss.t - int(mean) * int(self.loss.every - 1), 0)
+        t = np.concatenate([2 * early.t, 2 * since + 1])
         order = np.argsort(t)
         return Series(t[order], np.concatenate([early.values, self.loss.values])[order])
 

@@ -26,6 +26,9 @@ MORE = 1.5
 AT_WORK = 0.15
 """And while it is high: then the weights themselves differ from one evaluation to the next."""
 
+SINGLE = 0.5
+"""What single batches may differ by where there are too few of them to tell."""
+
 LOW = 0.2
 """Share of its peak below which a rate is low."""
 
@@ -55,7 +58,7 @@ def noisy_validation(view: View) -> Iterator[Found]:
             return
         if amount < AT_WORK:
             amount, limit, at, at_zh = resting, AT_REST, "while the rate is low", "在学习率较低时"
-    elif view.loss is not None and amount < MORE * batches(view):
+    elif amount < MORE * (batches(view) if view.loss is not None and len(view.loss) >= 12 else SINGLE):
         # Not much more than batches differ: it may be the weights that do.
         return
     fallen = abs(float(np.median(val.values[:2])) - float(np.min(val.values)))

@@ -9,11 +9,11 @@ import numpy as np
 
 from cadence.diagnosis.detected import CannotTell, Evidence, Picture
 from cadence.diagnosis.estimate import Estimate, level, roughness
-from cadence.diagnosis.excursion import Excursion, broken, excursion, smoothed, surge
+from cadence.diagnosis.excursion import SIGMAS, Excursion, broken, excursion, smoothed, surge
 from cadence.diagnosis.rule import Found, rule
 from cadence.diagnosis.rules.rate_low import creeps, exponent, knows, ratio
 from cadence.diagnosis.log import Series
-from cadence.diagnosis.rules.under_warmup import recovers, rises_above
+from cadence.diagnosis.rules.under_warmup import EARLY, recovers, rises_above
 from cadence.diagnosis.smoothness import crawl
 from cadence.diagnosis.swings import rough
 from cadence.diagnosis.view import MANY, View
@@ -68,7 +68,8 @@ def rate_high(view: View) -> Iterator[Found]:
         if series is not view.loss and learns_on(view, found):
             # The validation loss alone rises: over-fitting.
             continue
-        if warms_up_again(view, found):
+        alone = view.val is None and len(series) < MANY and found.peak > EARLY * view.end
+        if warms_up_again(view, found) or (alone and found.sigmas < 2 * SIGMAS):
             continue
         where = "never came back" if found.back is None else f"came back at update {found.back} only"
         where_zh = "再未恢复" if found.back is None else f"直到第 {found.back} 次更新才恢复"
@@ -166,14 +167,19 @@ def rate_high(view: View) -> Iterator[Found]:
         )
 
 
-def warms_up_again(view: View, found: Excursion) -> bool:
-    """Whether a model that may have been trained before rises a little as its rate does, and ends better."""
+def trained_before(view: View) -> bool:
+    """Whether the model seems to have been trained before: its batches differ, and it ends about as good, or a little better."""
     assert view.loss is not None
-    better = 0.5 * view.initial < view.last.value < 0.97 * view.initial
     # A rate too high makes batches differ as well; not yet the first ones, and no longer the last.
     y = view.loss.values
     differ = min(roughness(y[: max(8, len(y) // 50)]), roughness(y[-40:])) * np.sqrt(view.averaged)
-    return differ > 0.05 * abs(view.initial) and better and found.height < 2.5 * abs(view.initial) and found.back is not None
+    told = len(y) >= 12 and not differ > 0.05 * abs(view.initial)
+    return not told and 0.5 * view.initial < view.last.value < 1.03 * view.initial
+
+
+def warms_up_again(view: View, found: Excursion) -> bool:
+    """Whether a model that was trained before rises a little as its rate does."""
+    return trained_before(view) and found.height < 2.5 * abs(view.initial) and found.back is not None
 
 
 def setback(view: View) -> Excursion | None:
@@ -196,16 +202,16 @@ def stuck(view: View) -> Estimate | None:
     series: list[Series] = [s for s in (view.loss, view.val) if s is not None]
     if len(view.loss) < 8 or knows(view) or view.initial <= 0:
         return None
+    if view.val is not None:
+        crawls = crawl(view, view.val)
+        if crawls is not None and creeps(crawls):
+            return None
     if all(_guesses(view, s) for s in series):
         return Estimate(0.0, 0.0, 9)
     lowest = min(float(smoothed(s)[0].values.min()) for s in series)
     gained = (view.initial - max(view.best, lowest)) / view.initial
     if gained > STUCK or (view.val is not None and float(view.val.values[-1]) < (1 - STUCK) * view.initial):
         return None
-    if view.val is not None:
-        crawls = crawl(view, view.val)
-        if crawls is not None and creeps(crawls):
-            return None
     followed = [e for s in series if (e := exponent(view, s, float("inf"))) is not None and e[0] > 0.5]
     return None if followed else Estimate(gained, 0.0, 9)
 
@@ -255,7 +261,7 @@ def climb(view: View) -> tuple[int, Estimate] | None:
 
 def plateau(view: View) -> Plateau | None:
     """The last two thirds of the time at a high rate, if the loss did not fall in them but fell afterwards."""
-    if view.loss is None or view.rate is None or view.gain <= 0:
+    if view.loss is None or view.rate is None or view.gain <= 0 or trained_before(view):
         return None
     return _plateau(view, view.loss) or (_plateau(view, view.val) if view.val is not None else None)
 

@@ -14,11 +14,17 @@ from cadence.diagnosis.log import Floats, Series
 from cadence.diagnosis.rates import RateJump, rate_jumps
 from cadence.diagnosis.rule import Found, rule
 from cadence.diagnosis.shifts import Shift, shifts
-from cadence.diagnosis.view import View
+from cadence.diagnosis.view import MANY, View
 from cadence.findings.finding import Both
 
 MATTERS = 0.1
 """Share of all that had been learnt that a jump must undo."""
+
+SURE = 15.0
+"""Noise that a jump must stand above in a log of few losses and no evaluations."""
+
+FEW_SURE = 10.0
+"""The same where evaluations see it as well."""
 
 ABRUPT = 0.5
 """Share of a rise that must come between two logged losses."""
@@ -62,7 +68,7 @@ def begun_anew(view: View) -> RateJump | None:
         rate = series.finite()
         for jump in _breaks(rate):
             i = int(np.searchsorted(rate.t, jump.t))
-            if i < 5 or i < 0.05 * len(rate):
+            if i < 3 or i < 0.05 * len(rate):
                 continue
             if _repeats(rate, i) and not _complete(rate, i):
                 return jump
@@ -72,15 +78,16 @@ def begun_anew(view: View) -> RateJump | None:
 def _repeats(rate: Series, i: int) -> bool:
     """Whether the rates from a place on are those of the beginning."""
     k = min(len(rate) - i, i)
-    if k < 4:
+    if k < 3:
         return False
     here = rate.values[i : i + k]
     # A log that leaves updates out does not say at which of them the schedule began anew.
     first, last = float(rate.t[i - 1]), float(rate.t[i])
     # Between two updates there is none; between two epochs there are.
+    zero = float(rate.t[0]) if rate.t[0] >= rate.every else 0.0
     begins = np.linspace(first + 1, last, 11) if last > first + 1 else np.linspace(first, last + 1, 21)
     for begin in begins.tolist():
-        at: Floats = rate.t[i : i + k].astype(np.float64) - begin + float(rate.t[0])
+        at: Floats = rate.t[i : i + k].astype(np.float64) - begin + zero
         meant: Floats = np.interp(at, rate.t, rate.values)
         same = np.abs(here - meant) <= 0.02 * np.abs(meant) + 1e-3 * float(rate.values.max())
         if same.mean() > 0.8 and meant.max() > 1.2 * meant.min():
@@ -95,7 +102,8 @@ def _breaks(rate: Series) -> list[RateJump]:
         return []
     change = np.diff(y)
     bend = np.abs(change[1:] - change[:-1]) > 0.02 * float(y.max())
-    at = np.flatnonzero(bend & (np.abs(change[1:]) > np.abs(change[:-1]))) + 1
+    turn = (change[:-1] <= 0) & (change[1:] > 0)
+    at = np.flatnonzero(bend & ((np.abs(change[1:]) > np.abs(change[:-1])) | turn)) + 1
     return [RateJump(int(t[i + 1]), int(t[i]), float(y[i]), float(y[i + 1])) for i in at[:200].tolist()]
 
 
@@ -181,8 +189,10 @@ def _stays(view: View, jump: Jump) -> bool:
     series = view.loss if jump.series == "loss" else view.val
     assert series is not None
     after = series.between(jump.t, float("inf")).values[:2]
-    if jump.series == "loss" and len(series) < 60 and not _seen_by_evaluations(view, jump):
-        return False
+    if jump.series == "loss" and len(series) < 2 * MANY:
+        # Of few losses the noise itself is uncertain.
+        if jump.sigmas < FEW_SURE or not _seen_by_evaluations(view, jump):
+            return False
     positive = float(series.values.min()) > 0
     half = float(np.sqrt(jump.before * jump.after)) if positive and jump.before > 0 else (jump.before + jump.after) / 2
     if len(after) < 2 or not (np.sqrt(after[0] * after[1]) if positive else after.mean()) > half:
@@ -203,7 +213,7 @@ def _stays(view: View, jump: Jump) -> bool:
 def _seen_by_evaluations(view: View, jump: Jump) -> bool:
     """Whether the next validation loss is up as well, where there is one: few losses of training say little."""
     if view.val is None:
-        return True
+        return jump.sigmas > SURE
     before = view.val.between(0, jump.since + 1).values
     after = view.val.between(jump.since + 1, jump.t + 3 * view.val.every).values[:2]
     if not len(before) or not len(after):

@@ -45,7 +45,7 @@ LEVEL = 0.04
 )
 def stalled(view: View) -> Iterator[Found]:
     """The change of the loss over the last half of the run, with an interval, where the rate stands."""
-    if view.loss is None:
+    if view.loss is None or len(view.loss) < 10:
         raise CannotTell("the log has too few losses", "日志中的损失太少")
     first, end = view.whole_of(view.loss)
     since = end - LONG * (end - first)
@@ -66,6 +66,8 @@ def stalled(view: View) -> Iterator[Found]:
         raise CannotTell("the loss is too noisy to tell whether it still falls", "损失噪声太大，无法判断是否仍在下降")
     share = gained.value / max(view.gain, 1e-300)
     if view.val is not None and not level_now(view, view.val, since, end + 1):
+        return
+    if judged is None and not gained.high < LEVEL * view.gain:
         return
     if not level_now(view, view.loss, since, end) and (not many or _falls(view, since, end)):
         return
