@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from labelled import new_tasks, tasks
+from labelled import new_tasks
 from labelled.plans import CANCER, CONV, DENOISE, GATED, GPT, HEAVY, MLP, MOONS, PLAIN, RNN, ROWS, TABLE, WAVES, Run
 from labelled.severities import of_few_examples, of_rates, of_resumes, of_schedules, of_the_rest, sound_of
 from labelled.tasks import Task
@@ -57,7 +57,13 @@ def of_old_tasks() -> Iterator[Run]:
 def of_new_tasks() -> Iterator[Run]:
     """All severities, and sound trainings, of the new tasks."""
     for key, plan in NEW.items():
-        runs = [*sound_of(plan), *of_rates(plan), *of_schedules(plan), *of_resumes(plan), *of_the_rest(plan, STILL[key])]
+        runs = [
+            *sound_of(plan),
+            *of_rates(plan),
+            *of_schedules(plan),
+            *of_resumes(plan),
+            *of_the_rest(plan, STILL[key]),
+        ]
         if key in FEW:
             runs.extend(of_few_examples(plan, FEW[key]))
         for run in runs:

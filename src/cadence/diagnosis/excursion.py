@@ -126,11 +126,11 @@ def broken(view: View, series: Series, t: float, before: float) -> bool:
     if len(early) < 2 or len(late) < 2:
         return False
     stands, ends = float(np.median(early)), float(np.median(late))
-    return ends > before and stands - ends < 0.02 * abs(ends)
+    return ends > before - 0.05 * abs(before) and stands - ends < 0.02 * abs(ends)
 
 
 def _held(y: Floats, before: int, top: int, sigmas: float) -> bool:
-    """Whether a neighbour of the peak is up as well: of few numbers a single one is no rise, unless it is a huge one."""
+    """Whether a neighbour of the peak is up as well: of few numbers a single one is none, unless it is huge."""
     values = np.log(y) if float(y.min()) > 0 else y
     near = [values[i] for i in (top - 1, top + 1) if before < i < len(y)]
     held = bool(near) and max(near) > values[before] + 0.4 * (values[top] - values[before])

@@ -74,9 +74,9 @@ def roughness(t: Floats, y: Floats) -> float:
     """
     rows = np.arange(len(y) - 3)[:, None] + np.arange(4)
     at, values = t[rows], y[rows]
-    apart = at[:, :, None] - at[:, None, :] + np.eye(4)
-    weights = 1 / apart.prod(axis=2)
-    left = (weights * values).sum(axis=1) / np.sqrt((weights**2).sum(axis=1))
+    apart: Floats = at[:, :, None] - at[:, None, :] + np.eye(4)
+    weights: Floats = 1 / apart.prod(axis=2)
+    left: Floats = (weights * values).sum(axis=1) / np.sqrt((weights**2).sum(axis=1))
     return max(float(np.sqrt(np.mean(left**2))), 1.4826 * float(np.median(np.abs(left))))
 
 

@@ -141,6 +141,8 @@ class View:
         if min(_differs(y[: max(8, len(y) // 20)]), _differs(y[-40:])) > 0.1:
             # One batch of few says little; the lower of the two, because a rate too high lifts the later ones.
             first = few if self.log.facts.averaged == 1 else min(first, few)
+            if self.val is not None and self.val.t[0] <= self.end / 100:
+                return float(self.val.values[0])
         if self.val is not None and self.val.t[0] <= self.end / 100 and first > 1.5 * float(self.val.values[0]) > 0:
             # An evaluation before the first update knows nothing of what the first updates have done.
             return float(self.val.values[0])

@@ -65,7 +65,11 @@ def noisy_validation(view: View) -> Iterator[Found]:
     # A fixed set of few examples is as smooth as any other once the weights stand.
     halves = [later.take(slice(0, len(later) // 2)), later.take(slice(len(later) // 2, None))]
     rougher = max((later, *halves), key=lambda s: rough(s.values))
-    if amount < limit or float(np.sqrt(rough(rougher.values))) < 0.015 * fallen or not (_turns(rougher) or _turns(later)):
+    if (
+        amount < limit
+        or float(np.sqrt(rough(rougher.values))) < 0.015 * fallen
+        or not (_turns(rougher) or _turns(later))
+    ):
         return
     yield Found(
         Both(

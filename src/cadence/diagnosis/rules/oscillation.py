@@ -30,7 +30,7 @@ DOWN = 0.2
 OF_GAIN = 0.015
 """Share of all that was gained that ups and downs must have."""
 
-REPAIRED = 0.15
+REPAIRED = 0.2
 """The same where the rate came down behind them."""
 
 
@@ -76,7 +76,9 @@ def swinging(view: View) -> Swinging | None:
     found = [
         Swinging(s.amplitude / scale, int(2 * s.width * part.every), s.ratio, s.limit, "loss")
         for s in swings(y)
-        if s.ratio > 1.3 * s.limit and s.amplitude / scale > AMPLITUDE and s.amplitude / scale * size > least * view.gain
+        if s.ratio > 1.3 * s.limit
+        and s.amplitude / scale > AMPLITUDE
+        and s.amplitude / scale * size > least * view.gain
     ]
     found.extend(_spikes(part))
     found.extend(_evaluations(view))

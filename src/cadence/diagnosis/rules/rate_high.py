@@ -10,9 +10,9 @@ import numpy as np
 from cadence.diagnosis.detected import CannotTell, Evidence, Picture
 from cadence.diagnosis.estimate import Estimate, level, roughness
 from cadence.diagnosis.excursion import SIGMAS, Excursion, broken, excursion, smoothed, surge
+from cadence.diagnosis.log import Series
 from cadence.diagnosis.rule import Found, rule
 from cadence.diagnosis.rules.rate_low import creeps, exponent, knows, ratio
-from cadence.diagnosis.log import Series
 from cadence.diagnosis.rules.under_warmup import EARLY, recovers, rises_above
 from cadence.diagnosis.smoothness import crawl
 from cadence.diagnosis.swings import rough
@@ -168,7 +168,7 @@ def rate_high(view: View) -> Iterator[Found]:
 
 
 def trained_before(view: View) -> bool:
-    """Whether the model seems to have been trained before: its batches differ, and it ends about as good, or a little better."""
+    """Whether the model seems to have been trained before: its batches differ, and it ends about as good or better."""
     assert view.loss is not None
     # A rate too high makes batches differ as well; not yet the first ones, and no longer the last.
     y = view.loss.values
@@ -189,7 +189,7 @@ def setback(view: View) -> Excursion | None:
         if series is None or found is None or (series is not view.loss and learns_on(view, found)):
             continue
         up = float(view.rate_at(np.array([float(found.peak)]))[0]) >= UP
-        if not up or found.height < max(0.2 * abs(found.low), 0.05 * view.gain):
+        if not up or found.height < max(0.4 * abs(found.low), 0.05 * view.gain):
             continue
         if broken(view, smoothed(series)[0], found.peak, found.low):
             return found

@@ -255,8 +255,8 @@ def _creeping(view: View, crawls: Crawl) -> Found:
             f"From update {crawls.first} to {crawls.last} {name} falls at every evaluation, by {crawls.step:.2%}, and "
             f"leaves a smooth course by no more than {crawls.rough:.1%} of that: the rate hardly shakes the weights, "
             "and when it comes down nothing is gained by it.",
-            f"从第 {crawls.first} 到第 {crawls.last} 次更新，{name} 每次评估都下降 {crawls.step:.2%}，偏离平滑曲线仅为其 "
-            f"{crawls.rough:.1%}：学习率几乎不扰动权重，降低学习率也没有额外收益。",
+            f"从第 {crawls.first} 到第 {crawls.last} 次更新，{name} 每次评估都下降 {crawls.step:.2%}，偏离平滑曲线"
+            f"仅为其 {crawls.rough:.1%}：学习率几乎不扰动权重，降低学习率也没有额外收益。",
         ),
         Both(
             "Time stands in for the rate: the training was ended by its length, not by its task.",

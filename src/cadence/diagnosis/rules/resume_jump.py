@@ -9,9 +9,9 @@ import numpy as np
 
 from cadence.diagnosis.detected import CannotTell, Evidence, Picture
 from cadence.diagnosis.estimate import roughness
+from cadence.diagnosis.events import RateEvent, jumps_of
 from cadence.diagnosis.excursion import Excursion, broken, excursion, smoothed
 from cadence.diagnosis.log import Floats, Series
-from cadence.diagnosis.rates import RateJump, rate_jumps
 from cadence.diagnosis.rule import Found, rule
 from cadence.diagnosis.shifts import Shift, shifts
 from cadence.diagnosis.view import MANY, View
@@ -62,7 +62,7 @@ def resume_jump(view: View) -> Iterator[Found]:
         yield _rise(view, jump)
 
 
-def begun_anew(view: View) -> RateJump | None:
+def begun_anew(view: View) -> RateEvent | None:
     """The place where the rates are those of the beginning again, in the middle of what they were at."""
     for series in view.log.lr.values():
         rate = series.finite()
@@ -95,7 +95,7 @@ def _repeats(rate: Series, i: int) -> bool:
     return False
 
 
-def _breaks(rate: Series) -> list[RateJump]:
+def _breaks(rate: Series) -> list[RateEvent]:
     """Places where a rate changes its course, also those where it jumps into the middle of a warmup."""
     y, t = rate.values, rate.t
     if len(y) < 8:
@@ -104,7 +104,7 @@ def _breaks(rate: Series) -> list[RateJump]:
     bend = np.abs(change[1:] - change[:-1]) > 0.02 * float(y.max())
     turn = (change[:-1] <= 0) & (change[1:] > 0)
     at = np.flatnonzero(bend & ((np.abs(change[1:]) > np.abs(change[:-1])) | turn)) + 1
-    return [RateJump(int(t[i + 1]), int(t[i]), float(y[i]), float(y[i + 1])) for i in at[:200].tolist()]
+    return [RateEvent(int(t[i + 1]), "restart", float(y[i]), float(y[i + 1]), int(t[i])) for i in at[:200].tolist()]
 
 
 def _complete(rate: Series, i: int) -> bool:
@@ -177,7 +177,7 @@ def _by_rate(view: View, jump: Jump) -> bool:
         rate = series.finite()
         # What a rate does to a loss may take some updates to be seen.
         slack = max(rate.every, float(jump.t - jump.since), 0.02 * view.end)
-        if any(jump.since - slack <= r.t <= jump.t + slack and r.factor > 1.2 for r in rate_jumps(rate)):
+        if any(jump.since - slack <= r.t <= jump.t + slack and r.factor > 1.2 for r in jumps_of(rate)):
             return True
     return False
 
@@ -189,10 +189,10 @@ def _stays(view: View, jump: Jump) -> bool:
     series = view.loss if jump.series == "loss" else view.val
     assert series is not None
     after = series.between(jump.t, float("inf")).values[:2]
-    if jump.series == "loss" and len(series) < 2 * MANY:
-        # Of few losses the noise itself is uncertain.
-        if jump.sigmas < FEW_SURE or not _seen_by_evaluations(view, jump):
-            return False
+    # Of few losses the noise itself is uncertain.
+    few = jump.series == "loss" and len(series) < 2 * MANY
+    if few and (jump.sigmas < FEW_SURE or not _seen_by_evaluations(view, jump)):
+        return False
     positive = float(series.values.min()) > 0
     half = float(np.sqrt(jump.before * jump.after)) if positive and jump.before > 0 else (jump.before + jump.after) / 2
     if len(after) < 2 or not (np.sqrt(after[0] * after[1]) if positive else after.mean()) > half:
@@ -240,7 +240,7 @@ def _in_proportion(series: Series, shift: Shift) -> bool:
     return any(abs(s.t - shift.t) <= 3 * series.every and s.after > s.before for s in logs)
 
 
-def _anew(view: View, jump: RateJump) -> Found:
+def _anew(view: View, jump: RateEvent) -> Found:
     return Found(
         Both(
             f"At update {jump.t} the rate goes from {jump.before:.4g} to {jump.after:.4g}, and from there on it is "
