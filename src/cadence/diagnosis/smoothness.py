@@ -15,15 +15,25 @@ STARTS = (0.3, 0.45)
 UP = 0.05
 """Share of its peak above which a rate moves the weights."""
 
+BACK = 0.1
+"""Share of a step that a loss may rise by where the rate has nearly come down."""
+
+SHAKEN = 0.3
+"""Roughness in steps from which on the weights are shaken."""
+
+OFTEN = 0.15
+"""Share of the steps that may be such."""
+
 FEWEST = 7
 """Evaluations that a course must have."""
 
 
 class Crawl(NamedTuple):
-    """A loss that fell at every evaluation while the rate was up.
+    """A loss that fell at every evaluation, or nearly, while the rate was up.
 
     Attributes:
         first, last: updates of the first and the last of these evaluations.
+        n: how many they are.
         step: what it fell by from one to the next on the average, as a share of itself.
         rough: standard deviation about a smooth course, in such steps.
         pace: what it fell by towards the end of them, as a share of itself over a tenth of the run at the peak rate.
@@ -33,6 +43,7 @@ class Crawl(NamedTuple):
 
     first: int
     last: int
+    n: int
     step: float
     rough: float
     pace: float
@@ -57,13 +68,26 @@ def _from(view: View, series: Series, share: float) -> Crawl | None:
     if len(part) < FEWEST or float(part.values.min()) <= 0:
         return None
     logs = np.log(part.values)
-    if float(np.diff(logs).max()) >= 0:
+    steps = np.diff(logs)
+    step = float(logs[0] - logs[-1]) / (len(logs) - 1)
+    if float(steps.max()) >= BACK * step or float((steps >= 0).mean()) > OFTEN:
         return None
     ridden = view.ridden(part.t.astype(float))
-    step = float(logs[0] - logs[-1]) / (len(logs) - 1)
     third = len(logs) // 3
     pace = float(logs[-1 - third] - logs[-1]) / float(ridden[-1] - ridden[-1 - third]) * 0.1 * view.end
-    return Crawl(int(part.t[0]), int(part.t[-1]), step, roughness(ridden, logs) / step, pace, bonus(view, series))
+    return Crawl(int(part.t[0]), int(part.t[-1]), len(logs), step, roughness(ridden, logs) / step, pace, bonus(view, series))
+
+
+def shaken(view: View, series: Series) -> bool:
+    """Whether a loss goes up and down beside its way while the rate is up: the weights move more than they need."""
+    start = float(series.t[0]) + STARTS[0] * (view.end - float(series.t[0]))
+    part = series.between(start, float("inf"))
+    part = part.take(view.rate_at(part.t.astype(float)) >= 0.3)
+    if len(part) < 5 or float(part.values.min()) <= 0:
+        return False
+    logs = np.log(part.values)
+    step = float(logs[0] - logs[-1]) / (len(logs) - 1)
+    return bool(np.diff(logs).max() > 0) and roughness(view.ridden(part.t.astype(float)), logs) > SHAKEN * step
 
 
 def roughness(t: Floats, y: Floats) -> float:

@@ -69,7 +69,7 @@ class View:
         Before much is learnt both are about the same, and an evaluation may be the only one to see what happens
         between two logged losses, or what the loss was before the first.
         """
-        if self.loss is None or self.val is None or len(self.loss) >= MANY:
+        if self.loss is None or self.val is None or len(self.loss) >= MANY or self.apart:
             return self.loss
         first = float(self.loss.t[0])
         early = self.val.between(0, first + 0.25 * (self.end - first) + 1)
@@ -81,6 +81,23 @@ class View:
         t = np.concatenate([2 * early.t, 2 * since + 1])
         order = np.argsort(t)
         return Series(t[order], np.concatenate([early.values, self.loss.values])[order])
+
+    @cached_property
+    def apart(self) -> bool:
+        """Whether the training loss ends well above the validation loss, as with augmentation or dropout."""
+        if self.loss is None or self.val is None:
+            return False
+        ends = [float(np.median(s.values[-max(3, len(s) // 10) :])) for s in (self.loss, self.val)]
+        return ends[0] > 1.3 * ends[1] > 0
+
+    @property
+    def untrained(self) -> float | None:
+        """The validation loss before the first update, where it says something of the training loss."""
+        if self.loss is None or self.val is None or self.val.t[0] > self.end / 100:
+            return None
+        first = float(self.val.values[0])
+        # A model that was trained before may have two losses that are apart from the beginning.
+        return None if self.apart and float(self.loss.values[0]) > 1.3 * first else first
 
     @property
     def averaged(self) -> int:
@@ -141,11 +158,11 @@ class View:
         if min(_differs(y[: max(8, len(y) // 20)]), _differs(y[-40:])) > 0.1:
             # One batch of few says little; the lower of the two, because a rate too high lifts the later ones.
             first = few if self.log.facts.averaged == 1 else min(first, few)
-            if self.val is not None and self.val.t[0] <= self.end / 100:
-                return float(self.val.values[0])
-        if self.val is not None and self.val.t[0] <= self.end / 100 and first > 1.5 * float(self.val.values[0]) > 0:
+            if self.untrained is not None:
+                return self.untrained
+        if self.untrained is not None and first > 1.5 * self.untrained > 0:
             # An evaluation before the first update knows nothing of what the first updates have done.
-            return float(self.val.values[0])
+            return self.untrained
         return first
 
     @cached_property

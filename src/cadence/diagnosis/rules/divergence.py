@@ -8,14 +8,12 @@ import numpy as np
 
 from cadence.diagnosis.detected import CannotTell, Evidence, Picture
 from cadence.diagnosis.rule import Found, rule
+from cadence.diagnosis.rules.rate_low import blown
 from cadence.diagnosis.view import View
 from cadence.findings.finding import Both
 
 WORSE = 0.5
 """Share of what had been learnt that must be lost at the end."""
-
-AT_ONCE = 1e4
-"""Multiple of what comes behind it that no mean of a first epoch has."""
 
 EXPLODED = 10.0
 """Multiple of the initial loss that no training comes by with a rate it can bear."""
@@ -76,7 +74,7 @@ def _at_once(view: View) -> bool:
     y = view.loss.values
     half = y[len(y) // 2 :]
     stands = float(np.median(half[: len(half) // 2])) < 1.05 * float(np.median(half[len(half) // 2 :]))
-    return float(y[0]) > AT_ONCE * abs(float(np.median(half))) and stands
+    return blown(view) and stands
 
 
 def _judged(view: View) -> bool:

@@ -14,13 +14,13 @@ from cadence.diagnosis.swings import rough
 from cadence.diagnosis.view import View
 from cadence.findings.finding import Both
 
-AT_REST = 0.06
+AT_REST = 0.072
 """Share of the loss by which evaluations may differ from their course while the rate is low."""
 
 STAYS = 0.2
 """Share of the noise that must be left when the rate is low, if it is one of the examples."""
 
-MORE = 1.5
+MORE = 2.0
 """How much more than single batches evaluations must differ where the rate is up all the time."""
 
 AT_WORK = 0.15

@@ -30,7 +30,7 @@ DOWN = 0.2
 OF_GAIN = 0.015
 """Share of all that was gained that ups and downs must have."""
 
-REPAIRED = 0.2
+REPAIRED = 0.4
 """The same where the rate came down behind them."""
 
 

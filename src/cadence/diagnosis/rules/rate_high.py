@@ -12,7 +12,7 @@ from cadence.diagnosis.estimate import Estimate, level, roughness
 from cadence.diagnosis.excursion import SIGMAS, Excursion, broken, excursion, smoothed, surge
 from cadence.diagnosis.log import Series
 from cadence.diagnosis.rule import Found, rule
-from cadence.diagnosis.rules.rate_low import creeps, exponent, knows, ratio
+from cadence.diagnosis.rules.rate_low import blown, creeps, exponent, knows, ratio
 from cadence.diagnosis.rules.under_warmup import EARLY, recovers, rises_above
 from cadence.diagnosis.smoothness import crawl
 from cadence.diagnosis.swings import rough
@@ -88,6 +88,24 @@ def rate_high(view: View) -> Iterator[Found]:
             Estimate(found.height, 0.0, 9),
             0.2 * abs(view.initial),
             Both("rise of the loss", "损失的上升"),
+        )
+        return
+    if blown(view):
+        top = float(view.loss.values[0])
+        yield _found(
+            view,
+            0,
+            int(view.loss.t[1]),
+            (0,),
+            Both(
+                f"The first row has a mean loss of {top:.4g}, the next one {float(view.loss.values[1]):.4g}: the loss "
+                "exploded in the first updates, and came back.",
+                f"第一行的平均损失为 {top:.4g}，下一行为 {float(view.loss.values[1]):.4g}：损失在最初几次更新中爆炸，"
+                "随后回落。",
+            ),
+            Estimate(top, 0.0, 9),
+            abs(view.last.value),
+            Both("mean loss of the first row", "第一行的平均损失"),
         )
         return
     climbed = climb(view)

@@ -12,7 +12,7 @@ from cadence.diagnosis.estimate import Estimate, level, roughness
 from cadence.diagnosis.log import Series
 from cadence.diagnosis.rule import Found, rule
 from cadence.diagnosis.shifts import shifts
-from cadence.diagnosis.smoothness import Crawl, crawl
+from cadence.diagnosis.smoothness import Crawl, crawl, shaken
 from cadence.diagnosis.view import FEWEST, View
 from cadence.findings.finding import Both
 
@@ -27,9 +27,15 @@ STEP = 0.04
 """Way of the weights below which a model that begins from nothing cannot have learnt much: in sound trainings it is
 about their own size."""
 
-SMOOTH = 0.055
+SMOOTH = 0.034
 """Roughness of evaluations, in what they fall by from one to the next, below which the weights were hardly shaken: at
-a third of the best rate it is 0.06 to 1, at a tenth 0.02 to 0.1."""
+the best rate and a third of it it is 0.04 to 1, at a tenth 0.02 to 0.1."""
+
+BLOWN = 1e4
+"""Multiple of what comes behind it that no mean of a first epoch has."""
+
+SLIGHT = 0.2
+"""Share of the loss below which little was gained."""
 
 PACE = 0.01
 """Share by which the loss must still fall over a tenth of the run."""
@@ -64,7 +70,7 @@ def rate_low(view: View) -> Iterator[Found]:
     if way is not None and way < STEP and (view.gain > 0.25 * abs(view.initial) or not knows(view)):
         yield _found(view, *_of_way(view, end, way), int(end))
         return
-    crawls = crawl(view, view.val) if view.val is not None else None
+    crawls = crawl(view, view.val) if view.val is not None and not blown(view) else None
     if crawls is not None and creeps(crawls):
         yield _creeping(view, crawls)
         return
@@ -73,12 +79,21 @@ def rate_low(view: View) -> Iterator[Found]:
         yield _found(view, *power, int(end))
 
 
+def blown(view: View) -> bool:
+    """Whether the first row, a mean, is beyond all measure: then the rate was too high before the first row ended."""
+    assert view.loss is not None
+    y = view.loss.values
+    return view.averaged > 1 and float(y[0]) > BLOWN * abs(float(np.median(y[len(y) // 2 :])))
+
+
 def creeps(crawls: Crawl) -> bool:
     """Whether a loss is so smooth beside its steps that the weights were hardly shaken."""
-    if crawls.rough < SMOOTH / 2:
+    # Of a few evaluations the roughness is uncertain, and smooth ones come by chance.
+    limit = SMOOTH * min(1.0, (crawls.n - 3) / 8)
+    if crawls.rough < limit / 2:
         return True
     falls = crawls.pace > PACE and (crawls.bonus is None or crawls.bonus < BONUS)
-    return crawls.rough < SMOOTH and falls
+    return crawls.rough < limit and falls
 
 
 def _proportional(view: View, end: float) -> tuple[float, float, float] | None:
@@ -97,6 +112,13 @@ def _proportional(view: View, end: float) -> tuple[float, float, float] | None:
         return None
     if power < least or low < 0.6 * least or any(m[2] < least for m in measured):
         return None
+    if view.val is not None and shaken(view, view.val):
+        return None
+    if view.val is not None and view.gain < SLIGHT * abs(view.initial) and len(view.val) >= FEWEST:
+        # So little may be what a model that was trained before has left to learn; its evaluations are not as smooth.
+        crawls = crawl(view, view.val)
+        if crawls is not None and crawls.rough > 3 * SMOOTH:
+            return None
     if knows(view) or (view.val is not None and len(view.val) >= FEWEST and exponent(view, view.val, end) is None):
         raise CannotTell(
             "the loss falls nearly in proportion to the rates, which a model that was trained before does as well",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cadence.diagnosis.detected import CannotTell, Evidence, Picture
-from cadence.diagnosis.estimate import Estimate, improvement, level, roughness
+from cadence.diagnosis.estimate import Estimate, improvement, level, roughness, slope
 from cadence.diagnosis.log import Series
 from cadence.diagnosis.rule import Found, rule
 from cadence.diagnosis.view import FEWEST, View
@@ -58,20 +58,28 @@ def stalled(view: View) -> Iterator[Found]:
         # Weights that a rate holds up are shaken by it: what stands and is calm has been learnt.
         return
     gained = improvement(view.loss, since, end)
-    many = judged is not None and len(judged) >= FEWEST
-    if gained is None or (many and not gained.half < LEVEL * view.gain):
+    many = judged is not None and len(judged) >= FEWEST - 2
+    seen = _by_slope(judged, since, end + 1) if judged is not None and many else None
+    if seen is not None and (gained is None or seen.half < gained.half):
         # Evaluations are of many examples; single batches say less.
-        gained = improvement(judged, since, end + 1) if judged is not None and many else gained
+        gained = seen
     if gained is None:
         raise CannotTell("the loss is too noisy to tell whether it still falls", "损失噪声太大，无法判断是否仍在下降")
     share = gained.value / max(view.gain, 1e-300)
     if view.val is not None and not level_now(view, view.val, since, end + 1):
         return
-    if judged is None and not gained.high < LEVEL * view.gain:
+    if not low and not gained.high < (1.5 if judged is not None else 1.0) * LEVEL * view.gain:
         return
     if not level_now(view, view.loss, since, end) and (not many or _falls(view, since, end)):
         return
     yield _found(view, int(since), gained, share, float(rate.max()), low)
+
+
+def _by_slope(series: Series, first: float, end: float) -> Estimate | None:
+    """What half of a stretch gains, from the slope over all of it: of few numbers it tells more than two levels."""
+    found = slope(series, first, end)
+    half = (end - first) / 2
+    return Estimate(-found.value * half, found.error * half, found.n) if found.error < float("inf") else None
 
 
 def _calm(series: Series) -> bool:
