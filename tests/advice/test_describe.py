@@ -28,6 +28,15 @@ def test_half_an_update_is_a_whole_one_as_in_every_schedule() -> None:
     assert describe(model="gpt2", task="lm", batch_size=2, tokens_per_example=1, tokens=5).updates == 3
 
 
+def test_every_field_can_be_given_what_its_rule_would_have_said() -> None:
+    advice = cd.recommend(model="resnet50", data="imagenet", batch_size=256, epochs=90)
+    chosen = {choice.field: choice.value for choice in advice.choices}
+    same = cd.recommend(model="resnet50", data="imagenet", batch_size=256, epochs=90, given=chosen)
+    assert {choice.field: choice.value for choice in same.choices} == chosen
+    assert all(choice.source.kind == "given" for choice in same.choices)
+    assert {choice.field: choice.value for choice in advice.having(**chosen).choices} == chosen
+
+
 def test_what_is_given_in_part_is_completed_by_the_rule() -> None:
     advice = cd.recommend(model="resnet50", data="imagenet", batch_size=256, epochs=90, given={
         "groups": {"no_decay": False}, "batch_scaling": {"rule": "sqrt"}, "optimizer": "sgd",

@@ -139,6 +139,7 @@ def test_a_verdict_says_what_can_be_told_and_no_more(command: Command, sound: Pa
     rows = [(t, loss[t] if t < 300 else float("nan"), (0.1, 0.01, 0.001, 0.0001)[t // 100]) for t in range(400)]
     out = " ".join(command("diagnose", write_csv(tmp_path / "a.csv", ("step", "loss", "lr"), rows)).out.split())
     assert "unknown" not in out
+    assert "lies -" not in out
     hurt = out.partition("at update 200: the loss changed by")[2].partition(". - ")[0]
     assert "above where it was heading: hurt" in hurt
     assert "lies 0." in hurt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping
@@ -377,6 +378,8 @@ def test_the_pages_stand_for_any_space_and_any_end(pretend: Pretend) -> None:
         assert "nan" not in page.lower().replace("finance", "")
         for width in (40, 100):
             assert sweep_table_text(made.results, lang=lang, width=width)
+    # Bars that are wider than the window are reached with the keyboard.
+    assert re.search(r'aria-label="What mattered"[^>]*><svg', sweep_page(made.results))
     assert "&lt;" not in str(made)
     assert set(made.results.importance) == set(space)
     # The best schedule is shown with its numbers in their places.

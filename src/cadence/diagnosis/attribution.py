@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from cadence.diagnosis.estimate import Estimate, level, slope
+from cadence.diagnosis.estimate import Estimate, level, roughness, slope
 from cadence.diagnosis.events import RateEvent
 from cadence.diagnosis.log import Log, Series
 from cadence.diagnosis.shifts import SIGMAS, Shift, shifts
@@ -170,16 +170,16 @@ def _said(event: RateEvent, before: Estimate, after: Estimate, effect: Estimate,
     what = event.sentence
     told, told_zh = _slopes(before, after)
     if math.isfinite(effect.half):
-        side, side_zh = ("below", "低") if effect.value >= 0 else ("above", "高")
-        far = effect if effect.value >= 0 else Estimate(-effect.value, effect.error, effect.n)
-        told.append(f"it lies {_en(far)} {side} where it was heading")
-        told_zh.append(f"比原来的走势{side_zh} {_zh(far)}")
+        lies = Estimate(-effect.value, effect.error, effect.n) if effect.value < 0 else effect
+        side, side_zh = ("above", "高") if effect.value < 0 else ("below", "低")
+        told.append(f"it lies {_en(lies)} {side} where it was heading")
+        told_zh.append(f"比原来的走势{side_zh} {_zh(lies)}")
     else:
         told.append("too little is known of its course before to say where it was heading")
         told_zh.append("此前的走势信息太少，无法得知原本的去向")
     return Both(
-        f"{what.en[0].upper()}{what.en[1:]}: {', and '.join(told)}: {judgement}.",
-        f"{what.zh}：{'，'.join(told_zh)}：{ZH[judgement]}。",
+        f"{what.en[0].upper()}{what.en[1:]}: {'; '.join(told)}: {judgement}.",
+        f"{what.zh}：{'；'.join(told_zh)}：{ZH[judgement]}。",
     )
 
 
@@ -252,6 +252,9 @@ def _leaps(series: Series, least: float) -> list[Shift]:
         against = steps[i] * float(np.median(steps[max(0, i - 8) : i])) <= 0
         near = before[-4:] if against else np.concatenate([before, behind])
         usual, most = 1.4826 * float(np.median(near)), float(near.max())
+        if against and i >= 5:
+            # What leaves a smooth course stands out of its roughness, not of its slope.
+            usual = min(usual, max(0.25 * usual, 2 * roughness(y[max(0, i - 8) : i + 1])))
         later = y[i + 1 : i + 3]
         stays = len(later) > 1 and abs(float(np.mean(later)) - y[i]) > 0.5 * abs(steps[i])
         if abs(steps[i]) > SIGMAS * usual and abs(steps[i]) > (2 if against else 3) * most and stays:
@@ -262,8 +265,14 @@ def _leaps(series: Series, least: float) -> list[Shift]:
 
 def _at_event(series: Series, event: RateEvent, least: float) -> Shift | None:
     """The change of a metric at an event, if it is there: one place is looked at, so less is asked of it."""
+    found = [shift for most in (10, 20) if (shift := _change(series, event, least, most)) is not None]
+    return max(found, key=lambda shift: shift.sigmas, default=None)
+
+
+def _change(series: Series, event: RateEvent, least: float, most: int) -> Shift | None:
+    """The same, told by a number of evaluations on each side."""
     i = int(np.searchsorted(series.t, event.t + 1))
-    k = min(10, i, len(series) - i)
+    k = min(most, i, len(series) - i)
     if k < 3:
         return None
     y = series.values

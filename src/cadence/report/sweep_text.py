@@ -10,10 +10,11 @@ from typing import Any
 from cadence.report.numbers import gap_and_interval, plus_minus, short, significant
 from cadence.report.rows import Table
 from cadence.report.sweep_words import SweepPhrases
+from cadence.search.importance import FEWEST, METHOD
 from cadence.search.paths import value_at
 from cadence.search.ranges import Choices, Floats, Wholes
-from cadence.search.results import METHOD, Confirmed, Results
-from cadence.search.study import FEWEST, STEPS, Trial
+from cadence.search.results import Confirmed, Results
+from cadence.search.study import STEPS, Trial
 
 NEAR = 0.03
 """Share of a range within which a value lies at its end."""

@@ -26,7 +26,7 @@ for 6 % of the run; the third stage of a step decay by tenths, a quarter of the 
         "The rate is not near 0 for longer than the end of a schedule takes.",
         "学习率接近 0 的时间没有超过调度收尾所需。",
     ),
-    after=("divergence", "plateau_eager", "loss_scale"),
+    after=("divergence", "loss_scale"),
 )
 def wasted_tail(view: View) -> Iterator[Found]:
     """A last stretch at a small share of the peak in which the loss does not move."""
