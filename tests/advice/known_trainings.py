@@ -106,6 +106,10 @@ PUBLISHED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"model": "resnet50", "task": "detection", "data": "coco", "batch_size": 8, "epochs": 12, "fine_tuning": True},
         {"learning_rate": 0.01},
     ),
+    "torchvision: RetinaNet, 16 images": (
+        {"model": "retinanet_resnet50_fpn", "data": "coco", "batch_size": 16},
+        {"optimizer": "sgd", "learning_rate": 0.01, "weight_decay": 1e-4},
+    ),
     "Chen 2017: segmentation, 16 images": (
         {"model": "resnet101", "task": "segmentation", "data": "cityscapes", "batch_size": 16, "epochs": 200,
          "fine_tuning": True},

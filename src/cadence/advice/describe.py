@@ -219,6 +219,13 @@ def _begins(from_scratch: bool | None, fine_tuning: bool | None, named: Named, t
                 f"从已发布的权重继续训练，{named.counts.kind} 大多如此（可用 from_scratch 说明并非如此）",
             )
         )
+    elif facts is not None and task == facts.objective == "detection":
+        assumed.append(
+            Both(
+                f"the backbone of {named.counts.kind} was trained before, as published, and the rest begins new",
+                f"{named.counts.kind} 的主干已预训练（与发表时一致），其余部分从头开始",
+            )
+        )
     else:
         assumed.append(
             Both("it is trained from scratch (fine_tuning says otherwise)", "从头训练（可用 fine_tuning 说明并非如此）")

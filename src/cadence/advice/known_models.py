@@ -24,7 +24,8 @@ class KnownModel:
         reads: ``"image"``, ``"text"`` or ``"audio"``.
         pretrained: whether people mostly go on from published weights.
         objective: what it is pre-trained with, as a task: ``"classification"``, ``"lm"``, ``"masked_lm"``,
-            ``"translation"``; of models of speech what they are made for, ``"speech"``.
+            ``"translation"``; of models of speech and of detectors what they are made for, ``"speech"``,
+            ``"detection"``.
     """
 
     counts: Counts
@@ -36,6 +37,7 @@ class KnownModel:
 # matrices, convolutions, embeddings, norms, biases, tensors, depth, normalisation, attention, tied
 _Row: TypeAlias = tuple[int, int, int, int, int, int, int, tuple[str, ...], bool, int]
 _BATCH, _LAYER, _RMS, _GROUP = ("BatchNorm2d",), ("LayerNorm",), ("RMSNorm",), ("GroupNorm", "LayerNorm")
+_FROZEN = ("FrozenBatchNorm2d",)
 
 _IMAGE: dict[str, _Row] = {
     "resnet18": (512_000, 11_166_912, 0, 9_600, 1_000, 62, 10, _BATCH, False, 0),
@@ -53,6 +55,11 @@ _IMAGE: dict[str, _Row] = {
     "vit_b_32": (85_702_656, 2_359_296, 39_168, 38_400, 84_712, 200, 14, _LAYER, True, 0),
     "vit_l_16": (303_013_888, 786_432, 202_752, 100_352, 223_208, 392, 26, _LAYER, True, 0),
     "swin_t": (28_194_816, 4_608, 23_322, 24_768, 40_840, 221, 14, _LAYER, True, 0),
+}
+# With the 91 classes of COCO, and the frozen normalisation that comes with a backbone trained before.
+_BOXES: dict[str, _Row] = {
+    "fasterrcnn_resnet50_fpn": (14_359_552, 27_390_912, 0, 0, 4_822, 83, 22, _FROZEN, False, 0),
+    "retinanet_resnet50_fpn": (0, 34_010_048, 0, 0, 4_951, 89, 24, _FROZEN, False, 0),
 }
 _MASKED: dict[str, _Row] = {
     "bert-base": (85_524_480, 0, 23_835_648, 39_936, 114_234, 202, 14, _LAYER, True, 2),
@@ -106,6 +113,7 @@ def _models(rows: dict[str, _Row], reads: Sort, objective: str, *, pretrained: b
 
 KNOWN: dict[str, KnownModel] = {
     **_models(_IMAGE, "image", "classification", pretrained=False),
+    **_models(_BOXES, "image", "detection", pretrained=False),
     **_models(_MASKED, "text", "masked_lm", pretrained=True),
     **_models(_CAUSAL, "text", "lm", pretrained=False),
     **_models(_PAIRED, "text", "translation", pretrained=True),

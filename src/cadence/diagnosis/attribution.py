@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from cadence.diagnosis.estimate import Estimate, level, slope
+from cadence.diagnosis.estimate import Estimate, level, roughness, slope
 from cadence.diagnosis.events import RateEvent
 from cadence.diagnosis.log import Log, Series
 from cadence.diagnosis.shifts import SIGMAS, Shift, shifts
@@ -252,6 +252,9 @@ def _leaps(series: Series, least: float) -> list[Shift]:
         against = steps[i] * float(np.median(steps[max(0, i - 8) : i])) <= 0
         near = before[-4:] if against else np.concatenate([before, behind])
         usual, most = 1.4826 * float(np.median(near)), float(near.max())
+        if against and i >= 5:
+            # What leaves a smooth course stands out of its roughness, not of its slope.
+            usual = min(usual, max(0.25 * usual, 2 * roughness(y[max(0, i - 8) : i + 1])))
         later = y[i + 1 : i + 3]
         stays = len(later) > 1 and abs(float(np.mean(later)) - y[i]) > 0.5 * abs(steps[i])
         if abs(steps[i]) > SIGMAS * usual and abs(steps[i]) > (2 if against else 3) * most and stays:
@@ -262,10 +265,16 @@ def _leaps(series: Series, least: float) -> list[Shift]:
 
 def _at_event(series: Series, event: RateEvent, least: float, seen: Sequence[Shift]) -> Shift | None:
     """The change of a metric at an event, if it is there: one place is looked at, so less is asked of it."""
+    found = [shift for most in (10, 20) if (shift := _change(series, event, least, most, seen)) is not None]
+    return max(found, key=lambda shift: shift.sigmas, default=None)
+
+
+def _change(series: Series, event: RateEvent, least: float, most: int, seen: Sequence[Shift]) -> Shift | None:
+    """The same, told by a number of evaluations on each side."""
     i = int(np.searchsorted(series.t, event.t + 1))
     # Up to the next change that is known: what that did is not the event's.
     others = (abs(int(np.searchsorted(series.t, shift.t)) - i) for shift in seen)
-    k = min(10, i, len(series) - i, *others)
+    k = min(most, i, len(series) - i, *others)
     if k < 3:
         return None
     y = series.values

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from cadence.advice.choice import Alternative, article, paper, practice
 from cadence.advice.practices.practice import Practice, Why
 from cadence.advice.profile import Profile
 from cadence.findings.finding import Both
+
+_SINGLE = re.compile(r"retina_?net|fcos", re.IGNORECASE)
+"""Detectors of one stage on a backbone that was trained before, by the names of their classes."""
 
 
 def detection(profile: Profile) -> Practice:
@@ -15,6 +20,10 @@ def detection(profile: Profile) -> Practice:
     once = practice("open-mmlab/mmdetection, configs/_base_/schedules/schedule_1x.py")
     # Its code has 2 images on each of 8 cards, its paper 4 on each of 16, and both the same rate.
     reference = min(64, max(16, profile.batch_size))
+    retina = practice("open-mmlab/mmdetection, configs/retinanet/retinanet_r50_fpn_1x_coco.py")
+    # Both are published with half the rate of two-stage detectors for the same images.
+    single = bool(_SINGLE.search(profile.model.kind))
+    rate, published = (0.01, retina) if single else (0.02, mask)
     faster = article("Faster R-CNN: 0.01, warmup of 500 steps from 1e-4, drops by 10 late in the run")
     if profile.model.attention:
         return Practice(
@@ -85,25 +94,36 @@ def detection(profile: Profile) -> Practice:
         "detection",
         Both("a convolutional detector", "卷积检测器"),
         "sgd",
-        0.02,
+        rate,
         {
             "optimizer": Why(
                 Both(
-                    "SGD with momentum 0.9, which every two-stage detector was published with",
-                    "动量 0.9 的 SGD，两阶段检测器均以此发表",
+                    "SGD with momentum 0.9, which RetinaNet and FCOS were published with"
+                    if single
+                    else "SGD with momentum 0.9, which every two-stage detector was published with",
+                    "动量 0.9 的 SGD，RetinaNet 与 FCOS 均以此发表"
+                    if single
+                    else "动量 0.9 的 SGD，两阶段检测器均以此发表",
                 ),
-                mask,
+                published,
                 "high",
             ),
             "batch_scaling": Why(
-                Both("0.02 for 16 images, in proportion to the batch", "每 16 张图像 0.02，随批量成比例"),
+                Both(f"{rate} for 16 images, in proportion to the batch", f"每 16 张图像 {rate}，随批量成比例"),
                 paper("He et al. 2017, arXiv:1703.06870; Goyal et al. 2017, arXiv:1706.02677, section 5.4"),
                 "high",
-                (Alternative("0.01 for 8 images", faster, Both("the same number", "是同一数值")),),
+                () if single else (Alternative("0.01 for 8 images", faster, Both("the same number", "是同一数值")),),
             ),
             "learning_rate": Why(
-                Both(f"0.02 x {profile.batch_size} / 16", f"0.02 × {profile.batch_size} / 16"),
-                mask,
+                Both(
+                    f"{rate} x {profile.batch_size} / 16"
+                    + (
+                        "; two-stage detectors bear 0.02" if single else "; RetinaNet, which has one stage, 0.01 for 16"
+                    ),
+                    f"{rate} × {profile.batch_size} / 16"
+                    + ("；两阶段检测器可用 0.02" if single else "；单阶段的 RetinaNet 为每 16 张 0.01"),
+                ),
+                published,
                 "high",
                 (
                     Alternative(
