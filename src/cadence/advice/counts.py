@@ -10,6 +10,7 @@ from typing import Any
 from cadence._errors import AdviceError
 from cadence.optim.groups.depth import depths
 from cadence.optim.groups.door import tree_of
+from cadence.optim.groups.outputs import outputs
 from cadence.optim.groups.roles import is_norm, roles
 from cadence.optim.groups.tree import Module, Parameter, Tree
 
@@ -32,7 +33,7 @@ class Counts:
         embeddings: in trained embedding tables and learned positions.
         norms: in trained weights of normalisations.
         biases: in other trained parameters of at most one dimension: biases, gains.
-        hidden: of the matrices and convolutions, those that are not in the head; none where there is one layer only.
+        hidden: of the matrices and convolutions, those that make no outputs; none where there is one layer only.
         inputs: of the first layer, where that is a matrix; None: it is not, or is not known.
         frozen: in parameters that are not trained.
         tensors: trained parameters.
@@ -40,8 +41,10 @@ class Counts:
         normalisations: class names of the normalisations, sorted.
         attention: whether anything in it is called attention.
         recurrent: whether it has recurrent layers.
+        complex: whether a trained parameter holds complex numbers.
         tied: parameters that are used in more than one place.
         head: numbers in trained weights of more than one dimension that stand after the last block; None: not counted.
+        outputs: numbers in the trained weights of the output layers, which no other layer reads.
     """
 
     kind: str
@@ -59,8 +62,10 @@ class Counts:
     normalisations: tuple[str, ...] = ()
     attention: bool = False
     recurrent: bool = False
+    complex: bool = False
     tied: int = 0
     head: int | None = None
+    outputs: int = 0
 
     @property
     def trained(self) -> int:
@@ -94,7 +99,8 @@ class Counts:
             "matrices": self.matrices, "convolutions": self.convolutions, "embeddings": self.embeddings,
             "norms": self.norms, "biases": self.biases, "frozen": self.frozen, "tensors": self.tensors,
             "depth": self.depth, "normalisations": list(self.normalisations), "attention": self.attention,
-            "recurrent": self.recurrent, "tied": self.tied, "head": self.head,
+            "recurrent": self.recurrent, "complex": self.complex, "tied": self.tied, "head": self.head,
+            "outputs": self.outputs,
         }  # fmt: skip
 
 
@@ -120,8 +126,8 @@ def count(model: Any) -> Counts:
         raise AdviceError(_nothing(tree))
     kinds = _sums(trained)
     found = depths(tree)
-    kernels = [p for p in trained if is_kernel(p)]
-    hidden = [p for p in kernels if p.name not in found.head] if len(kernels) > 1 else []
+    kernels, last = [p for p in trained if is_kernel(p)], outputs(tree, found)
+    hidden = [p for p in kernels if p.name not in last] if len(kernels) > 1 else []
     # Bases are not asked: those of a library's models have such words in their names for what some of them can do.
     names = [name for m in tree.modules if m.path for name in (m.path.rpartition(".")[2], *m.types[:1])]
     return Counts(
@@ -139,9 +145,11 @@ def count(model: Any) -> Counts:
         depth=found.last + 1,
         normalisations=_normalisations(tree.modules),
         attention=any(_ATTENTION.search(name) for name in names),
+        complex=any("complex" in str(p.tensor.dtype) for p in trained),
         recurrent=any(kind in _RECURRENT for m in tree.modules for kind in m.types),
         tied=sum(len(p.names) > 1 for p in trained),
         head=sum(p.size for p in trained if p.name in found.head and len(p.shape) > 1),
+        outputs=sum(p.size for p in trained if p.name in last),
     )
 
 
