@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.advice import images, tables, texts
+from benchmarks.advice import images, more_images, more_tables, more_texts, signals, tables, texts
 
 CHOSEN_ON = {
     make.__name__: make
@@ -17,7 +17,11 @@ FRESH = {
     make.__name__: make
     for make in (
         images.few_digits_cnn, images.which_photo, images.photo_ae, tables.diabetes_class, tables.iris_width,
-        texts.words_gru, texts.from_code_to_prose, texts.topics_gpt,
+        texts.words_gru, texts.from_code_to_prose, texts.topics_gpt, more_images.digits_vit, more_images.deep_dense,
+        more_images.wrong_digits, more_images.digits_labels, more_images.from_low_to_high_digits, more_images.scan_unet,
+        more_images.portrait_fill, more_images.next_frame, signals.brain_waves, signals.landscape,
+        more_tables.cancer_worst, more_tables.wine_class, more_tables.characters, more_texts.chinese_gpt,
+        more_texts.from_prose_to_chinese, more_texts.lines_lstm,
     )
 }  # fmt: skip
 """No rule was chosen on these; of some of them, other tasks were made of the same data."""
