@@ -112,48 +112,26 @@ def test_a_single_layer_has_no_hidden_matrix_and_no_decay() -> None:
     assert not any(g["orthogonal"] or g["weight_decay"] for g in optimizer.param_groups)
 
 
-class Unet(nn.Module):
-    """Layers behind the last container are none of its outputs, but the very last."""
+class Tables(nn.Module):
+    """Tables alone, or before a layer, the last of them where a head stands."""
 
-    def __init__(self) -> None:
+    def __init__(self, **layers: nn.Module) -> None:
         super().__init__()
-        self.down = nn.Sequential(nn.Conv2d(1, 4, 3, 2, 1), nn.ReLU(), nn.Conv2d(4, 8, 3, 1, 1))
-        self.up, self.joined, self.out = nn.ConvTranspose2d(8, 4, 2, 2), nn.Conv2d(5, 6, 3), nn.Conv2d(6, 1, 1)
-
-
-class Dense(nn.Module):
-    """The same with dense layers behind convolutions."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen = nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten())
-        self.hidden, self.classes, self.place = nn.Linear(288, 32), nn.Linear(32, 10), nn.Linear(32, 2)
-
-
-class Tied(nn.Module):
-    """Tables alone, the last of them where a head stands."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.bias, self.slopes, self.pairs = nn.Parameter(torch.zeros(1)), nn.Embedding(30, 1), nn.Embedding(30, 4)
+        self.slopes = nn.Embedding(30, 1)
+        self.both = nn.ModuleDict({"pairs": nn.Embedding(30, 4), **layers})
 
 
 @pytest.mark.parametrize(
-    ("make", "task", "plain"),
-    [
-        (Unet, "denoising", {"out.weight"}),
-        (Dense, "classification", {"classes.weight", "place.weight"}),
-        (Tied, "regression", {"slopes.weight", "pairs.weight"}),
-    ],
+    "layers", [{}, {"last": nn.Linear(4, 2)}, {"hidden": nn.Linear(4, 4), "last": nn.Linear(4, 2)}]
 )
-def test_only_what_makes_outputs_is_a_head(make, task: str, plain: set[str]) -> None:
-    model = make()
-    optimizer, _ = advised(model, task, 300).build(model)
-    names = {id(p): name for name, p in model.named_parameters()}
-    held = [names[id(p)] for g in optimizer.param_groups for p in g["params"]]
-    assert sorted(held) == sorted(names.values())
-    free = {names[id(p)] for g in optimizer.param_groups if not g["orthogonal"] for p in g["params"] if p.ndim > 1}
-    assert free == plain
+def test_tables_that_stand_where_a_head_does_are_tables(layers: dict[str, nn.Module]) -> None:
+    model = Tables(**layers)
+    optimizer, _ = advised(model, "regression", 300).build(model)
+    held = [id(p) for g in optimizer.param_groups for p in g["params"]]
+    assert sorted(held) == sorted(id(p) for p in model.parameters())
+    tables = {id(model.slopes.weight), id(model.both["pairs"].weight)}
+    groups = [g for g in optimizer.param_groups if tables & {id(p) for p in g["params"]}]
+    assert [(g["orthogonal"], g["weight_decay"]) for g in groups] == [(False, 0.0)]
 
 
 def test_complex_numbers_are_trained_by_what_can() -> None:
@@ -194,12 +172,12 @@ def test_the_recipe_makes_the_same_groups_as_build(tmp_path) -> None:
     yaml = pytest.importorskip("yaml")
     keys = yaml.safe_load(advised(convolutions(), "classification", 1000).recipe(task="digits"))
     assert keys["optimizer"]["name"] == "muonadamw"
-    assert keys["groups"] == {"head": {"parameters": ["role:output"], "orthogonal": False, "weight_decay": 0.0}}
+    assert keys["groups"] == {"head": {"parameters": ["role:head"], "orthogonal": False, "weight_decay": 0.0}}
 
 
 def test_the_text_tells_which_parameters_take_which_steps() -> None:
     told = " ".join(str(advised(convolutions(), "classification", 1000)).split())
-    assert "head (role:output): no orthogonal, weight_decay 0" in told
+    assert "head (role:head): no orthogonal, weight_decay 0" in told
 
 
 def test_a_method_that_is_asked_for_has_its_own_numbers() -> None:

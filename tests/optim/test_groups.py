@@ -72,7 +72,6 @@ def names(model: Any) -> list[str]:
         ("role:matrix", [n for n in names(Model()) if "proj_weight" in n or "out.weight" in n or "proj.weight" in n]),
         ("role:stem", ["cls_token", "embed.weight"]),
         ("role:head", ["norm.weight", "norm.bias", "head.bias"]),
-        ("role:output", None),  # a table that is tied makes them
         ("depth:0", ["cls_token", "embed.weight"]),
         ("depth:1-2", [n for n in names(Model()) if n.startswith("blocks")]),
         # A weight that is used twice has two names.

@@ -10,7 +10,6 @@ from typing import Any
 from cadence._errors import AdviceError
 from cadence.optim.groups.depth import depths
 from cadence.optim.groups.door import tree_of
-from cadence.optim.groups.outputs import outputs
 from cadence.optim.groups.roles import is_norm, roles
 from cadence.optim.groups.tree import Module, Parameter, Tree
 
@@ -33,7 +32,7 @@ class Counts:
         embeddings: in trained embedding tables and learned positions.
         norms: in trained weights of normalisations.
         biases: in other trained parameters of at most one dimension: biases, gains.
-        hidden: of the matrices and convolutions, those that make no outputs; none where there is one layer only.
+        hidden: of the matrices and convolutions, those that are not in the head; none where there is one layer only.
         inputs: of the first layer, where that is a matrix; None: it is not, or is not known.
         frozen: in parameters that are not trained.
         tensors: trained parameters.
@@ -44,7 +43,7 @@ class Counts:
         complex: whether a trained parameter holds complex numbers.
         tied: parameters that are used in more than one place.
         head: numbers in trained weights of more than one dimension that stand after the last block; None: not counted.
-        outputs: numbers in the trained weights of the output layers, which no other layer reads.
+        head_tables: of these, numbers in embedding tables.
     """
 
     kind: str
@@ -65,7 +64,7 @@ class Counts:
     complex: bool = False
     tied: int = 0
     head: int | None = None
-    outputs: int = 0
+    head_tables: int = 0
 
     @property
     def trained(self) -> int:
@@ -100,7 +99,7 @@ class Counts:
             "norms": self.norms, "biases": self.biases, "frozen": self.frozen, "tensors": self.tensors,
             "depth": self.depth, "normalisations": list(self.normalisations), "attention": self.attention,
             "recurrent": self.recurrent, "complex": self.complex, "tied": self.tied, "head": self.head,
-            "outputs": self.outputs,
+            "head_tables": self.head_tables,
         }  # fmt: skip
 
 
@@ -126,8 +125,9 @@ def count(model: Any) -> Counts:
         raise AdviceError(_nothing(tree))
     kinds = _sums(trained)
     found = depths(tree)
-    kernels, last = [p for p in trained if is_kernel(p)], outputs(tree, found)
-    hidden = [p for p in kernels if p.name not in last] if len(kernels) > 1 else []
+    kernels = [p for p in trained if is_kernel(p)]
+    hidden = [p for p in kernels if p.name not in found.head] if len(kernels) > 1 else []
+    head = [p for p in trained if p.name in found.head and len(p.shape) > 1]
     # Bases are not asked: those of a library's models have such words in their names for what some of them can do.
     names = [name for m in tree.modules if m.path for name in (m.path.rpartition(".")[2], *m.types[:1])]
     return Counts(
@@ -148,8 +148,8 @@ def count(model: Any) -> Counts:
         complex=any("complex" in str(p.tensor.dtype) for p in trained),
         recurrent=any(kind in _RECURRENT for m in tree.modules for kind in m.types),
         tied=sum(len(p.names) > 1 for p in trained),
-        head=sum(p.size for p in trained if p.name in found.head and len(p.shape) > 1),
-        outputs=sum(p.size for p in trained if p.name in last),
+        head=sum(p.size for p in head),
+        head_tables=sum(p.size for p in head if "embedding" in roles(p)),
     )
 
 

@@ -9,7 +9,7 @@ from enum import IntEnum
 from cadence._errors import SpecError, neighbours
 from cadence.spec.shown import shown
 
-ROLES = ("bias", "norm", "vector", "embedding", "matrix", "stem", "head", "output")
+ROLES = ("bias", "norm", "vector", "embedding", "matrix", "stem", "head")
 """What a parameter can be; see `docs/contract.md`."""
 
 PREFIXES = ("re", "type", "role", "depth")

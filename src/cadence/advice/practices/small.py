@@ -246,8 +246,10 @@ def _groups(profile: Profile, regime: Regime) -> dict[str, dict[str, object]]:
     counts, made = profile.model, dict[str, dict[str, object]]()
     if counts.embeddings:
         made["tables"] = {"parameters": ["role:embedding"], "orthogonal": False, "weight_decay": 0.0}
-    if counts.outputs:
-        made["head"] = {"parameters": ["role:output"], "orthogonal": False}
+    if (counts.head or 0) > counts.head_tables:
+        made["head"] = {"parameters": ["role:head"], "orthogonal": False}
+        if counts.head_tables:
+            made["head"]["without"] = ["role:embedding"]
         if not regime.head:
             made["head"]["weight_decay"] = 0.0
     return made

@@ -9,7 +9,6 @@ from typing import NoReturn
 
 from cadence._errors import OptimizerError, neighbours
 from cadence.optim.groups.depth import Depths
-from cadence.optim.groups.outputs import outputs
 from cadence.optim.groups.roles import roles
 from cadence.optim.groups.tree import Parameter, Tree
 from cadence.spec.groups import REST, Wanted
@@ -37,8 +36,7 @@ def owners(tree: Tree, found: Depths, groups: Sequence[tuple[str, Wanted]]) -> d
     trained = [p for p in tree.parameters if p.trained]
     if not trained:
         raise OptimizerError(f"the model {tree.kind} has no trainable parameters; set requires_grad on some")
-    made = outputs(tree, found)
-    kinds = {p.name: _kinds(p, found, made) for p in tree.parameters}
+    kinds = {p.name: _kinds(p, found) for p in tree.parameters}
     matches = {
         pattern: {p.name for p in tree.parameters if _matches(pattern, p, kinds[p.name], found)}
         for _, group in groups
@@ -78,13 +76,11 @@ def _owner(parameter: str, groups: Sequence[tuple[str, Wanted]], matches: Mappin
     return claims[0][0] if claims else REST
 
 
-def _kinds(parameter: Parameter, found: Depths, made: frozenset[str]) -> frozenset[str]:
+def _kinds(parameter: Parameter, found: Depths) -> frozenset[str]:
     """The roles of a parameter, those included that depend on where it stands."""
     placed = {"stem"} if parameter.name in found.stem else set[str]()
     if parameter.name in found.head:
         placed.add("head")
-    if parameter.name in made:
-        placed.add("output")
     own = roles(parameter)
     return (own - {"matrix"} if "head" in placed else own) | placed
 
