@@ -42,7 +42,7 @@ def sound() -> Iterator[Run]:
     yield Run("sound-cosine-gpt", GPT)
     yield Run("sound-wsd-gpt", replace(GPT, schedule=WSD, updates=500))
     yield Run("sound-noisy-gpt", replace(GPT, batch=4, lr=2e-3, updates=500, evaluate=50))
-    yield Run("sound-linear-gpt", replace(GPT, lr=1e-3, schedule='warmup("10%") >> linear(to=0)'))
+    yield Run("sound-linear-gpt", replace(GPT, lr=5e-3, schedule='warmup("10%") >> linear(to=0)'))
     yield Run("sound-steps-gpt", replace(GPT, schedule=f'warmup("5%") >> {LATE_STEPS}', updates=400))
     yield Run("sound-cosine-table", TABLE)
     yield Run("sound-noisy-table", replace(TABLE, batch=8, lr=2e-3))

@@ -173,7 +173,9 @@ def _confirmed(course: _Course, practice: Practice, rate: float) -> Piloted:
         low = course.one(rate / FACTOR, rest, _held)
         return _concluded(course, practice, low if low is not None and not low.diverged else None, rates)
     then = own.after(rest)
-    if UNMOVED * own.first < own.loss <= own.first:
+    # A loss below 0 (a likelihood of densities) has no share: nothing is said against the measured rate by it.
+    shared = min(own.loss, then) > 0
+    if shared and UNMOVED * own.first < own.loss <= own.first:
         high = course.one(rate * FACTOR, rest, _held)
         if high is not None and high.loss < AHEAD * then:
             words = Both(
@@ -185,7 +187,7 @@ def _confirmed(course: _Course, practice: Practice, rate: float) -> Piloted:
             return _settled(course, practice, rate * kept, words)
     else:
         low = course.one(rate / FACTOR, rest, _held)
-        if low is not None and low.loss < min(BEHIND * then, own.loss):
+        if shared and low is not None and low.loss < min(BEHIND * then, own.loss):
             words = Both(
                 f"a third of the measured rate is far ahead of it in the pilot ({low.loss:.3g} in {rest} updates, "
                 f"against {then:.3g})",
@@ -200,12 +202,11 @@ def _confirmed(course: _Course, practice: Practice, rate: float) -> Piloted:
             f"而此模型足以把它记住",
         )
         return _settled(course, practice.noisy, practice.noisy.lr, words)
-    told = f"; it ended early ({course.ended})" if course.ended else ""
     words = Both(
         f"the pilot has found nothing against the rate that was measured on such trainings: "
-        f"{', '.join(f'{t.rate:.2g} came to {t.loss:.3g}' for t in course.trials)}{told}",
+        f"{', '.join(f'{t.rate:.2g} came to {t.loss:.3g}' for t in course.trials)}{course.early.en}",
         f"试跑没有发现与同类训练实测学习率相悖之处："
-        f"{'，'.join(f'{t.rate:.2g} 达到 {t.loss:.3g}' for t in course.trials)}{told}",
+        f"{'，'.join(f'{t.rate:.2g} 达到 {t.loss:.3g}' for t in course.trials)}{course.early.zh}",
     )
     return _settled(course, practice, rate, words)
 
@@ -227,7 +228,7 @@ def is_noisy(losses: Sequence[float]) -> bool:
     begin = math.fsum(losses[:2]) / 2
     first, second, third, last = (math.fsum(losses[i * quarter : (i + 1) * quarter]) / quarter for i in range(4))
     learnt = second <= LEARNT * begin and first - third >= SLOWED * (third - last)
-    return learnt and last >= max(LEFT * begin, STAYED * second, STAYS * third)
+    return last > 0 and learnt and last >= max(LEFT * begin, STAYED * second, STAYS * third)
 
 
 def _settled(course: _Course, practice: Practice, rate: float, words: Both) -> Piloted:
@@ -255,6 +256,13 @@ class _Course:
         self.used = 0
         self.trials: list[Trial] = []
         self.ended: str | None = None
+
+    @property
+    def early(self) -> Both:
+        """That a run has ended the pilot, and with what; empty where none has."""
+        if self.ended is None:
+            return Both("", "")
+        return Both(f"; it ended early ({self.ended})", f"；试跑提前结束（{self.ended}）")
 
     def all(self, rates: Sequence[float], updates: int) -> list[Trial]:
         """One training at each rate."""
@@ -334,7 +342,7 @@ def _judged(first: Sequence[Trial], last: Sequence[Trial], profile: Profile) -> 
         return min(first, key=lambda trial: trial.score, default=None)
     best = min(alive, key=lambda trial: trial.score)
     repeated = (profile.passes or 1.0) > 8
-    close = [trial for trial in alive if trial.score <= (1.05 if repeated else 1.0) * abs(best.score)]
+    close = [trial for trial in alive if trial.score <= best.score + (0.05 if repeated else 0.0) * abs(best.score)]
     return min(close, key=lambda trial: trial.rate, default=best)
 
 
@@ -353,13 +361,12 @@ def _concluded(course: _Course, practice: Practice, winner: Trial | None, rates:
     else:
         rate = round_rate(winner.rate)
         edge = rate in (round_rate(rates[0]), round_rate(rates[-1]))
-        told = f"; it ended early ({course.ended})" if course.ended else ""
         judged = "unused training data" if winner.probe is not None else "its own last losses"
         zh = "未使用的训练数据" if winner.probe is not None else "自身末尾的损失"
         words = Both(
-            f"the best of {len(rates)} rates from {low} to {high}, judged by {judged}{told}"
+            f"the best of {len(rates)} rates from {low} to {high}, judged by {judged}{course.early.en}"
             + ("; it lies at the edge of what was tried" if edge else ""),
-            f"从 {low} 到 {high} 的 {len(rates)} 个学习率中最好的，以{zh}评判"
+            f"从 {low} 到 {high} 的 {len(rates)} 个学习率中最好的，以{zh}评判{course.early.zh}"
             + ("；它位于所试范围的边缘" if edge else ""),
         )
         why = Why(words, source, "low" if edge else "medium")

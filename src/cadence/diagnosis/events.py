@@ -113,6 +113,15 @@ def rate_events(rate: Series, *, steps_per_epoch: float | None = None) -> list[R
     return _events(rate.t.astype(np.float64), rate.values, rate)
 
 
+def jumps_of(rate: Series) -> list[RateEvent]:
+    """The events of a column of rates that are sudden, by update.
+
+    Args:
+        rate: of one parameter group.
+    """
+    return [event for event in rate_events(rate) if event.sudden]
+
+
 def _before(rate: Series, t: int) -> int:
     """The last logged update before one."""
     return int(rate.t[max(int(np.searchsorted(rate.t, t)) - 1, 0)])

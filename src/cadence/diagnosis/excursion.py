@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cadence.diagnosis.estimate import roughness
 from cadence.diagnosis.log import Floats, Series
+from cadence.diagnosis.view import View
 
 SIGMAS = 6.0
 """Noise that a rise has to stand above; the lowest of many noisy numbers is low by 2 to 3 by itself."""
+
+
+HUGE = 0.5
+"""Logarithm of a rise that is one even where a single number shows it."""
+
+FEW = 60
+"""Of fewer numbers the noise about a rise says too little; that of their later half is taken, which knows no rise."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,24 @@ def smoothed(series: Series) -> tuple[Series, float]:
     return Series(series.t, medians), float(np.sqrt(np.pi / 2 / width))
 
 
+def surge(view: View, until: float, *, least: float = SIGMAS) -> Excursion | None:
+    """The highest rise of a log's loss before an update, seen with its evaluations where its losses are few.
+
+    Args:
+        view: of the log.
+        until, least: as of `excursion`.
+    """
+    if view.course is view.loss:
+        return excursion(view.loss, until, least=least) if view.loss is not None else None
+    assert view.course is not None
+    # Of the course, t counts halves of updates.
+    found = excursion(view.course, 2 * until, least=least)
+    if found is None:
+        return None
+    back = None if found.back is None else found.back // 2
+    return replace(found, begin=found.begin // 2, peak=found.peak // 2, back=back)
+
+
 def excursion(series: Series, until: float, *, least: float = SIGMAS) -> Excursion | None:
     """The highest rise before an update; None where there is none.
 
@@ -70,18 +96,45 @@ def excursion(series: Series, until: float, *, least: float = SIGMAS) -> Excursi
     sigmas = _sigmas(y, series.values, before, top, left)
     if not sigmas > least:
         return None
-    if left == 1.0 and not _held(y, before, top):
+    if left == 1.0 and not _held(y, before, top, sigmas):
         return None
     later = np.flatnonzero(y[top:] <= low + 0.1 * (high - low))
     back = int(smooth.t[top + int(later[0])]) if len(later) else None
     return Excursion(int(smooth.t[before]), int(smooth.t[top]), back, low, high, sigmas)
 
 
-def _held(y: Floats, before: int, top: int) -> bool:
-    """Whether a neighbour of the peak is up as well: of few numbers a single one is no rise."""
+def broken(view: View, series: Series, t: float, before: float) -> bool:
+    """Whether a loss stands behind a rise, above where it was: what a resume has lost is learnt again, in time.
+
+    What a rate too high has broken is not: units that died get no gradient.
+
+    Args:
+        view: of the log.
+        series: the losses.
+        t: update of the rise.
+        before: the loss before it.
+    """
+    rate = view.rate_at(series.t.astype(float))
+    here = float(view.rate_at(np.array([t]))[0])
+    # Where the rate has come down nothing is learnt in either case.
+    up = series.t[(series.t >= t) & (rate >= 0.3 * here)]
+    if not len(up) or float(up[-1]) - t < 0.2 * view.end:
+        return False
+    rest = float(up[-1]) - t
+    early = series.between(t + 0.4 * rest, t + 0.7 * rest).values
+    late = series.between(t + 0.7 * rest, t + rest + 1).values
+    if len(early) < 2 or len(late) < 2:
+        return False
+    stands, ends = float(np.median(early)), float(np.median(late))
+    return ends > before - 0.05 * abs(before) and stands - ends < 0.02 * abs(ends)
+
+
+def _held(y: Floats, before: int, top: int, sigmas: float) -> bool:
+    """Whether a neighbour of the peak is up as well: of few numbers a single one is none, unless it is huge."""
     values = np.log(y) if float(y.min()) > 0 else y
     near = [values[i] for i in (top - 1, top + 1) if before < i < len(y)]
-    return bool(near) and max(near) > values[before] + 0.4 * (values[top] - values[before])
+    held = bool(near) and max(near) > values[before] + 0.4 * (values[top] - values[before])
+    return held or (sigmas > 2 * SIGMAS and float(y.min()) > 0 and float(values[top] - values[before]) > HUGE)
 
 
 def _sigmas(smooth: Floats, y: Floats, before: int, top: int, left: float) -> float:
@@ -101,15 +154,14 @@ def _sigmas(smooth: Floats, y: Floats, before: int, top: int, left: float) -> fl
 
 
 def _about(y: Floats, before: int, top: int) -> float:
-    """Noise before a rise and behind its peak; of the whole where there is too little."""
+    """Noise before a rise and behind its peak; of the later half where there is too little."""
     sides = [y[max(0, before - 40) : before + 1], y[top + 3 : top + 43]]
     # The noise of few numbers is uncertain itself.
     found = [roughness(side) * (1 + 6 / len(side)) for side in sides if len(side) >= 10]
-    if found:
+    if found and len(y) >= FEW:
         return max(found)
-    # Of very few numbers the median says little; the mean square has the rise itself in it, so half of it.
-    late = y[len(y) // 5 :]
-    spread = (
-        float(np.sqrt(np.mean((late[2:] - 2 * late[1:-1] + late[:-2]) ** 2) / 6)) if len(late) > 2 else float("inf")
-    )
-    return max(roughness(y) * (1 + 6 / len(y)), 0.5 * spread if len(y) < 30 else 0.0)
+    late = y[max(len(y) // 2, min(top + 2, len(y) - 6)) :]
+    if len(late) < 4:
+        return float("inf")
+    square = float(np.sqrt(np.mean((late[2:] - 2 * late[1:-1] + late[:-2]) ** 2) / 6))
+    return max([square * (1 + 4 / len(late)), *found])

@@ -18,6 +18,10 @@ FEWEST = 8
 """Losses or evaluations that a judgement about their course needs at least."""
 
 
+MANY = 60
+"""Losses from which on a log shows what happens between two evaluations."""
+
+
 def bounded(series: Series) -> Series:
     """A series whose numbers are not so large that their squares are none: a loss of 1e100 has diverged anyway."""
     if not len(series) or float(np.abs(series.values).max()) <= LARGEST:
@@ -57,6 +61,60 @@ class View:
             return None
         found = bounded(self.log.metrics[name].finite())
         return found if len(found) >= 5 else None
+
+    @cached_property
+    def course(self) -> Series | None:
+        """The losses; where they are few, with the evaluations of the first quarter among them.
+
+        Before much is learnt both are about the same, and an evaluation may be the only one to see what happens
+        between two logged losses, or what the loss was before the first.
+        """
+        if self.loss is None or self.val is None or len(self.loss) >= MANY or self.apart:
+            return self.loss
+        first = float(self.loss.t[0])
+        early = self.val.between(0, first + 0.25 * (self.end - first) + 1)
+        # What a model does not generalise stays; what a rate has done to it does not.
+        early = early.take(early.values > 1.2 * float(np.median(self.val.values[-3:])))
+        # An evaluation at t comes before update t. What may be a mean says most about the beginning of its stretch.
+        mean = self.loss.t[0] >= 0.9 * (self.loss.every - 1) > 0
+        since = np.maximum(self.loss.t - int(mean) * int(self.loss.every - 1), 0)
+        t = np.concatenate([2 * early.t, 2 * since + 1])
+        order = np.argsort(t)
+        return Series(t[order], np.concatenate([early.values, self.loss.values])[order])
+
+    @cached_property
+    def apart(self) -> bool:
+        """Whether the training loss ends well above the validation loss, as with augmentation or dropout."""
+        if self.loss is None or self.val is None:
+            return False
+        ends = [float(np.median(s.values[-max(3, len(s) // 10) :])) for s in (self.loss, self.val)]
+        return ends[0] > 1.3 * ends[1] > 0
+
+    @property
+    def untrained(self) -> float | None:
+        """The validation loss before the first update, where it says something of the training loss."""
+        if self.loss is None or self.val is None or self.val.t[0] > self.end / 100:
+            return None
+        first = float(self.val.values[0])
+        # A model that was trained before may have two losses that are apart from the beginning.
+        return None if self.apart and float(self.loss.values[0]) > 1.3 * first else first
+
+    @property
+    def averaged(self) -> int:
+        """Batches that a logged loss is the mean of, at least."""
+        facts = self.log.facts
+        # Of a row for an epoch, that there are ten is all that is known.
+        return facts.averaged if facts.averaged > 1 or facts.clock != "epochs" else 10
+
+    @cached_property
+    def warmup(self) -> float | None:
+        """Share of the run in which the rate rises to its peak; None where the log begins too late to tell."""
+        if self.rate is None:
+            return None
+        reached = int((self.rate.values >= 0.9).argmax())
+        if reached == 0 and (self.log.facts.clock == "epochs" or self.rate.t[0] > 0.025 * self.end):
+            return None
+        return float(self.rate.t[reached]) / max(1, self.end)
 
     @cached_property
     def end(self) -> int:
@@ -100,9 +158,11 @@ class View:
         if min(_differs(y[: max(8, len(y) // 20)]), _differs(y[-40:])) > 0.1:
             # One batch of few says little; the lower of the two, because a rate too high lifts the later ones.
             first = few if self.log.facts.averaged == 1 else min(first, few)
-        if self.val is not None and self.val.t[0] <= self.end / 100 and first > 1.5 * float(self.val.values[0]) > 0:
+            if self.untrained is not None:
+                return self.untrained
+        if self.untrained is not None and first > 1.5 * self.untrained > 0:
             # An evaluation before the first update knows nothing of what the first updates have done.
-            return float(self.val.values[0])
+            return self.untrained
         return first
 
     @cached_property

@@ -141,8 +141,8 @@ TARGETS = Regime(
 
 
 def is_small(profile: Profile) -> bool:
-    """Whether a training is of the size that was measured."""
-    return profile.task in KINDS and profile.updates <= MOST_UPDATES and profile.parameters <= MOST_PARAMETERS
+    """Whether a training is of the size that was measured; what is frozen counts, for it was trained before."""
+    return profile.task in KINDS and profile.updates <= MOST_UPDATES and profile.model.total <= MOST_PARAMETERS
 
 
 def small(profile: Profile) -> Practice:

@@ -8,6 +8,7 @@ import numpy as np
 
 from cadence.diagnosis.detected import CannotTell, Evidence, Picture
 from cadence.diagnosis.rule import Found, rule
+from cadence.diagnosis.rules.rate_low import blown
 from cadence.diagnosis.view import View
 from cadence.findings.finding import Both
 
@@ -47,12 +48,12 @@ def divergence(view: View) -> Iterator[Found]:
         raise CannotTell("the log has too few losses", "日志中的损失太少")
     end, initial, best = view.last, view.initial, view.best
     gain = max(initial - best, 0.0)
-    top = max(block.value for *_, block in view.blocks)
+    top = float(view.loss.values.max())
     rise = end.value - best
     beyond = end.low > initial + max(WORSE * gain, 0.2 * abs(initial))
     undone = gain > 0.2 * abs(initial) and end.low - best > WORSE * gain and _climbs(view, best, rise)
-    exploded = top > EXPLODED * abs(initial) + initial and end.value > initial - 0.1 * abs(initial)
-    if not (beyond or undone or exploded):
+    exploded = top > EXPLODED * abs(initial) + initial and end.value > initial - 0.25 * abs(initial)
+    if not (beyond or undone or exploded or _at_once(view) or _judged(view)):
         return
     t = _began(view, best, max(rise, 0.1 * (top - best)))
     loss = f"{end.value:.4g}"
@@ -65,6 +66,23 @@ def divergence(view: View) -> Iterator[Found]:
         end.value,
         view.end - 1,
     )
+
+
+def _at_once(view: View) -> bool:
+    """Whether the first row of few is beyond all measure, and nothing was learnt behind it."""
+    assert view.loss is not None
+    y = view.loss.values
+    half = y[len(y) // 2 :]
+    stands = float(np.median(half[: len(half) // 2])) < 1.05 * float(np.median(half[len(half) // 2 :]))
+    return blown(view) and stands
+
+
+def _judged(view: View) -> bool:
+    """Whether the validation loss ends far above where it began, and the training loss no lower."""
+    if view.val is None:
+        return False
+    first, last = float(view.val.values[0]), float(view.val.values[-1])
+    return last > first + 5 * abs(first) and view.last.value > 0.9 * view.initial > 0
 
 
 def _not_finite(view: View) -> tuple[int, int] | None:

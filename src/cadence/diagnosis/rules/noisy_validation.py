@@ -14,13 +14,22 @@ from cadence.diagnosis.swings import rough
 from cadence.diagnosis.view import View
 from cadence.findings.finding import Both
 
-AT_REST = 0.05
+AT_REST = 0.072
 """Share of the loss by which evaluations may differ from their course while the rate is low."""
+
+STAYS = 0.2
+"""Share of the noise that must be left when the rate is low, if it is one of the examples."""
+
+MORE = 2.0
+"""How much more than single batches evaluations must differ where the rate is up all the time."""
 
 AT_WORK = 0.15
 """And while it is high: then the weights themselves differ from one evaluation to the next."""
 
-LOW = 0.3
+SINGLE = 0.5
+"""What single batches may differ by where there are too few of them to tell."""
+
+LOW = 0.2
 """Share of its peak below which a rate is low."""
 
 
@@ -38,18 +47,29 @@ def noisy_validation(view: View) -> Iterator[Found]:
         raise CannotTell("the log has fewer than 8 validation losses", "日志中的验证损失少于 8 个")
     val = view.val
     later = val.take(slice(len(val) // 4, None))
-    calm = later.take(view.rate_at(later.t.astype(float)) < LOW)
+    rate = view.rate_at(later.t.astype(float))
+    low = np.arange(len(rate)) > np.flatnonzero(np.append(True, rate >= LOW))[-1] - 1
+    calm, work = later.take(low), later.take(~low)
     amount, limit, at, at_zh = _amount(later), AT_WORK, "after the first quarter", "在前四分之一之后"
-    if view.loss is not None and amount < min(0.25, 0.8 * batches(view)):
-        # No more than batches differ, and not much: it may be the weights that do.
-        amount = 0.0
-    if len(calm) >= 6 and (resting := _amount(calm)) >= AT_REST and amount < AT_WORK:
-        amount, limit, at, at_zh = resting, AT_REST, "while the rate is low", "在学习率较低时"
+    if len(calm) >= 5 and len(work) >= 3:
+        # What moves weights goes with the rate; what a set lacks in examples stays.
+        resting = _amount(calm)
+        if resting < max(AT_REST, STAYS * amount):
+            return
+        if amount < AT_WORK:
+            amount, limit, at, at_zh = resting, AT_REST, "while the rate is low", "在学习率较低时"
+    elif amount < MORE * (batches(view) if view.loss is not None and len(view.loss) >= 12 else SINGLE):
+        # Not much more than batches differ: it may be the weights that do.
+        return
     fallen = abs(float(np.median(val.values[:2])) - float(np.min(val.values)))
     # A fixed set of few examples is as smooth as any other once the weights stand.
     halves = [later.take(slice(0, len(later) // 2)), later.take(slice(len(later) // 2, None))]
     rougher = max((later, *halves), key=lambda s: rough(s.values))
-    if amount < limit or float(np.sqrt(rough(rougher.values))) < 0.015 * fallen or not _turns(rougher):
+    if (
+        amount < limit
+        or float(np.sqrt(rough(rougher.values))) < 0.015 * fallen
+        or not (_turns(rougher) or _turns(later))
+    ):
         return
     yield Found(
         Both(

@@ -24,6 +24,15 @@ DESCENT = 0.25
 UP = 0.3
 """Share of its peak above which a rate can make weights swing."""
 
+DOWN = 0.2
+"""Share of its peak below which a rate has come down: it takes the swings with it, which are then no fault."""
+
+OF_GAIN = 0.015
+"""Share of all that was gained that ups and downs must have."""
+
+REPAIRED = 0.4
+"""The same where the rate came down behind them."""
+
 
 class Swinging(NamedTuple):
     """Ups and downs: their share of the loss, how often each comes in updates, and their variance over the noise's."""
@@ -63,10 +72,13 @@ def swinging(view: View) -> Swinging | None:
         return None
     y, scale = relative(part.values)
     size = float(np.median(np.abs(part.values)))
+    least = 2 / 3 * of_gain(view)
     found = [
         Swinging(s.amplitude / scale, int(2 * s.width * part.every), s.ratio, s.limit, "loss")
         for s in swings(y)
-        if s.ratio > 1.3 * s.limit and s.amplitude / scale > AMPLITUDE and s.amplitude / scale * size > 0.01 * view.gain
+        if s.ratio > 1.3 * s.limit
+        and s.amplitude / scale > AMPLITUDE
+        and s.amplitude / scale * size > least * view.gain
     ]
     found.extend(_spikes(part))
     found.extend(_evaluations(view))
@@ -78,6 +90,11 @@ def relative(y: Floats) -> tuple[Floats, float]:
     if float(y.min()) > 0:
         return np.log(y), 1.0
     return y, max(float(np.median(np.abs(y))), 1e-300)
+
+
+def of_gain(view: View) -> float:
+    """Share of all that was gained that ups and downs must have to matter."""
+    return REPAIRED if view.rate is not None and float(view.rate.values[-1]) < DOWN else OF_GAIN
 
 
 def _settled(view: View, series: Series) -> Series:
@@ -128,7 +145,7 @@ def _evaluations(view: View) -> list[Swinging]:
     if amplitude < AMPLITUDE:
         return []
     limit = chi_limit(max(2.0, 0.514 * (len(y) - 2)))
-    moved = amplitude * scale > 0.015 * abs(view.gain) if scale != 1.0 else _size(part) > 0.015 * abs(view.gain)
+    moved = (amplitude * scale if scale != 1.0 else _size(part)) > of_gain(view) * abs(view.gain)
     if moved and (_together(view.loss, part) or AMPLITUDE + 0.05 < amplitude < 0.8 * batches(view)):
         return [Swinging(amplitude, int(2 * part.every), 2 * limit, limit, view.log.val_loss or "val_loss")]
     return []
@@ -147,10 +164,7 @@ def batches(view: View) -> float:
     assert view.loss is not None
     part = _settled(view, view.loss)
     y, scale = relative((part if len(part) >= 8 else view.loss).values)
-    facts = view.log.facts
-    # A row for an epoch holds the mean of its batches; that there are ten at least is all that is known of them.
-    batches_of_a_row = facts.averaged if facts.averaged > 1 or facts.clock != "epochs" else 10
-    return roughness(y) / scale * float(np.sqrt(batches_of_a_row))
+    return roughness(y) / scale * float(np.sqrt(view.averaged))
 
 
 def _together(loss: Series, val: Series) -> bool:

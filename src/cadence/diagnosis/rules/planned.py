@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from cadence.diagnosis.detected import CannotTell, Evidence, Picture
-from cadence.diagnosis.rates import RateJump, rate_jumps
+from cadence.diagnosis.events import RateEvent, jumps_of
 from cadence.diagnosis.rule import Found, rule
 from cadence.diagnosis.view import View
 from cadence.findings.finding import Both
@@ -68,10 +68,10 @@ def planned(view: View) -> Iterator[Found]:
             return
 
 
-def _written(view: View, group: str) -> tuple[RateJump, RateJump] | None:
+def _written(view: View, group: str) -> tuple[RateEvent, RateEvent] | None:
     """Two jumps that undo each other, with a course that goes on: as though nothing had been between."""
     rate = view.log.lr[group].finite()
-    jumps = rate_jumps(rate)
+    jumps = jumps_of(rate)
     for first, back in pairwise(jumps):
         if first.before <= 0 or first.after <= 0 or back.before <= 0 or back.t - first.t > 0.5 * view.end:
             continue

@@ -10,8 +10,8 @@ import numpy as np
 
 from cadence.diagnosis.detected import CannotTell, Evidence, Picture
 from cadence.diagnosis.estimate import Estimate, improvement, level
+from cadence.diagnosis.events import RateEvent
 from cadence.diagnosis.log import Floats
-from cadence.diagnosis.rates import RateJump
 from cadence.diagnosis.rule import Found, rule
 from cadence.diagnosis.view import View
 from cadence.findings.finding import Both
@@ -22,7 +22,7 @@ CUTS = 3
 EARLY, SMALL = 0.5, 0.1
 """Share of the run before which, and share of the peak below which, a rate that was cut is down too early."""
 
-WAITED = 0.25
+WAITED = 0.44
 """Share of the run that may pass without progress before a cut."""
 
 HELPED = 0.03
@@ -32,7 +32,7 @@ HELPED = 0.03
 class Cut(NamedTuple):
     """A cut of a rate that stood before it and behind it."""
 
-    jump: RateJump
+    jump: RateEvent
     since: int
     until: int
 
@@ -57,7 +57,7 @@ def cuts(view: View) -> list[Cut]:
             or _curved(since, np.log(y[moved + 1] / y[moved])[-len(since) :])
         ):
             return []
-        found = [RateJump(int(t[i + 1]), int(t[i]), float(y[i]), float(y[i + 1])) for i in down]
+        found = [RateEvent(int(t[i + 1]), "drop", float(y[i]), float(y[i + 1]), int(t[i])) for i in down]
         before = [int(i) for i in moved if i < down[0]]
         begins = [int(t[before[-1] + 1]) if before else int(t[0]), *(j.t for j in found[:-1])]
         ends = [*(j.t for j in found[1:]), int(t[-1]) + 1]

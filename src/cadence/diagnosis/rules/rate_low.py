@@ -12,7 +12,8 @@ from cadence.diagnosis.estimate import Estimate, level, roughness
 from cadence.diagnosis.log import Series
 from cadence.diagnosis.rule import Found, rule
 from cadence.diagnosis.shifts import shifts
-from cadence.diagnosis.view import View
+from cadence.diagnosis.smoothness import Crawl, crawl, shaken
+from cadence.diagnosis.view import FEWEST, View
 from cadence.findings.finding import Both
 
 PROPORTIONAL = 0.5
@@ -25,6 +26,22 @@ COARSE = 0.85
 STEP = 0.04
 """Way of the weights below which a model that begins from nothing cannot have learnt much: in sound trainings it is
 about their own size."""
+
+SMOOTH = 0.034
+"""Roughness of evaluations, in what they fall by from one to the next, below which the weights were hardly shaken: at
+the best rate and a third of it it is 0.04 to 1, at a tenth 0.02 to 0.1."""
+
+BLOWN = 1e4
+"""Multiple of what comes behind it that no mean of a first epoch has."""
+
+SLIGHT = 0.2
+"""Share of the loss below which little was gained."""
+
+PACE = 0.01
+"""Share by which the loss must still fall over a tenth of the run."""
+
+BONUS = 0.3
+"""What a fall of the rate may bring beyond the rates added up, in multiples of that."""
 
 HIGH = 0.3
 """Share of its peak above which a rate still moves the weights as it should."""
@@ -50,9 +67,37 @@ def rate_low(view: View) -> Iterator[Found]:
     if end - first < 0.3 * (whole - first):
         return
     way = _way(view)
-    if way is not None and way < STEP and (view.gain > 0.25 * abs(view.initial) or not _knows(view)):
+    if way is not None and way < STEP and (view.gain > 0.25 * abs(view.initial) or not knows(view)):
         yield _found(view, *_of_way(view, end, way), int(end))
         return
+    crawls = crawl(view, view.val) if view.val is not None and not blown(view) else None
+    if crawls is not None and creeps(crawls):
+        yield _creeping(view, crawls)
+        return
+    power = _proportional(view, end)
+    if power is not None:
+        yield _found(view, *power, int(end))
+
+
+def blown(view: View) -> bool:
+    """Whether the first row, a mean, is beyond all measure: then the rate was too high before the first row ended."""
+    assert view.loss is not None
+    y = view.loss.values
+    return view.averaged > 1 and float(y[0]) > BLOWN * abs(float(np.median(y[len(y) // 2 :])))
+
+
+def creeps(crawls: Crawl) -> bool:
+    """Whether a loss is so smooth beside its steps that the weights were hardly shaken."""
+    # Of a few evaluations the roughness is uncertain, and smooth ones come by chance.
+    limit = SMOOTH * min(1.0, (crawls.n - 3) / 8)
+    if crawls.rough < limit / 2:
+        return True
+    falls = crawls.pace > PACE and (crawls.bonus is None or crawls.bonus < BONUS)
+    return crawls.rough < limit and falls
+
+
+def _proportional(view: View, end: float) -> tuple[float, float, float] | None:
+    """The exponent, where it says that the rate is too low; None where it does not."""
     measured = [found for s in (view.val, view.loss) if s is not None and (found := exponent(view, s, end)) is not None]
     if not measured:
         raise CannotTell(
@@ -64,15 +109,22 @@ def rate_low(view: View) -> Iterator[Found]:
     least = COARSE if all(_coarse(view, s) for s in (view.val, view.loss) if s is not None) else PROPORTIONAL
     if least == COARSE and power > 1.4:
         # It falls ever faster as the rate comes down: the rate was not too low.
-        return
+        return None
     if power < least or low < 0.6 * least or any(m[2] < least for m in measured):
-        return
-    if power < 0.9 and _knows(view):
+        return None
+    if view.val is not None and shaken(view, view.val):
+        return None
+    if view.val is not None and view.gain < SLIGHT * abs(view.initial) and len(view.val) >= FEWEST:
+        # So little may be what a model that was trained before has left to learn; its evaluations are not as smooth.
+        crawls = crawl(view, view.val)
+        if crawls is not None and crawls.rough > 3 * SMOOTH:
+            return None
+    if knows(view) or (view.val is not None and len(view.val) >= FEWEST and exponent(view, view.val, end) is None):
         raise CannotTell(
             "the loss falls nearly in proportion to the rates, which a model that was trained before does as well",
             "损失几乎与累计学习率成正比下降，但已预训练的模型也会如此",
         )
-    yield _found(view, power, low, high, int(end))
+    return power, low, high
 
 
 def _coarse(view: View, series: Series) -> bool:
@@ -102,13 +154,13 @@ def _falls_at_once(view: View) -> bool:
     return any(s.before - s.after > 0 for side in sides for s in shifts(side, least=0.3 * view.gain))
 
 
-def _knows(view: View) -> bool:
+def knows(view: View) -> bool:
     """Whether the model seems to have been trained before: its batches differ, and little is left to learn.
 
     One that knows nothing is wrong about all batches alike.
     """
     assert view.loss is not None
-    single = roughness(view.loss.values[:40]) * math.sqrt(view.log.facts.averaged)
+    single = roughness(view.loss.values[:40]) * math.sqrt(view.averaged)
     differ = single / max(abs(view.initial), 1e-300)
     return differ > 0.04
 
@@ -211,6 +263,50 @@ def _found(view: View, power: float, low: float, high: float, end: int) -> Found
             end,
             (),
             Both("the loss is nearly straight over the rates added up", "损失对累计学习率近乎直线"),
+        ),
+    )
+
+
+def _creeping(view: View, crawls: Crawl) -> Found:
+    peak = max((float(s.finite().values.max()) for s in view.log.lr.values() if len(s.finite())), default=math.nan)
+    to = f" ({3 * peak:.3g} to {10 * peak:.3g} instead of {peak:.3g})" if math.isfinite(peak) else ""
+    to_zh = f"（由 {peak:.3g} 改为 {3 * peak:.3g} 至 {10 * peak:.3g}）" if math.isfinite(peak) else ""
+    name = view.log.val_loss or "val_loss"
+    return Found(
+        Both(
+            f"From update {crawls.first} to {crawls.last} {name} falls at every evaluation, by {crawls.step:.2%}, and "
+            f"leaves a smooth course by no more than {crawls.rough:.1%} of that: the rate hardly shakes the weights, "
+            "and when it comes down nothing is gained by it.",
+            f"从第 {crawls.first} 到第 {crawls.last} 次更新，{name} 每次评估都下降 {crawls.step:.2%}，偏离平滑曲线"
+            f"仅为其 {crawls.rough:.1%}：学习率几乎不扰动权重，降低学习率也没有额外收益。",
+        ),
+        Both(
+            "Time stands in for the rate: the training was ended by its length, not by its task.",
+            "以时间代替学习率：训练因长度而结束，而不是因为任务已学会。",
+        ),
+        Both(
+            f"Train with 3 to 10 times the rate{to}; `cadence find-lr` shows how far it can go.",
+            f"将学习率提高到 3 至 10 倍{to_zh}；`cadence find-lr` 可显示上限。",
+        ),
+        Both(
+            "The loss reaches today's end in a fraction of the updates, and ends lower.",
+            "用一小部分更新即可达到现在的终点，且最终更低。",
+        ),
+        Evidence(
+            crawls.first,
+            crawls.last,
+            Both("roughness of the evaluations in their steps", "评估的粗糙度（以每步下降为单位）"),
+            crawls.rough,
+            crawls.rough,
+            crawls.rough,
+            SMOOTH,
+        ),
+        Picture(
+            (name, "lr"),
+            crawls.first,
+            crawls.last,
+            (),
+            Both("the curve is as smooth as a drawn one", "曲线平滑如画"),
         ),
     )
 

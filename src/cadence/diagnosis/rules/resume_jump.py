@@ -9,19 +9,34 @@ import numpy as np
 
 from cadence.diagnosis.detected import CannotTell, Evidence, Picture
 from cadence.diagnosis.estimate import roughness
-from cadence.diagnosis.excursion import Excursion, excursion, smoothed
+from cadence.diagnosis.events import RateEvent, jumps_of
+from cadence.diagnosis.excursion import Excursion, broken, excursion, smoothed
 from cadence.diagnosis.log import Floats, Series
-from cadence.diagnosis.rates import RateJump, rate_jumps
 from cadence.diagnosis.rule import Found, rule
 from cadence.diagnosis.shifts import Shift, shifts
-from cadence.diagnosis.view import View
+from cadence.diagnosis.view import MANY, View
 from cadence.findings.finding import Both
 
 MATTERS = 0.1
 """Share of all that had been learnt that a jump must undo."""
 
+SURE = 15.0
+"""Noise that a jump must stand above in a log of few losses and no evaluations."""
+
+FEW_SURE = 10.0
+"""The same where evaluations see it as well."""
+
 ABRUPT = 0.5
 """Share of a rise that must come between two logged losses."""
+
+LOW = 0.12
+"""Share of the peak below which a cycle is at its end whatever its shape, as one that is to fall to a tenth."""
+
+STAIRS = 0.9
+"""Share of updates that leave the rate as it is from which on it comes down in stairs."""
+
+NEARLY = 0.08
+"""Share of a cycle's length within which it would have come to 0."""
 
 
 class Jump(NamedTuple):
@@ -56,13 +71,13 @@ def resume_jump(view: View) -> Iterator[Found]:
         yield _rise(view, jump)
 
 
-def begun_anew(view: View) -> RateJump | None:
+def begun_anew(view: View) -> RateEvent | None:
     """The place where the rates are those of the beginning again, in the middle of what they were at."""
     for series in view.log.lr.values():
         rate = series.finite()
         for jump in _breaks(rate):
             i = int(np.searchsorted(rate.t, jump.t))
-            if i < 5 or i < 0.05 * len(rate):
+            if i < 3 or i < 0.05 * len(rate):
                 continue
             if _repeats(rate, i) and not _complete(rate, i):
                 return jump
@@ -72,40 +87,53 @@ def begun_anew(view: View) -> RateJump | None:
 def _repeats(rate: Series, i: int) -> bool:
     """Whether the rates from a place on are those of the beginning."""
     k = min(len(rate) - i, i)
-    if k < 4:
+    if k < 3:
         return False
     here = rate.values[i : i + k]
     # A log that leaves updates out does not say at which of them the schedule began anew.
     first, last = float(rate.t[i - 1]), float(rate.t[i])
     # Between two updates there is none; between two epochs there are.
+    zero = float(rate.t[0]) if rate.t[0] >= rate.every else 0.0
     begins = np.linspace(first + 1, last, 11) if last > first + 1 else np.linspace(first, last + 1, 21)
     for begin in begins.tolist():
-        at: Floats = rate.t[i : i + k].astype(np.float64) - begin + float(rate.t[0])
+        at: Floats = rate.t[i : i + k].astype(np.float64) - begin + zero
         meant: Floats = np.interp(at, rate.t, rate.values)
         same = np.abs(here - meant) <= 0.02 * np.abs(meant) + 1e-3 * float(rate.values.max())
-        if same.mean() > 0.8 and meant.max() > 1.2 * meant.min():
+        if same.mean() > 0.8 and meant.max() > 1.1 * meant.min():
             return True
     return False
 
 
-def _breaks(rate: Series) -> list[RateJump]:
+def _breaks(rate: Series) -> list[RateEvent]:
     """Places where a rate changes its course, also those where it jumps into the middle of a warmup."""
     y, t = rate.values, rate.t
     if len(y) < 8:
         return []
     change = np.diff(y)
     bend = np.abs(change[1:] - change[:-1]) > 0.02 * float(y.max())
-    at = np.flatnonzero(bend & (np.abs(change[1:]) > np.abs(change[:-1]))) + 1
-    return [RateJump(int(t[i + 1]), int(t[i]), float(y[i]), float(y[i + 1])) for i in at[:200].tolist()]
+    turn = (change[:-1] <= 0) & (change[1:] > 0)
+    at = np.flatnonzero(bend & ((np.abs(change[1:]) > np.abs(change[:-1])) | turn)) + 1
+    return [RateEvent(int(t[i + 1]), "restart", float(y[i]), float(y[i + 1]), int(t[i])) for i in at[:200].tolist()]
 
 
 def _complete(rate: Series, i: int) -> bool:
-    """Whether a cycle had come to its end: then it begins anew on purpose."""
+    """Whether a cycle had come to its end: then it begins anew on purpose.
+
+    It has if it is low or level there, if it goes on from where it is, or if a little more of the same would bring it
+    to 0. A cosine that is cut at three quarters of its way is none of these: 15 % of the peak, and falling. Stairs are
+    level everywhere, and do not go up again on purpose.
+    """
+    if np.mean(np.diff(rate.values[:i]) == 0) > STAIRS:
+        return False
     peak = float(rate.values.max())
-    share = float(rate.values[i - 1]) / peak
+    last = float(rate.values[i - 1])
     back = max(0, i - 1 - max(2, i // 20))
-    level = abs(float(rate.values[back] - rate.values[i - 1])) < 0.02 * peak
-    return share < 0.25 or (share < 0.7 and level)
+    fallen = float(rate.values[back]) - last
+    level = abs(fallen) < 0.02 * peak
+    goes_on = abs(float(rate.values[i]) - last) < 0.02 * peak
+    # At the pace of the last stretch, in shares of the course so far.
+    nearly = 0 < last < fallen * NEARLY * i / (i - 1 - back) if back < i - 1 else False
+    return last < LOW * peak or (last < 0.7 * peak and (level or goes_on)) or nearly
 
 
 def sudden_rise(view: View) -> Jump | None:
@@ -169,7 +197,7 @@ def _by_rate(view: View, jump: Jump) -> bool:
         rate = series.finite()
         # What a rate does to a loss may take some updates to be seen.
         slack = max(rate.every, float(jump.t - jump.since), 0.02 * view.end)
-        if any(jump.since - slack <= r.t <= jump.t + slack and r.factor > 1.2 for r in rate_jumps(rate)):
+        if any(jump.since - slack <= r.t <= jump.t + slack and r.factor > 1.2 for r in jumps_of(rate)):
             return True
     return False
 
@@ -181,7 +209,9 @@ def _stays(view: View, jump: Jump) -> bool:
     series = view.loss if jump.series == "loss" else view.val
     assert series is not None
     after = series.between(jump.t, float("inf")).values[:2]
-    if jump.series == "loss" and len(series) < 60 and not _seen_by_evaluations(view, jump):
+    # Of few losses the noise itself is uncertain.
+    few = jump.series == "loss" and len(series) < 2 * MANY
+    if few and (jump.sigmas < FEW_SURE or not _seen_by_evaluations(view, jump)):
         return False
     positive = float(series.values.min()) > 0
     half = float(np.sqrt(jump.before * jump.after)) if positive and jump.before > 0 else (jump.before + jump.after) / 2
@@ -192,6 +222,8 @@ def _stays(view: View, jump: Jump) -> bool:
     if float(near.max()) > jump.before + 1.6 * (jump.after - jump.before):
         # It goes on rising: a climb, not a step.
         return False
+    if broken(view, calm, jump.t, jump.before):
+        return False
     others = _others(view, series, jump)
     if positive and jump.before > 0:
         return not any(np.log(o.high / o.low) > 0.35 * np.log(jump.after / jump.before) for o in others if o.low > 0)
@@ -201,7 +233,7 @@ def _stays(view: View, jump: Jump) -> bool:
 def _seen_by_evaluations(view: View, jump: Jump) -> bool:
     """Whether the next validation loss is up as well, where there is one: few losses of training say little."""
     if view.val is None:
-        return True
+        return jump.sigmas > SURE
     before = view.val.between(0, jump.since + 1).values
     after = view.val.between(jump.since + 1, jump.t + 3 * view.val.every).values[:2]
     if not len(before) or not len(after):
@@ -228,7 +260,7 @@ def _in_proportion(series: Series, shift: Shift) -> bool:
     return any(abs(s.t - shift.t) <= 3 * series.every and s.after > s.before for s in logs)
 
 
-def _anew(view: View, jump: RateJump) -> Found:
+def _anew(view: View, jump: RateEvent) -> Found:
     return Found(
         Both(
             f"At update {jump.t} the rate goes from {jump.before:.4g} to {jump.after:.4g}, and from there on it is "

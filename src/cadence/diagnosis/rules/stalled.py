@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cadence.diagnosis.detected import CannotTell, Evidence, Picture
-from cadence.diagnosis.estimate import Estimate, improvement, level
+from cadence.diagnosis.estimate import Estimate, improvement, level, roughness, slope
 from cadence.diagnosis.log import Series
 from cadence.diagnosis.rule import Found, rule
-from cadence.diagnosis.view import View
+from cadence.diagnosis.view import FEWEST, View
 from cadence.findings.finding import Both
 
 LONG = 0.5
 """Share of the run that must be level at its end."""
+
+CALM = 0.004
+"""Share of the loss by which evaluations differ at least where a rate shakes the weights."""
 
 LEVEL = 0.04
 """Share of all that was gained, or of the loss, that may be gained there at most."""
@@ -42,23 +45,53 @@ LEVEL = 0.04
 )
 def stalled(view: View) -> Iterator[Found]:
     """The change of the loss over the last half of the run, with an interval, where the rate stands."""
-    if view.loss is None:
+    if view.loss is None or len(view.loss) < 10:
         raise CannotTell("the log has too few losses", "日志中的损失太少")
     first, end = view.whole_of(view.loss)
     since = end - LONG * (end - first)
     rate = view.rate_at(view.loss.between(since, end).t.astype(float))
     if not len(rate) or rate.min() < 0.75 * rate.max():
         return
+    low = bool(rate.max() < 0.3)
+    judged = view.val.between(since, end + 1) if view.val is not None else None
+    if not low and judged is not None and len(judged) >= 4 and _calm(judged):
+        # Weights that a rate holds up are shaken by it: what stands and is calm has been learnt.
+        return
     gained = improvement(view.loss, since, end)
+    many = judged is not None and len(judged) >= FEWEST - 2
+    seen = _by_slope(judged, since, end + 1) if judged is not None and many else None
+    if seen is not None and (gained is None or seen.half < gained.half):
+        # Evaluations are of many examples; single batches say less.
+        gained = seen
     if gained is None:
         raise CannotTell("the loss is too noisy to tell whether it still falls", "损失噪声太大，无法判断是否仍在下降")
     share = gained.value / max(view.gain, 1e-300)
-    if not level_now(view, view.loss, since, end):
-        return
     if view.val is not None and not level_now(view, view.val, since, end + 1):
         return
-    low = rate.max() < 0.3
+    if not low and not gained.high < (1.5 if judged is not None else 1.0) * LEVEL * view.gain:
+        return
+    if not level_now(view, view.loss, since, end) and (not many or _falls(view, since, end)):
+        return
     yield _found(view, int(since), gained, share, float(rate.max()), low)
+
+
+def _by_slope(series: Series, first: float, end: float) -> Estimate | None:
+    """What half of a stretch gains, from the slope over all of it: of few numbers it tells more than two levels."""
+    found = slope(series, first, end)
+    half = (end - first) / 2
+    return Estimate(-found.value * half, found.error * half, found.n) if found.error < float("inf") else None
+
+
+def _calm(series: Series) -> bool:
+    """Whether evaluations hardly differ from one to the next."""
+    return roughness(series.values) < CALM * abs(float(series.values.mean()))
+
+
+def _falls(view: View, since: float, end: float) -> bool:
+    """Whether the training loss surely gains something that matters, whatever the evaluations say."""
+    assert view.loss is not None
+    gained = improvement(view.loss, since, end)
+    return gained is not None and gained.low > 0 and gained.value > LEVEL * max(view.gain, 0.0)
 
 
 def level_now(view: View, series: Series, first: float, end: float) -> bool:
@@ -66,7 +99,7 @@ def level_now(view: View, series: Series, first: float, end: float) -> bool:
     gained = improvement(series, first, end)
     if gained is not None and float(series.values.min()) > 0:
         shares = improvement(series, first, end, log=True)
-        if shares is None or shares.high > 6 * LEVEL:
+        if shares is None or shares.high > 6 * LEVEL or shares.value > LEVEL:
             return False
     if gained is None:
         y = series.between(first, end).values

@@ -8,13 +8,16 @@ import numpy as np
 
 from cadence.diagnosis.detected import CannotTell, Evidence, Picture
 from cadence.diagnosis.estimate import improvement, level
-from cadence.diagnosis.excursion import Excursion, excursion
+from cadence.diagnosis.excursion import Excursion, excursion, surge
 from cadence.diagnosis.rule import Found, rule
 from cadence.diagnosis.view import View
 from cadence.findings.finding import Both
 
 EARLY = 0.2
 """Share of the run in which a rise is one of the beginning."""
+
+WARMED = 0.025
+"""Share of the run from which on there was a warmup."""
 
 MATTERS = 0.2
 """Share of the initial loss by which the loss must have risen."""
@@ -92,7 +95,8 @@ def first_rise(view: View) -> Excursion | None:
     for series in (view.loss, view.val):
         if series is None:
             continue
-        found = excursion(series, float(series.t[0]) + EARLY * view.end, least=5.0)
+        until = float(series.t[0]) + EARLY * view.end
+        found = surge(view, until, least=5.0) if series is view.loss else excursion(series, until, least=5.0)
         if found is not None and found.begin <= EARLY * view.end and rises_above(view, found):
             return found
     return None
@@ -107,6 +111,9 @@ def rises_above(view: View, found: Excursion) -> bool:
 def recovers(view: View, found: Excursion) -> bool:
     """Whether a rise was one of the beginning only: the loss came back at that rate and fell on, without another."""
     if not (borne(view, found) and learns(view)) or found.peak > EARLY * view.end:
+        return False
+    if view.rate is not None and (view.warmup is None or view.warmup >= WARMED):
+        # There was a warmup, or may have been, and it did not help: then it is the rate.
         return False
     assert view.loss is not None
     assert found.back is not None
