@@ -75,7 +75,9 @@ def _from(view: View, series: Series, share: float) -> Crawl | None:
     ridden = view.ridden(part.t.astype(float))
     third = len(logs) // 3
     pace = float(logs[-1 - third] - logs[-1]) / float(ridden[-1] - ridden[-1 - third]) * 0.1 * view.end
-    return Crawl(int(part.t[0]), int(part.t[-1]), len(logs), step, roughness(ridden, logs) / step, pace, bonus(view, series))
+    return Crawl(
+        int(part.t[0]), int(part.t[-1]), len(logs), step, roughness(ridden, logs) / step, pace, bonus(view, series)
+    )
 
 
 def shaken(view: View, series: Series) -> bool:
