@@ -2,7 +2,8 @@
 batches of its own.
 
 No matter of time: it prints, for each recipe and budget, the mean rate, the standard deviation over the seeds in
-decades (0.1 is a factor of 1.26), what the tests themselves said of it, and how many of them recommended a rate.
+decades (0.1 is a factor of 1.26), what the tests themselves said of it, how many of them recommended a rate, and in the
+intervals of how many the mean of the others lies.
 
     python benchmarks/find_lr_repeats.py --seeds 8 --updates 50 100
 """
@@ -30,10 +31,13 @@ def line(recipe: Any, updates: int, seeds: int) -> str:
     told = [one.recommended for one in found if one.recommended is not None]
     decades = [math.log10(one.rate) for one in told]
     if len(decades) < 2:
-        return f"- | - | - | {len(told)} of {seeds}"
+        return f"- | - | - | {len(told)} of {seeds} | -"
     own = statistics.mean(math.log10(one.factor) / TWICE_NORMAL for one in told)
     mean = 10.0 ** statistics.mean(decades)
-    return f"{mean:.2g} | {statistics.stdev(decades):.2f} | {own:.2f} | {len(told)} of {seeds}"
+    others = [10.0 ** statistics.mean(decades[:i] + decades[i + 1 :]) for i in range(len(decades))]
+    inside = sum(one.low <= other <= one.high for one, other in zip(told, others, strict=True))
+    spread = statistics.stdev(decades)
+    return f"{mean:.2g} | {spread:.2f} | {own:.2f} | {len(told)} of {seeds} | {inside} of {len(told)}"
 
 
 def main() -> None:
@@ -41,7 +45,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--updates", type=int, nargs="+", default=[50, 100])
     given = parser.parse_args()
-    print(f"{machine()}\n\n| recipe | updates | rate | spread | own | recommended |\n|---|---|---|---|---|---|")
+    print(f"{machine()}\n\n| recipe | updates | rate | spread | own | recommended | inside |")
+    print("|---|---|---|---|---|---|---|", flush=True)
     for task in builtin_tasks():
         # A range test leaves the schedule aside: recipes that differ in nothing else are one.
         different = {repr(recipe.optimizers): recipe for recipe in builtin_recipes(task)}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import pytest
 
 import cadence as cd
 from cadence._errors import AdviceError
+from cadence.advice.code import loop_code
 from cadence.recipe.load import recipe_from_text
 
 SAID = {"task": "classification", "updates": 40, "batch_size": 8, "dataset_size": 320}
@@ -157,11 +159,38 @@ def test_the_average_survives_saving_and_loading() -> None:
         torch.testing.assert_close(a, b)
 
 
+def test_saved_in_evaluation_mode_training_goes_on_with_the_weights_that_are_trained() -> None:
+    torch = pytest.importorskip("torch")
+
+    def begun():
+        model = torch_net()
+        return (model, *cd.recommend(model=model, **SAID).having(averaging=AVERAGE).build(model))
+
+    model, optimizer, driver = begun()
+    train_torch(model, optimizer, driver, 30)
+    trained = model[0].weight.detach().clone()
+    # As the documents say: eval() comes before saving.
+    optimizer.eval()
+    average = model[0].weight.detach().clone()
+    assert not torch.equal(trained, average)
+    saved = copy.deepcopy((model.state_dict(), optimizer.state_dict()))
+    again, optimizer2, _ = begun()
+    again.load_state_dict(saved[0])
+    optimizer2.load_state_dict(saved[1])
+    torch.testing.assert_close(again[0].weight.detach(), average, rtol=0, atol=0)
+    optimizer2.train()
+    torch.testing.assert_close(again[0].weight.detach(), trained, rtol=0, atol=0)
+    optimizer2.eval()
+    torch.testing.assert_close(again[0].weight.detach(), average, rtol=0, atol=0)
+
+
 def test_paddle_averages_likewise() -> None:
     import numpy as np
 
     paddle = pytest.importorskip("paddle")
-    model = paddle_net()
+    names = paddle.utils.unique_name.guard
+    with names():
+        model = paddle_net()
     optimizer, driver = cd.recommend(model=model, **SAID).having(averaging={"decay": 0.5, "start": None}).build(model)
     expected = None
     for n in range(1, 7):
@@ -175,10 +204,40 @@ def test_paddle_averages_likewise() -> None:
         expected = now if expected is None else expected + share * (now - expected)
     optimizer.eval()
     np.testing.assert_allclose(model[0].weight.numpy(), expected, rtol=1e-5)
-    state = optimizer.state_dict()
+    # As on the disk: what it holds are the tensors themselves.
+    state = {key: x.clone() if paddle.is_tensor(x) else x for key, x in optimizer.state_dict().items()}
     optimizer.train()
     np.testing.assert_array_equal(model[0].weight.numpy(), now)
-    optimizer.set_state_dict(state)
+    # Of a state that was saved after eval() the model has the average, and train() brings back what is trained.
+    with names():  # as in another process
+        again = paddle_net()
+    other, _ = cd.recommend(model=again, **SAID).having(averaging={"decay": 0.5, "start": None}).build(again)
+    again[0].weight.set_value(paddle.to_tensor(expected))
+    other.set_state_dict(state)
+    other.train()
+    np.testing.assert_array_equal(again[0].weight.numpy(), now)
+    other.eval()
+    np.testing.assert_allclose(again[0].weight.numpy(), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("framework", ["torch", "paddle"])
+def test_the_lines_of_code_do_what_build_does(framework: str) -> None:
+    library = pytest.importorskip(framework)
+    model = (torch_net if framework == "torch" else paddle_net)()
+    advice = cd.recommend(model=model, **SAID).having(clip_norm=1.0, schedule="warmup('40 samples') >> cosine()")
+    rates: list[float] = []
+
+    def loss(batch):
+        optimizer = names["optimizer"]
+        rates.append(optimizer.get_lr() if framework == "paddle" else optimizer.param_groups[0]["lr"])
+        return (model(batch) ** 2).mean()
+
+    names = {"model": model, "batches": [library.ones([2, 4])] * 12, "loss": loss}
+    exec(loop_code(advice), names)  # noqa: S102 - that is what a reader does with it
+    assert rates == pytest.approx([advice.curve().at(t) for t in range(12)], rel=1e-6)
+    assert names["driver"].t == 12
+    assert "averag" not in loop_code(advice)
+    assert "average of the weights" in loop_code(advice.having(averaging=AVERAGE))
 
 
 def test_the_recipe_can_be_read_and_says_what_is_built() -> None:
@@ -216,3 +275,36 @@ def test_the_search_is_as_wide_as_the_advice_is_unsure() -> None:
     text = sure.search(task="mine.task:make")
     assert "search:" in text
     assert "log(0.05, 0.2)" in text
+
+
+def test_a_recipe_for_images_has_its_weights_with_the_channels_last_where_the_model_can_and_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("PIL")
+    from cadence.run.imports import called
+    from image_folders import image_folder
+
+    path = "cadence.tasks.images.resnet_torch:resnet50"
+    advice = cd.recommend(model=path, data=24, batch_size=8, epochs=1, hardware="A100", task="classification")
+    text = advice.recipe(task="cadence.tasks.images:folder", model=path)
+    assert "model_args: {channels_last: true}" in text
+    assert "2.0 times" in text.replace("\n# ", " ")
+    recipe = recipe_from_text(text, "made", name="made")
+    model = called(recipe.model, "model", {**recipe.model_args, "classes": 3, "width": 8})
+    assert model.conv1.weight.is_contiguous(memory_format=torch.channels_last)
+    # As it is written, but for what makes it small, and on what is here.
+    monkeypatch.chdir(tmp_path)
+    small = recipe.changed(
+        task_args={"folder": str(image_folder(tmp_path / "data", train=8)), "size": 32, "workers": 0},
+        model_args={**recipe.model_args, "classes": 3, "width": 8}, total=2, device="cpu", precision="fp32",
+    )  # fmt: skip
+    assert cd.train(small, out=tmp_path / "run").status == "finished"
+
+
+def test_where_a_model_cannot_have_its_channels_last_the_recipe_says_how() -> None:
+    advice = cd.recommend(model="resnet50", data="imagenet", batch_size=256, epochs=90, hardware="A100")
+    text = advice.recipe(task="cadence.tasks.images:folder").replace("\n# ", " ")
+    assert "model_args" not in text
+    assert "model.to(memory_format=torch.channels_last)" in text
+    assert "channels last" not in advice.having(layout=None).recipe(task="cadence.tasks.images:folder")

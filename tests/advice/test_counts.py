@@ -115,7 +115,14 @@ def test_the_table_of_known_models_is_what_they_count(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "published"),
-    [("resnet50", 25_557_032), ("resnet101", 44_549_160), ("vit_b_16", 86_567_656), ("gpt2", 124_439_808)],
+    [
+        ("resnet50", 25_557_032),
+        ("resnet101", 44_549_160),
+        ("vit_b_16", 86_567_656),
+        ("gpt2", 124_439_808),
+        ("fasterrcnn_resnet50_fpn", 41_755_286),
+        ("retinanet_resnet50_fpn", 34_014_999),
+    ],
 )
 def test_known_models_have_their_published_size(name: str, published: int) -> None:
     assert KNOWN[name].counts.trained == published

@@ -21,6 +21,34 @@ def test_the_length_is_the_same_however_it_is_said() -> None:
     assert again.updates == by_epochs.updates
 
 
+def test_half_an_update_is_a_whole_one_as_in_every_schedule() -> None:
+    # 5 rows in batches of 2 are 3 updates of an epoch: half of them is 1.5, 2.5 epochs are 7.5.
+    for epochs, updates in ((0.5, 2), (2.5, 8), (1.5, 5)):
+        assert describe(model="resnet50", data=5, task="classification", batch_size=2, epochs=epochs).updates == updates
+    assert describe(model="gpt2", task="lm", batch_size=2, tokens_per_example=1, tokens=5).updates == 3
+
+
+def test_every_field_can_be_given_what_its_rule_would_have_said() -> None:
+    advice = cd.recommend(model="resnet50", data="imagenet", batch_size=256, epochs=90)
+    chosen = {choice.field: choice.value for choice in advice.choices}
+    same = cd.recommend(model="resnet50", data="imagenet", batch_size=256, epochs=90, given=chosen)
+    assert {choice.field: choice.value for choice in same.choices} == chosen
+    assert all(choice.source.kind == "given" for choice in same.choices)
+    assert {choice.field: choice.value for choice in advice.having(**chosen).choices} == chosen
+
+
+def test_what_is_given_in_part_is_completed_by_the_rule() -> None:
+    advice = cd.recommend(model="resnet50", data="imagenet", batch_size=256, epochs=90, given={
+        "groups": {"no_decay": False}, "batch_scaling": {"rule": "sqrt"}, "optimizer": "sgd",
+    })  # fmt: skip
+    assert advice["groups"].value == {"no_decay": False, "layer_decay": None}
+    assert advice["batch_scaling"].value == {"rule": "sqrt", "reference_batch": 256, "factor": 1.0}
+    assert advice["optimizer"].value == {"name": "sgd", "momentum": 0.9}
+    assert advice.having(optimizer="adamw")["optimizer"].value["name"] == "adamw"
+    with pytest.raises(AdviceError, match="learning_rate is 0"):
+        advice.having(learning_rate=0)
+
+
 def test_tokens_become_updates_by_batch_and_sequence() -> None:
     profile = describe(
         model="gpt2", task="lm", batch_size=480, tokens_per_example=1024, tokens=1e10, dataset_size=10**7
@@ -51,7 +79,7 @@ def test_what_nobody_said_and_was_assumed_is_named() -> None:
     [
         ({"updates": 1000}, "updates and epochs disagree: they are 1000 and 450450 updates"),
         ({"batch_size": 2_000_000}, "batch_size is 2000000 and the data have 1281167 rows"),
-        ({"batch_size": None}, "batch_size is not said"),
+        ({"batch_size": None}, "batch_size \\(--batch\\) is not said"),
         ({"batch_size": 0}, "batch_size is 0; write a whole number"),
         ({"batch_size": 2.5}, "batch_size is 2.5"),
         ({"tokens": 1e9}, "tokens is 1e\\+09 and the task classification, which has none"),
@@ -72,6 +100,26 @@ def test_what_nobody_said_and_was_assumed_is_named() -> None:
         ({"data": "wikitext103", "task": "lm"}, "resnet50 reads images and wikitext103 are texts"),
         ({"given": {"lr": 0.1}}, "there is no field 'lr' to choose"),
         ({"given": {"schedule": "cosin()"}}, "did you mean 'cosine'"),
+        ({"given": ["sgd"]}, "given is \\['sgd'\\]; write a mapping"),
+        ({"given": {"learning_rate": "fast"}}, "learning_rate is 'fast'"),
+        ({"given": {"learning_rate": -0.1}}, "learning_rate is -0.1; write a finite number above 0"),
+        ({"given": {"layout": "nhwc"}}, "layout is 'nhwc'; write None, or 'channels_last'"),
+        ({"given": {"weight_decay": True}}, "weight_decay is True"),
+        ({"given": {"warmup": "a while"}}, "warmup: a length cannot be read"),
+        ({"given": {"optimizer": 5}}, "optimizer is 5; write its name"),
+        ({"given": {"optimizer": {"betas": (0.9, 0.99)}}}, "with a name"),
+        ({"given": {"optimizer": "adamv"}}, "there is no optimizer called 'adamv'; did you mean 'adam'"),
+        ({"given": {"optimizer": "schedulefree"}}, "write 'schedule_free_adamw'"),
+        ({"given": {"groups": [1]}}, "groups is \\[1\\]; write a mapping"),
+        ({"given": {"groups": {"nodecay": True}}}, "did you mean 'no_decay'"),
+        ({"given": {"groups": {"layer_decay": 3}}}, "layer_decay is 3"),
+        ({"given": {"averaging": 3}}, "average is 3; it must be a mapping"),
+        ({"given": {"clip_norm": 0}}, "clip_norm is 0"),
+        ({"given": {"stopping": "early_stop("}}, "stop: .* was never closed"),
+        ({"given": {"label_smoothing": 2}}, "label_smoothing is 2"),
+        ({"given": {"batch_scaling": "linear"}}, "batch_scaling is 'linear'"),
+        ({"data": "0"}, "data is 0; write a whole number"),
+        ({"hardware": 100}, "hardware is 100; write text"),
     ],
 )
 def test_a_description_that_contradicts_itself_is_refused_in_one_sentence(change, sentence) -> None:

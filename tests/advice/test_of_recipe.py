@@ -43,7 +43,10 @@ def test_text_is_taken_for_a_language_model() -> None:
     advice = recommend_recipe({"task": "bytes", "total": 50, "batch_size": 4})
     assert advice.profile.task == "lm"
     assert advice.profile.tokens == 50 * 4 * advice.profile.tokens_per_example
-    assert any("because it reports" in text.en for text in advice.profile.assumed)
+    told = {text.en: text.zh for text in advice.profile.assumed}
+    assert told["the task bytes is language modelling, because its rows are tokens"].startswith("任务 bytes 为语言建模")
+    with pytest.raises(AdviceError, match="updates is said, and the recipe says it itself"):
+        recommend_recipe({"task": "bytes", "total": 50}, updates=60)
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,21 @@ def test_a_measured_rate_is_moved_only_where_this_training_is_an_exception(end, 
     assert said in advice["learning_rate"].reason.en
 
 
+@pytest.mark.parametrize("end", [-5.0, 0.0])
+def test_losses_below_0_are_compared_by_their_order_and_by_no_share(end: float) -> None:
+    lower = Course(lambda rate: end if rate <= RULE else end - 0.1)
+    assert asked(lower, 60, optimizer=None)["learning_rate"].value == RULE
+    worse = Course(lambda rate: end + 1.0 if rate < RULE else end)
+    advice = asked(worse, 60, optimizer=None)
+    assert advice["learning_rate"].value == RULE
+    assert "nothing against" in advice["learning_rate"].reason.en
+
+    def race(make_optimizer, updates, rate):
+        return [2.3, *[end + abs(math.log10(float(rate)) + 2) for _ in range(updates - 1)]]
+
+    assert abs(math.log10(asked(race, 200)["learning_rate"].value) + 2) < 0.3
+
+
 FORMS = {
     "losses": lambda losses, probe: losses,
     "an array": lambda losses, probe: np.array(losses),
@@ -177,6 +192,7 @@ def test_what_a_run_raises_at_first_passes_and_later_ends_the_pilot() -> None:
     advice = asked(soon, 100, updates=1000)
     assert len(advice.piloted.trials) == 4
     assert "it ended early (Exceeded: 46 of 45 updates)" in advice["learning_rate"].reason.en
+    assert "；试跑提前结束（Exceeded: 46 of 45 updates）" in advice["learning_rate"].reason.zh
 
 
 @pytest.mark.parametrize(

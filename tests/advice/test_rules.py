@@ -240,3 +240,23 @@ def test_every_profile_gets_a_whole_recipe_that_can_be_placed(task, model, updat
     assert 0 < rate < 100
     assert math.isfinite(advice["weight_decay"].value)
     assert advice.curve().end == updates
+
+
+@pytest.mark.parametrize(
+    ("case", "told"),
+    [
+        ({**IMAGENET, "batch_size": 256, "hardware": "H200"}, "channels_last"),
+        ({**IMAGENET, "batch_size": 256, "hardware": "V100"}, "channels_last"),
+        ({**IMAGENET, "batch_size": 256, "hardware": "cpu"}, None),
+        ({**IMAGENET, "batch_size": 256, "precision": "fp32"}, None),
+        ({"model": "vit_b_16", "data": "imagenet", "batch_size": 1024, "hardware": "A100"}, None),
+        ({"model": "gpt2", "task": "lm", "batch_size": 8, "updates": 10_000, "hardware": "A100"}, None),
+        ({"model": "wav2vec2-base", "batch_size": 8, "updates": 10_000, "hardware": "A100"}, None),
+    ],
+)
+def test_convolutions_on_images_in_half_precision_want_their_channels_last(case, told: str | None) -> None:
+    choice = cd.recommend(**case)["layout"]
+    assert choice.value == told
+    if told is not None:
+        assert "2.0 times the speed" in choice.reason.en
+        assert (choice.source.kind, choice.confidence) == ("measured", "high")

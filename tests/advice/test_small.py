@@ -116,7 +116,7 @@ def test_the_recipe_makes_the_same_groups_as_build(tmp_path) -> None:
 
 def test_the_text_tells_which_parameters_take_which_steps() -> None:
     told = " ".join(str(advised(convolutions(), "classification", 1000)).split())
-    assert "head (role:head): no orthogonal, weight_decay 0" in told
+    assert "head (role:head): not orthogonal, weight_decay 0" in told
 
 
 def test_a_method_that_is_asked_for_has_its_own_numbers() -> None:

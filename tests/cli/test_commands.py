@@ -164,6 +164,15 @@ def test_replay_says_where_a_run_would_have_stopped(command) -> None:
     assert "the run would have stopped after evaluation 8" in re.sub(r"\s+", " ", done.out)
 
 
+def test_replay_says_where_a_cooldown_ends_the_run(command) -> None:
+    Path("log.csv").write_text("val_loss\n" + "\n".join(map(str, LOSSES)))
+    rule = "constant() * early_stop('val_loss', patience=2, then='cooldown {} steps')"
+    done = command("replay", rule.format(2), "--log", "log.csv", "--json")
+    assert json.loads(done.out)["stopped"] == 10
+    done = command("replay", rule.format(7), "--log", "log.csv", "--total", "100")
+    assert "the run would be cooling down, and end at update 15" in re.sub(r"\s+", " ", done.out)
+
+
 @pytest.mark.parametrize(
     ("content", "arguments", "said"),
     [
@@ -262,7 +271,7 @@ def test_init_writes_a_recipe_that_can_be_read_and_does_not_write_over_another(c
 
 def test_init_prints_the_schema_of_recipes(command) -> None:
     schema = json.loads(command("init", "--schema").out)
-    assert {"task", "optimizer", "schedule", "total"} <= set(schema["properties"])
+    assert {"task", "optimizer", "schedule", "total", "search"} <= set(schema["properties"])
     assert not Path("recipe.yaml").exists()
 
 

@@ -114,3 +114,47 @@ def test_what_a_log_calls_itself_is_text_in_the_page(command: Command, tmp_path:
     page = tmp_path / "page.html"
     command("diagnose", path, "--html", page)
     assert name not in page.read_text(encoding="utf-8")
+
+
+def test_what_the_log_counts_is_said_and_drawn_with_its_name(command: Command, tmp_path: Path) -> None:
+    rows = [(t, 1 / (t + 1), 0.1 if t < 30 else 0.01) for t in range(60)]
+    for column, note, axis in (
+        ("epoch", "what is called an update below is an epoch", "epoch"),
+        ("odd", "What is called an update below is a row", "row"),
+        ("step", None, "update"),
+    ):
+        path = write_csv(tmp_path / f"{column}.csv", (column, "loss", "lr"), rows)
+        page = tmp_path / "new" / "pages" / f"{column}.html"  # folders are made
+        done = command("diagnose", path, "--html", page)
+        text = " ".join(done.out.split())
+        assert (note is None and "is called an update" not in text) or note in text
+        assert f'text-anchor="end">{axis}</text>' in page.read_text(encoding="utf-8")
+    one = write_csv(tmp_path / "one.csv", ("step", "loss"), rows[:1])
+    assert "CSV, 1 update\n" in command("diagnose", one).out
+
+
+def test_a_verdict_says_what_can_be_told_and_no_more(command: Command, sound: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    loss = [1.0 + 0.01 * rng.standard_normal() + (0.1 if t >= 200 else 0.0) for t in range(400)]
+    rows = [(t, loss[t] if t < 300 else float("nan"), (0.1, 0.01, 0.001, 0.0001)[t // 100]) for t in range(400)]
+    out = " ".join(command("diagnose", write_csv(tmp_path / "a.csv", ("step", "loss", "lr"), rows)).out.split())
+    assert "unknown" not in out
+    assert "lies -" not in out
+    hurt = out.partition("at update 200: the loss changed by")[2].partition(". - ")[0]
+    assert "above where it was heading: hurt" in hurt
+    assert "lies 0." in hurt
+    assert "at update 300: the loss changed by" in out
+    last = out.partition("at update 300: the loss changed by")[2]
+    assert "behind it" not in last.partition("cannot tell")[0]
+
+
+def test_a_loss_that_has_diverged_says_nothing_of_milestones(command: Command, broken: Path) -> None:
+    assert "Where a lower rate was due" not in command("diagnose", broken).out
+    held = [(t, 1.0 + 0.01 * (t % 3), 0.5) for t in range(N)]
+    assert "Where a lower rate was due" in command("diagnose", write_csv(broken, ("step", "loss", "lr"), held)).out
+
+
+def test_chinese_has_its_own_signs(command: Command, broken: Path) -> None:
+    out = command("diagnose", broken, "--lang", "zh").out
+    assert "学习率背后的调度：\n" in out
+    assert not re.search(r"[\u4e00-\u9fff]: |： ", out)

@@ -78,7 +78,7 @@ def test_no_rate_is_a_finding(command) -> None:
     [
         ((), "neither a recipe nor a model is named"),
         (("--model", "resnet50", "--pilot"), "a pilot trains, and needs to know on what"),
-        (("--model", "resnet50", "--data", "imagenet"), "batch_size is not said"),
+        (("--model", "resnet50", "--data", "imagenet"), "batch_size (--batch) is not said"),
         (("--model", "resnet", "--data", "imagenet", "--batch", 8), "no model is known by the name 'resnet'"),
         ((*IMAGENET, "--out", "x.pdf"), "'x.pdf' is no file that is written"),
         ((*IMAGENET, "--out", "x.yaml"), "a recipe needs the task by name"),

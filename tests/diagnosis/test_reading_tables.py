@@ -258,6 +258,32 @@ def test_what_does_not_exist_or_is_a_folder_of_nothing(tmp_path: Path) -> None:
         read_log(tmp_path)
 
 
+@pytest.mark.parametrize("text", ["step,loss,lr\n", "hello world\nthis is no log\n", "step,beauty\n1,2\n2,3\n"])
+def test_a_table_that_tells_nothing_of_a_training_is_no_log(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(RecordError, match="tells nothing of a training"):
+        read_log(tmp_path / "a.csv")
+
+
+def test_a_column_that_is_named_and_not_there_is_said_with_its_neighbours(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "a.csv", ("step", "my loss", "note"), [(t, 1.0, "") for t in range(20)])
+    for columns, said in (
+        ({"loss": "my los"}, "no column 'my los' to be the loss; did you mean 'my loss'"),
+        ({"step": "stepp"}, "no column 'stepp' to be the step"),
+        ({"loss": "note"}, "no numbers called 'note' to be the loss"),
+    ):
+        with pytest.raises(RecordError, match=said):
+            read_log(path, columns=columns)
+    assert read_log(path, columns={"loss": "my loss"}).loss is not None
+
+
+def test_what_is_passed_over_is_counted_in_words(tmp_path: Path) -> None:
+    lines = [json.dumps({"step": t, "loss": 1.0}) for t in range(30)]
+    for broken, said in ((["{"], "1 line that is no object was"), (["{", "["], "2 lines that are no objects were")):
+        (tmp_path / "a.jsonl").write_text("\n".join([*lines, *broken, *lines[:0]]) + "\n")
+        assert any(note.sentence.en.startswith(said) for note in read_log(tmp_path / "a.jsonl").notes)
+
+
 def test_text_in_a_log_is_never_executed(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     cell = f"__import__('pathlib').Path({str(mark)!r}).touch()"

@@ -198,6 +198,41 @@ def test_two_rules_remember_and_cut_for_themselves() -> None:
     assert seen.values.tolist() == pytest.approx([1.0, 1.0, 1.0, 0.5, 0.5, 0.025])
 
 
+@pytest.mark.parametrize(("every", "stopped"), [(10, 5), (7, 6), (30, 4)])
+def test_a_run_with_a_cooldown_has_stopped_when_that_is_over(every: int, stopped: int) -> None:
+    # The third look decides, at update 3 every; 20 updates later the run is over, and the look at or after that sees it.
+    text = "constant() * early_stop('val_loss', patience=1, then='cooldown 20 steps')"
+    seen = cd.replay(text, [1.0] * 9, base=0.1, every=every, total=300)
+    assert [d.kind for d in seen.decisions][2] == "cooldown"
+    assert seen.curve.total == 3 * every + 20
+    assert seen.stopped == stopped
+    assert seen.values[stopped] == 0.0
+    assert seen.values[stopped - 1] > 0.0
+
+
+def test_a_log_that_ends_within_a_cooldown_has_not_stopped_and_the_curve_tells_where_it_would() -> None:
+    text = "constant() * early_stop('val_loss', patience=1, then='cooldown 20 steps')"
+    seen = cd.replay(text, [1.0] * 4, base=0.1, every=10, total=300)
+    assert (seen.stopped, seen.curve.total) == (None, 50)
+
+
+def test_a_driver_stops_where_the_replay_says() -> None:
+    torch = pytest.importorskip("torch")
+    text, losses = "constant() * early_stop('val_loss', patience=1, then='cooldown 20%')", [1.0, 0.9] + [0.9] * 6
+    seen = cd.replay(text, losses, base=0.1, every=10, total=100)
+    weight = torch.zeros(1, requires_grad=True)
+    weight.grad = torch.zeros(1)
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    driver, looks = cd.drive(optimizer, text, total=100), 0
+    while not driver.should_stop:
+        for _ in range(10):
+            optimizer.step()
+            driver.step()
+        driver.observe({"val_loss": losses[looks]})
+        looks += 1
+    assert looks == seen.stopped
+
+
 def test_early_stop_beside_a_plateau_stops_after_it_has_cut() -> None:
     text = "constant() * plateau('val_loss', factor=0.5, patience=1) * early_stop('val_loss', patience=3)"
     seen = cd.replay(text, [1.0] * 5, base=0.1)

@@ -325,6 +325,33 @@ def test_repeats_begin_from_the_same_state_and_see_other_batches() -> None:
     assert not finder.result.swept.scout_losses
 
 
+class Cautious(torch.optim.SGD):
+    """An optimizer whose step calls that of its parent, which torch tells its hooks of, too."""
+
+    def step(self, closure: Any = None) -> Any:
+        return super().step(closure)
+
+
+def test_a_step_that_calls_the_step_of_its_parent_is_one_update() -> None:
+    training = Training("sgd", updates=1)
+    training.optimizer = Cautious(training.model.parameters(), lr=0.1)
+    hooks = training.optimizer._optimizer_step_pre_hooks, training.optimizer._optimizer_step_post_hooks
+    found = search(training)
+    assert 45 <= found.swept.updates <= 60
+    assert found.skipped == 0
+    assert not any(hooks)
+
+
+def test_a_mean_of_micro_batches_may_be_told_as_tensors_numbers_or_integers() -> None:
+    training = Training(updates=0)
+    finder = cd.find_lr(training.optimizer, model=training.model, updates=40)
+    for _ in finder:
+        training.update()
+        for loss in (torch.tensor(2.0), 1, np.float32(0.5), 0.5):
+            finder.observe(loss)
+    assert {loss for row in finder.result.swept.losses for loss in row} == {1.0}
+
+
 # ---- bad input -------------------------------------------------------------------------------------------------------
 
 

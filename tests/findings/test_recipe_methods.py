@@ -37,6 +37,27 @@ def test_a_schedule_free_method_wants_a_warmup_at_most(tmp_path: Path, schedule:
 
 
 @pytest.mark.parametrize(
+    ("rest", "line"),
+    [
+        ("stop: early_stop('val_loss', patience=5, then='cooldown 10%')", 4),
+        ("schedule: warmup('5%') >> constant() * early_stop('val_loss', patience=5, then='cooldown 10%')", 4),
+        ("stop: early_stop('val_loss', patience=5)", None),
+        # The rate is not driven, so no cooldown reaches it.
+        ("schedule: {weight_decay: constant()}\nstop: early_stop('val_loss', patience=5, then='cooldown 10%')", None),
+    ],
+)
+def test_a_schedule_free_method_wants_no_cooldown_at_its_end(tmp_path: Path, rest: str, line: int | None) -> None:
+    path = tmp_path / "recipe.yaml"
+    text = f"task: digits\noptimizer: {{name: schedule_free_adamw, lr: 0.0025}}\ntotal: 10 epochs\n{rest}\n"
+    path.write_text(text, encoding="utf-8")
+    said = [f for f in cd.lint(path) if f.code == "CD955"]
+    assert [f.spot.line for f in said] == ([] if line is None else [line])
+    assert all("then='cooldown 10%'" in f.message for f in said)
+    path.write_text(text.replace("schedule_free_adamw", "adamw"), encoding="utf-8")
+    assert not [f for f in cd.lint(path) if f.code == "CD955"]
+
+
+@pytest.mark.parametrize(
     ("schedule", "silent"),
     [
         ("constant()", True),

@@ -60,6 +60,21 @@ def test_several_matrices_of_one_shape_are_what_each_is_alone() -> None:
     assert model[0].weight.detach().numpy() == pytest.approx(alone[0].detach().numpy(), rel=1e-12)
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_a_rate_may_be_a_tensor_of_one_element_of_any_shape(shape: tuple[int, ...]) -> None:
+    ends: list[torch.Tensor] = []
+    for lr in (0.1, torch.full(shape, 0.1)):
+        torch.manual_seed(0)
+        xs = [torch.nn.Parameter(torch.randn(*size)) for size in ((3, 4), (4, 3), (5,))]
+        optimizer = cd.optimizer("muonadamw", xs, lr=lr, weight_decay=0.1)
+        for _ in range(2):
+            for x in xs:
+                x.grad = torch.cos(x.detach())
+            optimizer.step()
+        ends.append(torch.cat([x.detach().flatten() for x in xs]))
+    torch.testing.assert_close(*ends)
+
+
 def test_torchs_own_muon_agrees_as_far_as_its_half_precision_goes() -> None:
     x, grads = drawn(12, 20, n=4)
     ours, theirs = (torch.nn.Parameter(torch.tensor(x, dtype=torch.float32)) for _ in range(2))

@@ -285,6 +285,30 @@ def test_where_the_file_system_has_no_locks_the_record_is_written_all_the_same(
     assert rows(tmp_path, "updates.jsonl") == [{"t": 0}]
 
 
+def test_where_the_file_system_has_no_locks_who_writes_is_known_by_its_word(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    from cadence.record.lock import FolderLock, holder
+
+    def none(*_: Any) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    lock = FolderLock(tmp_path)
+    who = holder(tmp_path)
+    assert who is not None
+    assert who["pid"] == os.getpid()
+    lock.release()
+    assert holder(tmp_path) is None
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    (tmp_path / ".lock").write_text(json.dumps({"pid": gone.pid, "host": who["host"], "since": "x"}))
+    # It was killed before it could take its word back.
+    assert holder(tmp_path) is None
+
+
 def test_a_forked_child_neither_writes_nor_keeps_the_folder_locked(start: Start, tmp_path: Path) -> None:
     script = """
         folder = sys.argv[1]

@@ -69,6 +69,31 @@ def test_what_a_speller_remembers_of_one_row_does_not_change_the_next(rows: Sequ
     assert [speller.line(row) for row in rows] == [RowSpeller().line(row) for row in rows]
 
 
+@given(st.lists(ROWS, max_size=4))
+def test_a_row_that_is_spelled_later_says_what_it_said_when_it_was_given(rows: Sequence[dict[str, Any]]) -> None:
+    speller = RowSpeller()
+    lines = [RowSpeller().line(row) for row in rows for _ in range(2)]
+    later = [speller.later(row) for row in rows for _ in range(2)]
+    for row in rows:
+        for value in row.values():
+            if isinstance(value, list):
+                value.append(0)
+        row["another"] = 1
+    assert [str(row) for row in later] == [str(row) for row in later] == lines
+
+
+def test_what_is_no_number_is_refused_when_it_is_given_not_when_it_is_spelled() -> None:
+    speller = RowSpeller()
+    speller.later({"t": 0, "loss": 1.0, "lr": [0.1]})
+    for row in (
+        {"t": 1, "loss": "high", "lr": [0.1]},
+        {"t": 1, "loss": 1.0, "lr": [{}]},
+        {"t": 1, "loss": 1.0, "lr": object()},
+    ):
+        with pytest.raises(RecordError, match="no number"):
+            speller.later(row)
+
+
 def test_floats_without_a_number_in_json_are_texts_that_pandas_and_others_read_as_floats() -> None:
     row = {"a": math.nan, "b": math.inf, "c": -math.inf, "d": [1.0, math.nan], "e": (math.inf,)}
     texts = {"a": "NaN", "b": "Infinity", "c": "-Infinity", "d": [1.0, "NaN"], "e": ["Infinity"]}

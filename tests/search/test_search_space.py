@@ -53,6 +53,7 @@ def test_ranges_are_read_from_text() -> None:
         ("uniform(0, (1).real)", "finite numbers only"),
         ("int(1.5, 3)", "whole numbers"),
         ("int(0, 8, log=True)", "begins at 1"),
+        ("int(1, 2, step=5)", "holds one value only, 1"),
         ("log(1, 2", "not a whole range"),
         ([], "no choices"),
         ([1], "one choice only"),

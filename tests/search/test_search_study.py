@@ -16,6 +16,7 @@ from cadence._errors import SearchError
 from cadence.search import claims as claiming
 from cadence.search.claims import Claims
 from cadence.search.database import open_database
+from cadence.search.importance import importances
 from cadence.search.settings import Settings, read_settings
 from cadence.search.study import Study
 
@@ -34,6 +35,10 @@ def study(folder: Path, wanted: Settings, name: str = "s", **about: Any) -> Stud
     if not made.exists():
         made.create({**ABOUT, **about})
     return made
+
+
+def mattered(made: Study) -> dict[str, float] | None:
+    return importances(made.trials(), made._settings.space.ranges, higher=made.higher)
 
 
 def test_a_random_trial_is_a_function_of_the_search_and_its_number(tmp_path: Path) -> None:
@@ -85,6 +90,26 @@ def test_a_trial_ends_once_whoever_tries(tmp_path: Path) -> None:
     assert [(t.state, t.value) for t in theirs.trials()][1:] == [("diverged", None), ("failed", None)]
 
 
+def test_a_number_that_two_have_begun_is_one_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = settings(sampler="random")
+    mine, theirs = study(tmp_path, wanted), study(tmp_path, wanted)
+    first = mine.trial(0)
+    real, blind = Study.trials, [True]
+
+    def late(self: Study) -> Any:
+        # It was taken for dead after it had looked whether the trial is there, and goes on now.
+        return [] if self is theirs and blind and blind.pop() else real(self)
+
+    monkeypatch.setattr(Study, "trials", late)
+    assert theirs.trial(0) == first
+    assert [trial.id for trial in mine.trials()] == [first.id]
+    assert mine.end(first, "finished", 0.5)
+    assert [(trial.number, trial.state) for trial in theirs.trials()] == [(0, "finished")]
+    storage, _ = open_database(f"sqlite:///{tmp_path / 'study.db'}")
+    left = [t.state.name for t in storage.get_all_trials(mine.id)]
+    assert left == ["COMPLETE", "FAIL"]  # no proposal is made beside a trial that never ends
+
+
 def test_tpe_goes_where_it_is_good_and_away_from_what_diverged(tmp_path: Path) -> None:
     made = study(tmp_path, settings(prune=False))
     for n in range(40):
@@ -122,15 +147,36 @@ def test_what_mattered_is_found(tmp_path: Path) -> None:
     for n in range(9):
         trial = made.trial(n)
         made.end(trial, "finished", abs(math.log10(trial.params["lr"]) + 2))
-    assert made.importances() is None
+    assert mattered(made) is None
     for n in range(9, 36):
         trial = made.trial(n)
         made.end(trial, "finished", abs(math.log10(trial.params["lr"]) + 2))
-    found = made.importances()
+    found = mattered(made)
     assert found is not None
     assert next(iter(found)) == "lr"
     assert found["lr"] > 0.6
     assert sum(found.values()) == pytest.approx(1.0)
+
+
+def test_what_mattered_where_more_is_better_is_what_makes_it_more(tmp_path: Path) -> None:
+    space = {"lr": "log(1e-4, 1)", "optimizer.weight_decay": "uniform(0, 1)"}
+    made = study(tmp_path, settings(space=space, sampler="random", prune=False), higher_is_better=True)
+    for n in range(40):
+        trial = made.trial(n)
+        # The best are told by the rate, the worst by the decay.
+        rate, decay = math.log10(trial.params["lr"]) / 4, trial.params["optimizer.weight_decay"]
+        made.end(trial, "finished", 1 + rate if rate > -0.25 else -decay)
+    found = mattered(made)
+    assert found is not None
+    assert next(iter(found)) == "lr"
+
+
+def test_what_diverged_is_the_worst_there_is_whatever_is_better(tmp_path: Path) -> None:
+    for name, higher, worst in (("low", False, math.inf), ("high", True, -math.inf)):
+        made = study(tmp_path, settings(), name, higher_is_better=higher)
+        made.end(made.trial(0), "diverged", None)
+        storage, _ = open_database(f"sqlite:///{tmp_path / 'study.db'}")
+        assert [trial.values for trial in storage.get_all_trials(made.id)] == [[worst]]
 
 
 def test_a_study_of_something_else_is_refused_with_the_difference(tmp_path: Path) -> None:
@@ -158,6 +204,9 @@ def test_a_study_of_something_else_is_refused_with_the_difference(tmp_path: Path
         ("sqlite:////no/such/folder/x.db", "does not open"),
         ("nosuch://a/b", "driver"),
         ("oracle://me:secret@127.0.0.1:1/x", "pip install oracledb"),
+        ("mysql://me:secret@127.0.0.1:1/x", "pip install PyMySQL, and begin the address with mysql+pymysql://"),
+        ("mariadb+mariadbconnector://me:secret@127.0.0.1:1/x", "pip install mariadb"),
+        ("postgresql+pg8000://me:secret@127.0.0.1:1/x", "pip install pg8000"),
     ],
 )
 def test_a_database_that_does_not_open_is_one_sentence(url: str, said: str) -> None:
@@ -256,8 +305,10 @@ def test_a_process_elsewhere_counts_as_gone_after_a_time_without_a_sign(
     assert not here.abandoned(here.open()[0])
     clock.now += claiming.GRACE_SECONDS - 1
     assert not here.abandoned(here.open()[0])
+    seen = here.open()[0]
     far.now += claiming.BEAT_SECONDS
     assert there.beat()
+    assert not here.seize(seen)  # between the look and the grasp it has given a sign
     clock.now += 2
     assert not here.abandoned(here.open()[0])  # it has given a sign meanwhile
     clock.now += claiming.GRACE_SECONDS + 1

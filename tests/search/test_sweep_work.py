@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping
@@ -152,6 +153,22 @@ def test_the_first_seed_decides_whether_the_others_are_worth_it(pretend: Pretend
     assert all(trial.value < 5 for trial in made.results.trials if trial.state == "finished")
 
 
+def test_a_run_that_was_faster_than_the_command_to_stop_has_finished(
+    pretend: Pretend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(size=1)
+    told: list[Path] = []
+    monkeypatch.setattr(hands, "send", lambda folder, name, arguments: told.append(folder))
+    made = search(trials=6, seeds=2, prune={"first": 0.25, "factor": 2, "spare": 1})
+    assert told  # some were to be given up
+    assert made.results.counts == {"finished": 6}
+    for trial in made.results.trials:
+        # Whoever takes such a trial over, between its first seed and its second, trains the second.
+        assert trial.notes.get("pruned_at") is None
+        assert [run["seed"] for run in trial.notes["runs"]] == [0, 1]
+        assert not trial.notes["sentence"]
+
+
 def test_one_seed_that_diverges_makes_the_trial_diverge(pretend: Pretend) -> None:
     pretend(lambda recipe, share: math.inf if recipe["seed"] == 1 and recipe["optimizer"]["lr"] > 1e-3 else 1.0)
     made = search(trials=6, seeds=2, prune=False)
@@ -203,6 +220,11 @@ def test_a_budget_pays_for_as_many_trials_as_it_can(pretend: Pretend) -> None:
     made = search(budget=5 * TOTAL + EVERY, prune=False)
     assert made.results.counts == {"finished": 5}
     assert made.results.updates == 5 * TOTAL
+    # Those that are under way will cost what was planned, however many are.
+    pretend(size=4)
+    side = search(budget=5 * TOTAL + EVERY, prune=False, fresh=True)
+    assert side.results.updates == 5 * TOTAL
+    pretend(size=1)
     # What is given up early leaves room for more.
     cheap = search(budget=7 * TOTAL, prune={"first": 0.25, "factor": 4, "spare": 2}, fresh=True)
     assert len(cheap.results.trials) > 7
@@ -226,7 +248,33 @@ def test_where_the_given_recipe_is_better_it_is_kept(pretend: Pretend) -> None:
     made = search(trials=3, confirm=2)
     assert made.results.kept
     assert made.recipe.main.lr == 5.0
-    assert "recipe.yaml is the recipe as given" in " ".join(str(made).split())
+    said = " ".join(str(made).split())
+    assert "recipe.yaml is the recipe as given" in said
+    # Surely better is not "no more than seeds may do by themselves".
+    assert "with the same seeds: it is ahead by" in said
+    assert "may do by themselves" not in said
+
+
+def test_trials_that_lie_no_further_apart_than_seeds_make_cannot_be_told_apart(pretend: Pretend) -> None:
+    pretend()
+    # 0, 0.02, 0.05, 0.15 and 1 above the best there is; seeds 1000 to 1002 spread by 0.06.
+    made = search(space={"lr": [0.01, 0.0105, 0.009, 0.0141, 0.1]}, sampler="grid", confirm=3, prune=False)
+    sd = made.results.confirmed.estimate.sd
+    assert sd == pytest.approx(0.0321, abs=1e-4)
+    assert made.results.best.number == 0
+    assert made.results.ties == (1, 2)
+    assert "2 other trials cannot be told from the best one" in " ".join(str(made).split())
+
+
+def test_a_best_recipe_that_breaks_with_new_seeds_is_not_the_one_to_go_on_with(pretend: Pretend) -> None:
+    pretend(lambda recipe, share: math.inf if recipe["seed"] == 1001 and recipe["optimizer"]["lr"] != 5.0 else
+            2.0 if recipe["optimizer"]["lr"] == 5.0 else 1.0)  # fmt: skip
+    made = search(trials=3, confirm=3)
+    assert made.results.kept
+    assert made.recipe.main.lr == 5.0
+    said = " ".join(str(made).split())
+    assert "Of 3 runs of the best recipe with new seeds only 2 came to their end" in said
+    assert "recipe.yaml is the recipe as given" in said
 
 
 def test_what_should_make_a_reader_careful_is_said(pretend: Pretend) -> None:
@@ -265,6 +313,21 @@ def test_interrupted_it_goes_on_where_it_was(pretend: Pretend, tmp_path: Path) -
     assert made.results.counts == {"finished": 6}
     # Two had ended, and are not trained again.
     assert sum(job.folder is not None for job in opened[0].given) == 4
+
+
+def test_killed_between_the_end_of_a_trial_and_its_last_errands_they_are_done_later(
+    pretend: Pretend, tmp_path: Path
+) -> None:
+    pretend(size=1)
+    search(trials=2, prune=False)
+    left = tmp_path / "out" / "trials" / "0000" / "seed-0" / "checkpoints"
+    left.mkdir(parents=True)
+    with sqlite3.connect(tmp_path / "out" / "study.db") as database:
+        database.execute("UPDATE cadence_claims SET ended = 0, owner = '' WHERE job = 'trial 0'")
+    opened = pretend(size=1)
+    assert search(trials=2, prune=False).results.counts == {"finished": 2}
+    assert not opened[0].given
+    assert not left.exists()
 
 
 def test_what_others_have_taken_over_is_left_to_them(
@@ -315,6 +378,8 @@ def test_the_pages_stand_for_any_space_and_any_end(pretend: Pretend) -> None:
         assert "nan" not in page.lower().replace("finance", "")
         for width in (40, 100):
             assert sweep_table_text(made.results, lang=lang, width=width)
+    # Bars that are wider than the window are reached with the keyboard.
+    assert re.search(r'aria-label="What mattered"[^>]*><svg', sweep_page(made.results))
     assert "&lt;" not in str(made)
     assert set(made.results.importance) == set(space)
     # The best schedule is shown with its numbers in their places.
@@ -324,4 +389,7 @@ def test_the_pages_stand_for_any_space_and_any_end(pretend: Pretend) -> None:
     assert nothing.failed
     assert nothing.recipe is None
     assert "no best one: 3 diverged" in str(nothing)
-    assert "3" in sweep_page(nothing.results)
+    page = sweep_page(nothing.results)
+    assert "3 diverged" in page
+    # What importance is drawn with does not hang on there being a picture of the trials.
+    assert ".pc .bar{" in page

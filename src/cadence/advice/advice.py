@@ -13,6 +13,7 @@ from cadence.advice.pilot import Piloted
 from cadence.advice.practices.practice import Practice
 from cadence.advice.profile import Profile
 from cadence.advice.rules.consult import FIELDS
+from cadence.advice.rules.given import as_asked
 from cadence.advice.rules.rule import as_given
 from cadence.advice.setting import Setting, setting_of
 from cadence.curve.curve import Curve
@@ -101,12 +102,11 @@ class Advice:
             values: field -> value, as in `choices`: ``learning_rate=0.01``.
 
         Raises:
-            AdviceError: there is no such field.
+            AdviceError: there is no such field, or it takes no such value.
         """
         for field in values:
             self[field]
-        changed = tuple(as_given(c, values[c.field]) if c.field in values else c for c in self.choices)
-        return replace(self, choices=changed)
+        return replace(self, choices=tuple(self._decided(c, values) if c.field in values else c for c in self.choices))
 
     def build(self, model: Any) -> tuple[Any, Driver]:
         """The optimizer for a model, and the driver of its learning rate.
@@ -175,7 +175,7 @@ class Advice:
             >>> from cadence.advice.recommend import recommend
             >>> advice = recommend(model="gpt2", task="lm", updates=10_000, batch_size=512, tokens_per_example=1024)
             >>> advice.search_space()["lr"]
-            'log(0.000231, 0.00208)'
+            'log(0.0002, 0.0018)'
         """
         from cadence.advice.searching import search_space
 
@@ -207,6 +207,10 @@ class Advice:
     @cached_property
     def _by_field(self) -> dict[str, Choice]:
         return {choice.field: choice for choice in self.choices}
+
+    def _decided(self, choice: Choice, values: Mapping[str, Any]) -> Choice:
+        asked = as_asked(choice.field, values[choice.field], choice.value, self.profile, self.practice)
+        return as_given(choice, asked)
 
     def _averaging(self, wanted: Mapping[str, Any]) -> Averaging:
         own = self.profile

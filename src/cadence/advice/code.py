@@ -39,12 +39,22 @@ def loop_code(advice: Advice) -> str:
         trained = "groups"
     lines.append(f"optimizer = cd.optimizer({setting.name!r}, {trained}, {_words(arguments)})")
     units: dict[str, Any] = {"total": own.updates, "steps_per_epoch": own.steps_per_epoch}
-    lines.append(f'driver = cd.drive(optimizer, "{advice.schedule}", {_words(units)})')
+    # A schedule that somebody asked for may count by these.
+    units |= {"batch_size": own.batch_size} if "samples" in advice.schedule else {}
+    units |= {"tokens_per_step": own.tokens_per_step} if "tokens" in advice.schedule else {}
+    lines.append(f"driver = cd.drive(optimizer, {advice.schedule!r}, {_words(units)})")
+    paddle = own.model.framework == "paddle"
     lines += ["", "for batch in batches:", "    loss(batch).backward()"]
     clip = advice["clip_norm"].value
     if clip is not None:
-        lines.append(f"    torch.nn.utils.clip_grad_norm_(model.parameters(), {clip:g})")
-    return "\n".join([*lines, "    optimizer.step(); optimizer.zero_grad(); driver.step()"])
+        library = "paddle" if paddle else "torch"
+        lines.insert(1, f"import {library}")
+        lines.append(f"    {library}.nn.utils.clip_grad_norm_(model.parameters(), {clip:g})")
+    zero = "clear_grad" if paddle else "zero_grad"
+    lines.append(f"    optimizer.step(); optimizer.{zero}(); driver.step()")
+    if advice["averaging"].value is not None:
+        lines.append("# The average of the weights is kept where advice.build(model) makes optimizer and driver.")
+    return "\n".join(lines)
 
 
 def _words(arguments: dict[str, Any]) -> str:

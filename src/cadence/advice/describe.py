@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any, cast
 
 from cadence._errors import AdviceError, neighbours
@@ -12,7 +13,11 @@ from cadence.advice.known_data import KNOWN as KNOWN_DATA
 from cadence.advice.known_data import KnownData, known_data
 from cadence.advice.profile import Augmentation, Precision, Profile, Reads
 from cadence.advice.task_kinds import SEQUENCES, TASKS, task_kind
+from cadence.curve.horizon import round_half_up
 from cadence.findings.finding import Both
+
+GONE_ON = frozenset({"speech", "translation"})
+"""Tasks of known models that mostly go on with them: their weights come from another one, without labels."""
 
 AGREE = 0.02
 """How far two lengths may lie apart and still be one: what rounding an epoch up leaves."""
@@ -76,9 +81,9 @@ def describe(
         augmentation=cast("Augmentation | None", _one_of("augmentation", augmentation, ("none", "light", "strong"))),
         ranks=world,
         precision=cast("Precision | None", _one_of("precision", precision, ("fp32", "bf16", "fp16"))),
-        hardware=(hardware or "").strip(),
+        hardware=_text("hardware", hardware),
         clip_norm=_above_0("clip_norm", clip_norm),
-        given=dict(given or {}),
+        given=_mapping("given", given),
         assumed=tuple(assumed),
     )
 
@@ -120,6 +125,18 @@ def _one_of(name: str, x: Any, known: tuple[str, ...]) -> str | None:
     return str(x)
 
 
+def _text(name: str, x: Any) -> str:
+    if x is not None and not isinstance(x, str):
+        raise AdviceError(f"{name} is {x!r:.60}; write text, e.g. {name}='A100'")
+    return (x or "").strip()
+
+
+def _mapping(name: str, x: Any) -> dict[str, Any]:
+    if x is not None and not isinstance(x, Mapping):
+        raise AdviceError(f"{name} is {x!r:.60}; write a mapping from fields to values, e.g. {{'optimizer': 'sgd'}}")
+    return dict(cast("Mapping[str, Any]", x or {}))
+
+
 # ---- what belongs together -------------------------------------------------------------------------------------------
 
 
@@ -131,7 +148,7 @@ def _data(data: str | int | None, size: int | None, per_example: int | None) -> 
     if not isinstance(data, str):
         named, found = _whole("data", data), None
     elif data.strip().isdigit():
-        named, found = int(data), None
+        named, found = _whole("data", int(data)), None
     else:
         found = known_data(data)
         if found is None:
@@ -176,6 +193,8 @@ def _reads(task: str, named: Named, known: KnownData | None) -> Reads:
         return cast("Reads", told.pop())
     if task in SEQUENCES or (counts.embeddings and counts.attention and not counts.convolutions):
         return "text"
+    if task == "speech":
+        return "audio"
     if task in ("detection", "segmentation") or counts.convolutions:
         return "image"
     return "" if counts.attention or counts.recurrent else "table"
@@ -192,12 +211,19 @@ def _begins(from_scratch: bool | None, fine_tuning: bool | None, named: Named, t
     if fine_tuning is not None or from_scratch is not None:
         return bool(fine_tuning) if fine_tuning is not None else not from_scratch
     facts = named.facts
-    tuned = facts is not None and facts.pretrained and task != facts.objective
+    tuned = facts is not None and facts.pretrained and (task != facts.objective or facts.objective in GONE_ON)
     if tuned:
         assumed.append(
             Both(
                 f"it goes on from published weights, as {named.counts.kind} mostly does (from_scratch says otherwise)",
                 f"从已发布的权重继续训练，{named.counts.kind} 大多如此（可用 from_scratch 说明并非如此）",
+            )
+        )
+    elif facts is not None and task == facts.objective == "detection":
+        assumed.append(
+            Both(
+                f"the backbone of {named.counts.kind} was trained before, as published, and the rest begins new",
+                f"{named.counts.kind} 的主干已预训练（与发表时一致），其余部分从头开始",
             )
         )
     else:
@@ -217,7 +243,7 @@ def _ranks(ranks: Any, gpus: Any) -> int:
 def _batch(batch_size: Any, rows: int | None, ranks: int) -> int:
     batch = _whole("batch_size", batch_size)
     if batch is None:
-        raise AdviceError("batch_size is not said; write how many examples one update has, over all ranks")
+        raise AdviceError("batch_size (--batch) is not said; write how many examples one update has, over all ranks")
     if rows is not None and batch > rows:
         raise AdviceError(f"batch_size is {batch} and the data have {rows} rows; write at most {rows}")
     if batch % ranks:
@@ -248,15 +274,17 @@ def _length(
         said["updates"] = updates
     if epochs is not None:
         if per_epoch is None:
-            raise AdviceError(f"epochs is {epochs:g} and nobody said how many rows the data have; write dataset_size")
-        said["epochs"] = max(1, round(epochs * per_epoch))
+            raise AdviceError(
+                f"epochs is {epochs:g} and nobody said how many rows the data have; write dataset_size (--data)"
+            )
+        said["epochs"] = max(1, round_half_up(Fraction(str(epochs)) * per_epoch))
     if tokens is not None:
         if per_example is None:
             raise AdviceError(
-                f"tokens is {tokens:g} and nobody said how many a row has; write tokens_per_example, the length of a "
-                f"sequence"
+                f"tokens is {tokens:g} and nobody said how many a row has; write tokens_per_example (--sequence), the "
+                f"length of a sequence"
             )
-        said["tokens"] = max(1, round(tokens / (batch * per_example)))
+        said["tokens"] = max(1, round_half_up(Fraction(str(tokens)) / (batch * per_example)))
     if not said and known is not None and known.epochs is not None and per_epoch is not None:
         assumed.append(
             Both(

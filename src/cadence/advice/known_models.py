@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 from cadence.advice.counts import Counts
 
-Sort: TypeAlias = Literal["image", "text", "both", ""]
+Sort: TypeAlias = Literal["image", "text", "audio", "both", ""]
 """What a model reads."""
 
 
@@ -21,10 +21,11 @@ class KnownModel:
 
     Attributes:
         counts: what it is made of.
-        reads: ``"image"`` or ``"text"``.
+        reads: ``"image"``, ``"text"`` or ``"audio"``.
         pretrained: whether people mostly go on from published weights.
         objective: what it is pre-trained with, as a task: ``"classification"``, ``"lm"``, ``"masked_lm"``,
-            ``"translation"``.
+            ``"translation"``; of models of speech and of detectors what they are made for, ``"speech"``,
+            ``"detection"``.
     """
 
     counts: Counts
@@ -35,7 +36,8 @@ class KnownModel:
 
 # matrices, convolutions, embeddings, norms, biases, tensors, depth, normalisation, attention, tied
 _Row: TypeAlias = tuple[int, int, int, int, int, int, int, tuple[str, ...], bool, int]
-_BATCH, _LAYER, _RMS = ("BatchNorm2d",), ("LayerNorm",), ("RMSNorm",)
+_BATCH, _LAYER, _RMS, _GROUP = ("BatchNorm2d",), ("LayerNorm",), ("RMSNorm",), ("GroupNorm", "LayerNorm")
+_FROZEN = ("FrozenBatchNorm2d",)
 
 _IMAGE: dict[str, _Row] = {
     "resnet18": (512_000, 11_166_912, 0, 9_600, 1_000, 62, 10, _BATCH, False, 0),
@@ -54,6 +56,11 @@ _IMAGE: dict[str, _Row] = {
     "vit_l_16": (303_013_888, 786_432, 202_752, 100_352, 223_208, 392, 26, _LAYER, True, 0),
     "swin_t": (28_194_816, 4_608, 23_322, 24_768, 40_840, 221, 14, _LAYER, True, 0),
 }
+# With the 91 classes of COCO, and the frozen normalisation that comes with a backbone trained before.
+_BOXES: dict[str, _Row] = {
+    "fasterrcnn_resnet50_fpn": (14_359_552, 27_390_912, 0, 0, 4_822, 83, 22, _FROZEN, False, 0),
+    "retinanet_resnet50_fpn": (0, 34_010_048, 0, 0, 4_951, 89, 24, _FROZEN, False, 0),
+}
 _MASKED: dict[str, _Row] = {
     "bert-base": (85_524_480, 0, 23_835_648, 39_936, 114_234, 202, 14, _LAYER, True, 2),
     "bert-large": (303_038_464, 0, 31_780_864, 102_400, 252_730, 394, 26, _LAYER, True, 2),
@@ -68,10 +75,17 @@ _CAUSAL: dict[str, _Row] = {
     "gpt2-large": (707_788_800, 0, 65_639_680, 186_880, 414_720, 436, 38, _LAYER, True, 1),
     "gpt2-xl": (1_474_560_000, 0, 82_049_600, 310_400, 691_200, 580, 50, _LAYER, True, 1),
     "llama-7b": (6_607_077_376, 0, 131_072_000, 266_240, 0, 291, 34, _RMS, True, 0),
+    "llama-3-8b": (7_504_658_432, 0, 525_336_576, 266_240, 0, 291, 34, _RMS, True, 0),
 }
 _PAIRED: dict[str, _Row] = {
     "t5-small": (44_040_192, 0, 16_450_048, 16_384, 0, 131, 14, _RMS, True, 1),
     "t5-base": (198_180_864, 0, 24_675_072, 47_616, 0, 257, 26, _RMS, True, 1),
+    "bart-base": (99_090_432, 0, 40_179_456, 49_152, 101_376, 259, 14, _LAYER, True, 1),
+}
+_SPOKEN: dict[str, _Row] = {
+    "wav2vec2-base": (85_352_448, 8_918_144, 768, 40_448, 84_512, 213, 21, _GROUP, True, 0),
+    "wav2vec2-large": (302_546_944, 12_588_160, 1_024, 102_400, 223_264, 405, 33, _GROUP, True, 0),
+    "whisper-small": (198_180_864, 1_953_792, 40_176_384, 95_232, 176_640, 478, 26, _LAYER, True, 1),
 }
 
 
@@ -99,13 +113,16 @@ def _models(rows: dict[str, _Row], reads: Sort, objective: str, *, pretrained: b
 
 KNOWN: dict[str, KnownModel] = {
     **_models(_IMAGE, "image", "classification", pretrained=False),
+    **_models(_BOXES, "image", "detection", pretrained=False),
     **_models(_MASKED, "text", "masked_lm", pretrained=True),
     **_models(_CAUSAL, "text", "lm", pretrained=False),
     **_models(_PAIRED, "text", "translation", pretrained=True),
+    **_models(_SPOKEN, "audio", "speech", pretrained=True),
 }
-"""Name -> model. Image models with heads of 1,000 classes, text models with the vocabulary they were published with."""
+"""Name -> model. Image models with heads of 1,000 classes, others with the vocabulary they were published with (those
+that mark sound with 32 letters)."""
 
-_ENDINGS = re.compile(r"(-uncased|-cased|_weights|_224|_in1k|-v1)+$")
+_ENDINGS = re.compile(r"(-uncased|-cased|_weights|_224|_in1k|-v1|-960h)+$")
 
 
 def known_model(name: str) -> KnownModel | None:

@@ -13,7 +13,8 @@ from cadence.advice.advice import Advice
 from cadence.advice.describe import describe
 from cadence.advice.profile import Profile
 from cadence.advice.recommend import advise
-from cadence.advice.task_kinds import task_kind
+from cadence.advice.rules.layout import CHANNELS_LAST
+from cadence.advice.task_kinds import TASKS
 from cadence.curve.horizon import horizon
 from cadence.findings.finding import Both
 from cadence.recipe.reading import read_file, read_mapping
@@ -106,7 +107,11 @@ def read_partial(recipe: str | os.PathLike[str] | Mapping[str, Any], *, kind: st
         "clip_norm": keys.get("clip_norm"),
         "given": _given(keys, checked),
     }
-    profile = describe(**told, **{key: x for key, x in said.items() if x is not None})
+    said = {key: x for key, x in said.items() if x is not None}
+    for key in said:
+        if key in told:
+            raise AdviceError(f"{key} is said, and the recipe says it itself; write it there, or leave it out")
+    profile = describe(**told, **said)
     if not profile.hardware:
         profile = replace(profile, hardware=_hardware(checked, assumed))
     return Partial(keys, checked, task, replace(profile, assumed=(*assumed, *profile.assumed)))
@@ -142,8 +147,9 @@ def _checked(keys: Mapping[str, Any]) -> Recipe:
 
 def _kind(task: Task, assumed: list[Both]) -> str:
     """The kind of task, as far as its data and its metric tell."""
+    because = Both(f"it reports {task.metric_name}", f"它报告 {task.metric_name}")
     if task.data.tokens_per_example is not None:
-        kind = "lm"
+        kind, because = "lm", Both("its rows are tokens", "它的每一行是 token 序列")
     elif task.metric_name in ("accuracy", "error", "top1", "f1"):
         kind = "classification"
     elif task.metric_name in ("miou", "dice", "iou"):
@@ -152,8 +158,8 @@ def _kind(task: Task, assumed: list[Both]) -> str:
         kind = "regression"
     assumed.append(
         Both(
-            f"the task {task.name} is {task_kind(kind)}, because it reports {task.metric_name}",
-            f"任务 {task.name} 为 {task_kind(kind)}，因为它报告 {task.metric_name}",
+            f"the task {task.name} is {TASKS[kind].en}, because {because.en}",
+            f"任务 {task.name} 为{TASKS[kind].zh}，因为{because.zh}",
         )
     )
     return kind
@@ -205,6 +211,8 @@ def _given(keys: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
     for key, field in simple.items():
         if key in keys:
             given[field] = recipe.schedule if key == "schedule" else keys[key]
+    if CHANNELS_LAST in recipe.model_args:
+        given["layout"] = CHANNELS_LAST if recipe.model_args[CHANNELS_LAST] else None
     if "no_decay" in keys or "layer_decay" in keys:
         given["groups"] = {"no_decay": recipe.no_decay, "layer_decay": recipe.layer_decay}
     return given

@@ -67,13 +67,18 @@ class _Kept:
     def state_dict(self) -> dict[str, Any]:
         """The optimizer's state with the average in it."""
         kept = {_PREFIX + name: x for name, x in self._kept.items()}
-        return {**self._save(), **kept, _PREFIX + "t": self._t}
+        # After `eval` the average is in the model, and what is trained is here.
+        return {**self._save(), **kept, _PREFIX + "t": self._t, _PREFIX + "training": int(self._training)}
 
     def set_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` gave."""
+        """Go on from what `state_dict` gave, in the mode that model and optimizer were saved in."""
         own = {key.removeprefix(_PREFIX): x for key, x in state.items() if key.startswith(_PREFIX)}
         if own:
             self._t = int(own.pop("t"))
+            self._training = bool(own.pop("training", 1))
+            optimizer = self._of()
+            if optimizer is not None:
+                optimizer.train_mode = self._training
             self._kept = {
                 name: (x if paddle.is_tensor(x) else paddle.to_tensor(x)).detach().clone() for name, x in own.items()
             }

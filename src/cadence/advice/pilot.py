@@ -146,25 +146,28 @@ def _confirmed(course: _Course, practice: Practice, rate: float) -> Piloted:
         alive = [trial for trial in (low,) if trial is not None and not trial.diverged]
         return _concluded(course, practice, alive[0] if alive else None, rates)
     kept = math.sqrt(FACTOR)
-    if low is not None and not low.diverged and low.score < BEHIND * own.score:
+    # A loss below 0 (a likelihood of densities) has no share: nothing is said against the measured rate by it.
+    shared = own.score > 0
+    if shared and low is not None and not low.diverged and low.score < BEHIND * own.score:
         words = Both(
             f"a third of the measured rate is far ahead of it in the pilot ({low.score:.3g} against {own.score:.3g})",
             f"试跑中实测学习率的三分之一明显更好（{low.score:.3g} 对 {own.score:.3g}）",
         )
         return _settled(course, practice, rate / kept, words)
-    if high is not None and not high.diverged and high.score < AHEAD * own.score and own.score > UNMOVED * own.first:
+    fast = shared and high is not None and not high.diverged and high.score < AHEAD * own.score
+    if fast and own.score > UNMOVED * own.first:
+        assert high is not None
         words = Both(
             f"the measured rate has hardly moved in the pilot ({own.first:.3g} to {own.score:.3g}), and three times as "
             f"much has ({high.score:.3g})",
             f"试跑中实测学习率几乎没有进展（{own.first:.3g} 到 {own.score:.3g}），三倍学习率则有（{high.score:.3g}）",
         )
         return _settled(course, practice, rate * kept, words)
-    told = f"; it ended early ({course.ended})" if course.ended else ""
     words = Both(
         f"the pilot has found nothing against the rate that was measured on such trainings: "
-        f"{', '.join(f'{t.rate:.2g} came to {t.loss:.3g}' for t in course.trials)}{told}",
+        f"{', '.join(f'{t.rate:.2g} came to {t.loss:.3g}' for t in course.trials)}{course.early.en}",
         f"试跑没有发现与同类训练实测学习率相悖之处："
-        f"{'，'.join(f'{t.rate:.2g} 达到 {t.loss:.3g}' for t in course.trials)}{told}",
+        f"{'，'.join(f'{t.rate:.2g} 达到 {t.loss:.3g}' for t in course.trials)}{course.early.zh}",
     )
     return _settled(course, practice, rate, words)
 
@@ -194,6 +197,13 @@ class _Course:
         self.used = 0
         self.trials: list[Trial] = []
         self.ended: str | None = None
+
+    @property
+    def early(self) -> Both:
+        """That a run has ended the pilot, and with what; empty where none has."""
+        if self.ended is None:
+            return Both("", "")
+        return Both(f"; it ended early ({self.ended})", f"；试跑提前结束（{self.ended}）")
 
     def all(self, rates: Sequence[float], updates: int) -> list[Trial]:
         """One training at each rate."""
@@ -273,7 +283,7 @@ def _judged(first: Sequence[Trial], last: Sequence[Trial], profile: Profile) -> 
         return min(first, key=lambda trial: trial.score, default=None)
     best = min(alive, key=lambda trial: trial.score)
     repeated = (profile.passes or 1.0) > 8
-    close = [trial for trial in alive if trial.score <= (1.05 if repeated else 1.0) * abs(best.score)]
+    close = [trial for trial in alive if trial.score <= best.score + (0.05 if repeated else 0.0) * abs(best.score)]
     return min(close, key=lambda trial: trial.rate, default=best)
 
 
@@ -292,13 +302,12 @@ def _concluded(course: _Course, practice: Practice, winner: Trial | None, rates:
     else:
         rate = round_rate(winner.rate)
         edge = rate in (round_rate(rates[0]), round_rate(rates[-1]))
-        told = f"; it ended early ({course.ended})" if course.ended else ""
         judged = "unused training data" if winner.probe is not None else "its own last losses"
         zh = "未使用的训练数据" if winner.probe is not None else "自身末尾的损失"
         words = Both(
-            f"the best of {len(rates)} rates from {low} to {high}, judged by {judged}{told}"
+            f"the best of {len(rates)} rates from {low} to {high}, judged by {judged}{course.early.en}"
             + ("; it lies at the edge of what was tried" if edge else ""),
-            f"从 {low} 到 {high} 的 {len(rates)} 个学习率中最好的，以{zh}评判"
+            f"从 {low} 到 {high} 的 {len(rates)} 个学习率中最好的，以{zh}评判{course.early.zh}"
             + ("；它位于所试范围的边缘" if edge else ""),
         )
         why = Why(words, source, "low" if edge else "medium")

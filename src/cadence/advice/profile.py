@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from cadence.advice.counts import Counts
 from cadence.findings.finding import Both
 
-Reads: TypeAlias = Literal["image", "text", "table", ""]
+Reads: TypeAlias = Literal["image", "text", "table", "audio", ""]
 """What the model is given; empty: nobody said, and its layers do not tell."""
 
 Precision: TypeAlias = Literal["fp32", "bf16", "fp16"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from cadence._errors import AdviceError
 from cadence.advice.choice import Choice
+from cadence.advice.rules.layout import CHANNELS_LAST
 from cadence.advice.setting import setting_of
 from cadence.recipe.recipe import Recipe, make_recipe
 from cadence.recipe.writing import to_yaml
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 WIDTH = 100
 
 _KEYS: dict[str, tuple[str, ...]] = {
+    "model_args": ("layout",),
     "optimizer": ("optimizer", "learning_rate", "batch_scaling", "weight_decay"),
     "groups": ("groups",),
     "no_decay": (),
@@ -43,13 +47,16 @@ def recipe_keys(advice: Advice, *, task: str | None, model: str | None) -> dict[
     if task is None:
         raise AdviceError(
             f"a recipe needs the task by name, and the advice knows only that it is {own.task}; write "
-            f"advice.recipe(task='digits'), or task='package.module:function' that returns a cadence.tasks.Task"
+            f"advice.recipe(task='digits') (--train-task digits), or 'package.module:function' that returns a "
+            f"cadence.tasks.Task"
         )
     setting = setting_of({choice.field: choice for choice in advice.choices})
     decay = {} if setting.weight_decay is None else {"weight_decay": setting.weight_decay}
     made: dict[str, Any] = {**origin, "task": task}
     if model is not None:
         made["model"] = model
+    if advice["layout"].value == CHANNELS_LAST and takes(made.get("model"), CHANNELS_LAST):
+        made["model_args"] = {CHANNELS_LAST: True, **(made.get("model_args") or {})}
     made["optimizer"] = {"name": setting.name, "lr": setting.lr, **decay, **listed(setting.arguments)}
     made["schedule"] = advice.schedule
     made.setdefault("total", own.updates)
@@ -70,6 +77,23 @@ def recipe_keys(advice: Advice, *, task: str | None, model: str | None) -> dict[
     if "stop" not in made and own.passes is not None and own.passes > 1 and "checkpoint" not in made:
         made["checkpoint"] = {"best": "val_loss"}
     return made
+
+
+def takes(path: Any, argument: str) -> bool:
+    """Whether a function that makes models has an argument; what is not imported yet is not imported for that.
+
+    Args:
+        path: ``"package.module:function"``, or None.
+        argument: its name.
+
+    Example:
+        >>> import cadence.advice.recipes
+        >>> takes("cadence.advice.recipes:takes", "argument"), takes("not.there:f", "argument"), takes(None, "x")
+        (True, False, False)
+    """
+    module, _, name = str(path or "").partition(":")
+    function = getattr(sys.modules.get(module), name, None) if name else None
+    return callable(function) and argument in inspect.signature(function).parameters
 
 
 def listed(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,6 +127,12 @@ def _reason(choice: Choice) -> str:
 def _left(advice: Advice, keys: dict[str, Any]) -> list[str]:
     """What the recipe cannot say."""
     left: list[str] = []
+    if advice["layout"].value == CHANNELS_LAST and CHANNELS_LAST not in (keys.get("model_args") or {}):
+        left.append(
+            "memory layout: channels last is recommended, and the function that makes this model has no argument "
+            "channels_last; let it return model.to(memory_format=torch.channels_last), or take "
+            "cadence.tasks.images.resnet_torch:resnet50"
+        )
     if keys.get("engine") == "paddle":
         if advice["averaging"].value is not None:
             left.append("averaging of weights is recommended, and the paddle engine has none")

@@ -87,8 +87,8 @@ def facts(profile: Profile, lang: str) -> str:
         else f"{profile.updates:,} updates of {profile.batch_size:,}",
     ]
     if profile.dataset_size is not None and profile.passes is not None:
-        rows = f"{profile.dataset_size:,}"
-        parts.append(f"{rows} 行数据，{profile.passes:.3g} 遍" if zh else f"{rows} rows, {_passes(profile.passes)}")
+        rows, passes = f"{profile.dataset_size:,}", whole_epochs(profile) or profile.passes
+        parts.append(f"{rows} 行数据，{passes:.3g} 遍" if zh else f"{rows} rows, {_passes(passes)}")
     if profile.tokens is not None and profile.tokens_per_parameter is not None:
         each = f"{profile.tokens_per_parameter:.3g}"
         parts.append(f"每参数 {each} 个 token" if zh else f"{each} tokens for each parameter")
@@ -97,8 +97,19 @@ def facts(profile: Profile, lang: str) -> str:
     return "，".join(parts) + "。" if zh else ", ".join(parts) + "."
 
 
+def whole_epochs(profile: Profile) -> float | None:
+    """The length in epochs, where that is a whole number: the last update of each may be a partial one, and still is
+    counted as full where rows are counted by updates.
+
+    Args:
+        profile: of the training.
+    """
+    epochs = profile.epochs
+    return epochs if epochs is not None and epochs == int(epochs) else None
+
+
 def _passes(x: float) -> str:
-    return f"{x:.3g} pass{'' if x == 1 else 'es'}"
+    return f"{x:,.0f} passes" if x >= 100 else f"{x:.3g} pass{'' if x == 1 else 'es'}"
 
 
 def source_text(choice: Choice | Alternative, lang: str) -> str:

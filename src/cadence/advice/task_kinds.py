@@ -15,6 +15,7 @@ TASKS: dict[str, Both] = {
     "segmentation": Both("segmentation", "分割"),
     "detection": Both("detection", "检测"),
     "contrastive": Both("contrastive learning", "对比学习"),
+    "speech": Both("speech recognition", "语音识别"),
     "other": Both("something else", "其他"),
 }
 """Name -> how texts call it."""
@@ -26,6 +27,7 @@ _ALSO = {
     "causal_lm": "lm", "language_modeling": "lm", "language_modelling": "lm", "language_model": "lm", "clm": "lm",
     "mlm": "masked_lm", "seq2seq": "translation", "summarization": "translation", "diffusion": "denoising",
     "autoencoder": "denoising", "image_classification": "classification", "text_classification": "classification",
+    "asr": "speech", "speech_recognition": "speech", "ctc": "speech",
     "object_detection": "detection", "semantic_segmentation": "segmentation", "self_supervised": "contrastive",
 }  # fmt: skip
 

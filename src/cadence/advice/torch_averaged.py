@@ -67,15 +67,17 @@ class _Kept:
     def save(self, optimizer: Any, state: dict[str, Any]) -> dict[str, Any]:
         """Put the average into the optimizer's state."""
         del optimizer
-        return {**state, "average": {"t": self._t, "weights": dict(zip(self._live, self._kept, strict=False))}}
+        weights = dict(zip(self._live, self._kept, strict=False))
+        # After `eval` the average is in the model, and what is trained is here.
+        return {**state, "average": {"t": self._t, "training": self._training, "weights": weights}}
 
     def load(self, optimizer: Any, state: dict[str, Any]) -> dict[str, Any]:
-        """Take the average out of a state."""
-        del optimizer
+        """Take the average out of a state, and the mode that model and optimizer were saved in."""
         if "average" not in state:
             return state
         own = state["average"]
         self._t = int(own["t"])
+        self._training = optimizer.train_mode = bool(own.get("training", True))
         weights = own["weights"]
         self._kept = [weights[name].to(x, copy=True) for name, x in self._live.items()] if weights else []
         return {key: x for key, x in state.items() if key != "average"}

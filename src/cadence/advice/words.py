@@ -17,6 +17,7 @@ FIELD_NAMES: dict[str, Both] = {
     "weight_decay": Both("weight decay", "权重衰减"),
     "groups": Both("groups", "参数组"),
     "precision": Both("precision", "精度"),
+    "layout": Both("memory layout", "内存布局"),
     "clip_norm": Both("clipping", "梯度裁剪"),
     "label_smoothing": Both("label smoothing", "标签平滑"),
     "averaging": Both("averaging", "权重平均"),
@@ -40,6 +41,7 @@ KIND_NAMES: dict[str, Both] = {
 }
 
 _NONE, _UNKNOWN = Both("none", "不用"), Both("not known", "未知")
+_USUAL, _LAST = Both("the framework's own", "框架默认"), Both("channels last", "通道在后")
 
 
 def pick(text: Both, lang: str) -> str:
@@ -58,11 +60,15 @@ def value_text(field: str, value: Any, *, known: bool, lang: str = "en") -> str:
     """
     if not known:
         return pick(_UNKNOWN, lang)
+    if field == "layout" and value is None:
+        return pick(_USUAL, lang)
     if value is None or (field == "label_smoothing" and value == 0):
         return pick(_NONE, lang)
     table = cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else None
     if field == "warmup" and isinstance(value, int):
         return f"{value:,} 次更新" if lang == "zh" else f"{value:,} updates"
+    if field == "layout":
+        return pick(_LAST, lang) if value == "channels_last" else f"{value}"
     if table is None:
         return f"{value:.6g}" if isinstance(value, float) else f"{value}"
     if field == "optimizer":
@@ -101,7 +107,7 @@ def _group(name: str, keys: Mapping[str, Any], lang: str) -> str:
 
 def _pair(key: str, x: Any) -> str:
     if isinstance(x, bool):
-        return key if x else f"no {key}"
+        return key if x else f"not {key}"
     if isinstance(x, (tuple, list)):
         return f"{key} {', '.join(map(_plain, cast('tuple[Any, ...]', x)))}"
     return f"{key} {_plain(x)}"

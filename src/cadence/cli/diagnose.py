@@ -89,12 +89,12 @@ def _columns(given: list[str]) -> dict[str, str]:
 def _write(path: Path, stories: list[Story], lang: str) -> None:
     import sys
 
-    from cadence.record.files import replacing
+    from cadence.record.files import make_folder, write_atomically
     from cadence.report.diagnosis_page import diagnosis_page
 
     text = diagnosis_page(stories, lang=lang, version=sys.modules["cadence"].__version__)
-    with replacing(path) as file:
-        file.write(text.encode())
+    make_folder(path.parent)
+    write_atomically(path, text)
 
 
 def _print(stories: list[Story], lang: str) -> None:

@@ -25,11 +25,13 @@ def init(
 ) -> None:
     """Write a recipe with a comment for every key."""
     from cadence.cli.show import print_json
-    from cadence.recipe.starter import recipe_schema, starter
+    from cadence.recipe.starter import starter
     from cadence.record.files import make_folder, write_atomically
 
     if schema:
-        print_json(recipe_schema())
+        from cadence.search.settings import file_schema
+
+        print_json(file_schema())
         return
     text = starter(task)
     if path.exists() and not force:

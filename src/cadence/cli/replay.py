@@ -75,6 +75,8 @@ def _print(seen: Replay, evaluations: int) -> None:
         [(str(d.t), "" if d.kind == "keep" else d.kind.upper(), d.sentence) for d in seen.decisions],
     )
     stop = "" if seen.stopped is None else f"; the run would have stopped after evaluation {seen.stopped}"
+    if seen.stopped is None and any(d.kind == "cooldown" for d in seen.decisions):
+        stop = f"; the run would be cooling down, and end at update {seen.curve.total}"
     print(
         f"\n{evaluations} evaluations, {len(seen.cuts)} cut{'' if len(seen.cuts) == 1 else 's'}: "
         f"{seen.values[0]:.6g} at the beginning, {seen.values[-1]:.6g} after the last{stop}."

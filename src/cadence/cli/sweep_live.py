@@ -13,7 +13,6 @@ from cadence.cli.words import say
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from cadence.search.study import Trial
     from cadence.search.work import Standing
 
 ROWS = 8
@@ -73,7 +72,7 @@ def _table(now: Standing, lang: str) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    from cadence.search.work import best_of
+    from cadence.search.ends import best_of, last_of
 
     best = best_of(now.trials, higher=now.higher)
     ended = [t for t in now.trials if t.ended and t.value is not None]
@@ -90,14 +89,10 @@ def _table(now: Standing, lang: str) -> RenderableType:
         if trial.number in now.done:
             state = _bar(now.done[trial.number])
         style = "bold" if best is not None and trial.number == best.number else "dim" if trial.state == "pruned" else ""
-        value = trial.value if trial.ended else _last(trial)
+        value = trial.value if trial.ended else last_of(trial)
         cells = [str(trial.number), "" if value is None else f"{value:.4g}", state, _values(trial.params)]
         table.add_row(*(Text(cell, style=style) for cell in cells))
     return table
-
-
-def _last(trial: Trial) -> float | None:
-    return trial.reports[max(trial.reports)] if trial.reports else None
 
 
 def _bar(share: float, width: int = 10) -> str:
@@ -106,6 +101,6 @@ def _bar(share: float, width: int = 10) -> str:
 
 
 def _values(params: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in params.items()
-    )
+    from cadence.report.sweep_text import shown
+
+    return ", ".join(f"{name}={shown(value)}" for name, value in params.items())

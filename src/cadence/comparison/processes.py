@@ -40,7 +40,8 @@ class ProcessPool(Pool):
 
     @property
     def free(self) -> int:
-        return self._size - sum(task is not None for task in self._workers.values()) - len(self._again)
+        # What is told of an accelerator makes places fewer, and those may be taken.
+        return max(0, self._size - sum(task is not None for task in self._workers.values()) - len(self._again))
 
     @property
     def pids(self) -> list[int]:

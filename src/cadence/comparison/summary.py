@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from cadence._errors import RecordError
 from cadence.comparison.results import (
@@ -18,7 +16,6 @@ from cadence.comparison.results import (
     RunRow,
     Summary,
     TaskSummary,
-    TriedRate,
     Verdict,
     results_csv,
 )
@@ -39,13 +36,21 @@ from cadence.comparison.statistics import (
     paired_test,
     restricted_mean,
 )
+from cadence.comparison.told import (
+    base_rate,
+    effects_of,
+    final_loss,
+    mapping,
+    number,
+    record_of,
+    spacing,
+    status_of,
+    train_loss,
+    tried,
+)
 from cadence.comparison.twins import Twin, twin
-from cadence.record.effective import GroupEffect, together
 from cadence.record.files import write_atomically, write_json
-from cadence.record.reader import Record, load_record
-
-TRAIN_SHARE = 0.05
-"""Share of the updates at the end that the training loss is the mean of."""
+from cadence.record.reader import Record
 
 
 def summarise(folder: str | os.PathLike[str]) -> Summary:
@@ -80,7 +85,7 @@ def read_summary(folder: str | os.PathLike[str]) -> Summary:
     root = Path(folder)
     settings = read_settings(root)
     records = {
-        (task.name, recipe.name, seed): _load(root / run_folder(task, recipe, seed))
+        (task.name, recipe.name, seed): record_of(root / run_folder(task, recipe, seed))
         for task in settings.tasks
         for recipe in task.recipes
         for seed in task.seeds
@@ -103,7 +108,7 @@ Records: TypeAlias = Mapping[tuple[str, str, int], "Record | None"]
 
 
 def _task_summary(root: Path, settings: Settings, task: Contest, records: Records) -> TaskSummary:
-    targets = {seed: _final_loss(records[task.name, task.baseline, seed]) for seed in task.seeds}
+    targets = {seed: final_loss(records[task.name, task.baseline, seed]) for seed in task.seeds}
     recipes = [_recipe_summary(root, task, recipe, records, targets) for recipe in task.recipes]
     baseline = next(recipe for recipe in recipes if recipe.name == task.baseline)
     first = next((record for key, record in records.items() if key[0] == task.name and record is not None), None)
@@ -113,7 +118,7 @@ def _task_summary(root: Path, settings: Settings, task: Contest, records: Record
         task.baseline,
         task.seeds,
         task.metric,
-        None if first is None else _spacing(first),
+        None if first is None else spacing(first),
         task.tuning_seed,
         _judged(recipes, baseline),
         tuple(_twins(task, records)),
@@ -147,7 +152,7 @@ def _recipe_summary(
         next((run.planned for run in runs if run.planned is not None), None),
         runs,
         rates.pop() if len(rates) == 1 else None,
-        tuple(_tried(root / tuning_folder(task, recipe, rate), rate) for rate in recipe.rates),
+        tuple(tried(root / tuning_folder(task, recipe, rate), rate) for rate in recipe.rates),
         _mean(run.val_loss for run in complete),
         _mean(run.metric for run in complete),
         _mean(run.train_loss for run in complete),
@@ -157,9 +162,14 @@ def _recipe_summary(
         else None,
         None,
         "baseline" if recipe.name == task.baseline else _untested(runs),
-        _effects([r for seed in task.seeds if (r := records[task.name, recipe.name, seed]) is not None]),
-        None if record is None else next(iter(_mapping(record.run.get("scale_lr")).values()), None),
+        effects_of([r for seed in task.seeds if (r := records[task.name, recipe.name, seed]) is not None]),
+        None if record is None else next(iter(mapping(record.run.get("scale_lr")).values()), None),
     )
+
+
+def _mean(values: Iterable[float | None]) -> Estimate | None:
+    known = [value for value in values if value is not None]
+    return estimate(known) if known else None
 
 
 def _row(task: Contest, recipe: Contender, seed: int, record: Record | None, target: float | None) -> RunRow:
@@ -178,21 +188,21 @@ def _row(task: Contest, recipe: Contender, seed: int, record: Record | None, tar
 
 
 def _read_row(task: Contest, empty: RunRow, record: Record, target: float | None) -> RunRow:
-    result, final = _mapping(record.result), _mapping(_mapping(record.result).get("final"))
-    loss, status = _final_loss(record), _status(record, "val_loss")
-    planned, updates = _mapping(record.run.get("horizon")).get("total"), result.get("updates")
+    result, final = mapping(record.result), mapping(mapping(record.result).get("final"))
+    loss, status = final_loss(record), status_of(record)
+    planned, updates = mapping(record.run.get("horizon")).get("total"), result.get("updates")
     time, censored = _time_to_target(record, target, status, planned if status == "diverged" else updates)
     return replace(
         empty,
         status=status,
-        lr=_base_rate(record),
+        lr=base_rate(record),
         updates=updates,
-        train_loss=_train_loss(record) if status in COMPLETE else None,
+        train_loss=train_loss(record) if status in COMPLETE else None,
         val_loss=loss,
-        metric=None if task.metric is None or status not in COMPLETE else _number(final.get(task.metric.key)),
+        metric=None if task.metric is None or status not in COMPLETE else number(final.get(task.metric.key)),
         time_to_target=time,
         censored=censored,
-        seconds=_number(result.get("seconds")),
+        seconds=number(result.get("seconds")),
         planned=planned,
         sentence=str(result.get("sentence") or ""),
     )
@@ -260,105 +270,7 @@ def _verdict(test: BaselineTest) -> Verdict:
     return "not_significant_after_correction" if test.paired.p < LEVEL else "no_difference"
 
 
-# ---- one record ------------------------------------------------------------------------------------------------------
-
-
-def _load(folder: Path) -> Record | None:
-    """The record of a run; None where there is none that can be read, as of a run that has hardly begun."""
-    if not folder.is_dir():
-        return None
-    try:
-        return load_record(folder)
-    except RecordError:
-        return None
-
-
-def _tried(folder: Path, rate: float) -> TriedRate:
-    record = _load(folder)
-    if record is None:
-        return TriedRate(rate, "missing", None)
-    try:
-        final = _mapping(_mapping(record.result).get("final"))
-        key = "tune_loss" if "tune_loss" in final else "val_loss"
-        status = _status(record, key)
-        return TriedRate(rate, status, _number(final.get(key)) if status in COMPLETE else None)
-    except RecordError:
-        return TriedRate(rate, "failed", None)
-
-
-def _status(record: Record, key: str) -> str:
-    """How the run ended; one that ended at a loss that is no finite number has diverged, whatever it says itself."""
-    if record.result is None or record.status == "interrupted":
-        return "unfinished"
-    final = _mapping(record.result.get("final"))
-    ended = record.status in COMPLETE
-    return "diverged" if ended and _number(final.get(key)) is None else record.status
-
-
-def _final_loss(record: Record | None) -> float | None:
-    """Validation loss at the end of a run that came to its end; None where it is no finite number."""
-    try:
-        if record is None or record.result is None or record.status not in COMPLETE:
-            return None
-        return _number(_mapping(record.result.get("final")).get("val_loss"))
-    except RecordError:
-        return None
-
-
-def _effects(records: Sequence[Record]) -> tuple[GroupEffect, ...]:
-    """What the runs of a recipe did to each group, over all seeds."""
-    told: list[Sequence[GroupEffect]] = []
-    for record in records:
-        try:
-            told.append(record.effective_rates)
-        except RecordError:
-            continue
-    return together(told)
-
-
-def _train_loss(record: Record) -> float | None:
-    losses: list[float] = record.updates["loss"].tolist() if "loss" in record.updates else []
-    last = losses[-max(1, round(TRAIN_SHARE * len(losses))) :]
-    return _number(math.fsum(last) / len(last)) if last and all(map(math.isfinite, last)) else None
-
-
-def _base_rate(record: Record) -> float | None:
-    """The rate that the recipe names, or else the largest base of any group: others may be given a share of it."""
-    optimizer = _mapping(_mapping(record.recipe).get("optimizer"))
-    # Of several by name the first.
-    first = optimizer if "lr" in optimizer else _mapping(next(iter(optimizer.values()), None))
-    rate = _number(first.get("lr"))
-    if rate is not None:
-        return rate
-    bases: Sequence[float | None] = _mapping(record.run.get("bases")).get("lr") or ()
-    return max((float(base) for base in bases if base is not None), default=None)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    """A mapping, or an empty one in place of anything else."""
-    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
-
-
-def _number(value: Any) -> float | None:
-    """A finite number, or None."""
-    if value is None or isinstance(value, bool | str):
-        return None
-    return float(value) if math.isfinite(value) else None
-
-
-def _mean(values: Iterable[float | None]) -> Estimate | None:
-    known = [value for value in values if value is not None]
-    return estimate(known) if known else None
-
-
-def _spacing(record: Record) -> int | None:
-    """The usual distance between evaluations."""
-    try:
-        t: list[int] = record.evaluations["t"].tolist()
-    except RecordError:
-        return None
-    gaps = Counter(b - a for a, b in zip([0, *t], t, strict=False) if b > a)
-    return gaps.most_common(1)[0][0] if gaps else None
+# ---- where they ran ------------------------------------------------------------------------------------------------
 
 
 def _environment(record: Record | None) -> Mapping[str, Any]:
@@ -387,7 +299,7 @@ def _common(environments: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         return {}
     data: dict[str, Any] = {}
     for environment in environments:
-        data = {**_mapping(environment.get("data")), **data}
+        data = {**mapping(environment.get("data")), **data}
     return {**environments[0], "data": data} if data else environments[0]
 
 

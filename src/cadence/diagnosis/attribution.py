@@ -166,20 +166,39 @@ def _effect(loss: Series, start: float, t: float, end: float, before: Estimate) 
 
 
 def _said(event: RateEvent, before: Estimate, after: Estimate, effect: Estimate, judgement: Judgement) -> Both:
-    def en(e: Estimate) -> str:
-        return f"{e.value:.2g} ({e.low:.2g} to {e.high:.2g})" if math.isfinite(e.half) else "unknown"
-
-    def zh(e: Estimate) -> str:
-        return f"{e.value:.2g}（{e.low:.2g} 至 {e.high:.2g}）" if math.isfinite(e.half) else "未知"
-
+    """As much of it as can be told."""
     what = event.sentence
+    told, told_zh = _slopes(before, after)
+    if math.isfinite(effect.half):
+        lies = Estimate(-effect.value, effect.error, effect.n) if effect.value < 0 else effect
+        side, side_zh = ("above", "高") if effect.value < 0 else ("below", "低")
+        told.append(f"it lies {_en(lies)} {side} where it was heading")
+        told_zh.append(f"比原来的走势{side_zh} {_zh(lies)}")
+    else:
+        told.append("too little is known of its course before to say where it was heading")
+        told_zh.append("此前的走势信息太少，无法得知原本的去向")
     return Both(
-        f"{what.en[0].upper()}{what.en[1:]}: the loss changed by {en(before)} an update before it and by "
-        f"{en(after)} behind "
-        f"it, and lies {en(effect)} below where it was heading: {judgement}.",
-        f"{what.zh}：此前损失每次更新变化 {zh(before)}，此后 {zh(after)}，比原来的走势低 {zh(effect)}："
-        f"{ZH[judgement]}。",
+        f"{what.en[0].upper()}{what.en[1:]}: {'; '.join(told)}: {judgement}.",
+        f"{what.zh}：{'；'.join(told_zh)}：{ZH[judgement]}。",
     )
+
+
+def _slopes(before: Estimate, after: Estimate) -> tuple[list[str], list[str]]:
+    """How the loss changed on both sides, in English and Chinese; nothing of a side with too few losses."""
+    sides = ((before, "an update before it", "此前"), (after, "an update behind it", "此后"))
+    known = [(e, where, zh) for e, where, zh in sides if math.isfinite(e.half)]
+    if not known:
+        return [], []
+    en = " and by ".join(f"{_en(e)} {where}" for e, where, _ in known)
+    return [f"the loss changed by {en}"], [f"{zh}损失每次更新变化 {_zh(e)}" for e, _, zh in known]
+
+
+def _en(e: Estimate) -> str:
+    return f"{e.value:.2g} ({e.low:.2g} to {e.high:.2g})"
+
+
+def _zh(e: Estimate) -> str:
+    return f"{e.value:.2g}（{e.low:.2g} 至 {e.high:.2g}）"
 
 
 def metric_jumps(log: Log, events: Sequence[RateEvent]) -> tuple[MetricJump, ...]:
@@ -285,7 +304,7 @@ def _attributed(name: str, series: Series, shift: Shift, events: Sequence[RateEv
     if event is not None:
         sentence = Both(
             f"{said}: with the change of the rate at update {event.t}.",
-            f"{said_zh}：由第 {event.t} 次更新的学习率变化引起。",
+            f"{said_zh}：与第 {event.t} 次更新的学习率变化同时。",
         )
     elif nearest is not None:
         apart = abs(shift.t - nearest.t)

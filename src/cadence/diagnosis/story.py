@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
@@ -123,7 +124,10 @@ def story_of(diagnosis: Diagnosis) -> Story:
 
 
 def _story(diagnosis: Diagnosis) -> Story:
-    return Story(diagnosis, tuple(_rates(diagnosis.log)), tuple(milestones(diagnosis.log)))
+    # A loss that has left its course says nothing of when a lower rate was due.
+    end = min((d.evidence.first for d in diagnosis.findings if d.fault == "divergence"), default=math.inf)
+    found = tuple(m for m in milestones(diagnosis.log) if m.until <= end)
+    return Story(diagnosis, tuple(_rates(diagnosis.log)), found)
 
 
 def _rates(log: Log) -> list[GroupRate]:

@@ -18,6 +18,7 @@ from cadence.drivers.recording import Recorder
 from cadence.drivers.state import regrouped, restored, saved, since_change
 from cadence.drivers.writer import Write, Writer
 from cadence.feedback.control import Control, as_numbers
+from cadence.feedback.ending import cooled_until
 from cadence.feedback.rules import Decision
 from cadence.spec.nodes import PastEnd, Schedule
 from cadence.spec.plan import Plan
@@ -115,6 +116,9 @@ class Driver:
         self._columns: dict[str, Any] = {}
         self._columns_ahead: list[list[float]] = []
         self._ahead: Iterator[tuple[float, ...]] = iter(())
+        # What was written last, where a record is kept of it; and the values of each group, where all have the same.
+        self._row: tuple[float, ...] = ()
+        self._every_group: tuple[str, ...] = ()
         self._first = 0
         self._freezing = self._lasting()
         self._frozen: tuple[bool, ...] = ()
@@ -243,6 +247,7 @@ class Driver:
             self._fill(t)
             row = next(self._ahead)
         self.t = clock.done = t
+        self._row = row
         self._write(row)
         if self._effective is not None:
             self._effective.expect(t)
@@ -324,7 +329,7 @@ class Driver:
             for decision in decisions:
                 self._record.event(decision.to_json())
         if any(d.kind in ("cut", "cooldown") for d in decisions):
-            self._cooled_by = self._cooled_until()
+            self._cooled_by = cooled_until(self.curve)
             self._refresh()
         return decisions
 
@@ -662,12 +667,7 @@ class Driver:
         """What the journal says of the end of the run."""
         ended = {e["kind"] for e in since_change(self.journal)}
         self._stopped, self._past_end = "stop" in ended, "past_end" in ended
-        self._cooled_by = self._cooled_until()
-
-    def _cooled_until(self) -> float:
-        """The end of the run where it is a rule's, after a cooldown; infinite where it is not."""
-        by_rule = any(e["kind"] == "cooldown" and "rule" in e for e in self.curve.acting)
-        return math.inf if self.curve.total is None or not by_rule else self.curve.total
+        self._cooled_by = cooled_until(self.curve)
 
     def _remember(self) -> None:
         for g, value in self.curve.pairs:
@@ -709,7 +709,11 @@ class Driver:
         self._write = self._writer.aim(self.curve.pairs, self.curve.ratios)
         self._columns_ahead = []
         self._fill(self.t)
-        self._write(next(self._ahead))
+        self._row = next(self._ahead)
+        values = tuple(self.curve.plan.values())
+        each = [(g, value) for g in range(len(self.curve.groups)) for value in values]
+        self._every_group = values if each == list(self.curve.pairs) else ()
+        self._write(self._row)
 
     def _fill(self, t: int) -> None:
         """Compute a block of rows from update `t` on."""
@@ -786,11 +790,13 @@ class Driver:
 
     def _held(self) -> dict[str, list[float | None]]:
         """What the optimizer has for each value: what was written, unless somebody else has written since."""
-        curve, place = self.curve, self.t - self._first
+        there, values = self._writer.read(), self._every_group
+        if values and (*there,) == self._row:
+            return {value: there[i :: len(values)] for i, value in enumerate(values)}
+        curve = self.curve
         table: dict[str, list[float | None]] = {v: [None] * len(curve.groups) for v in curve.plan.values()}
-        for (g, value), column, there in zip(curve.pairs, self._columns_ahead, self._writer.read(), strict=True):
-            meant = column[place]
+        for (g, value), meant, now in zip(curve.pairs, self._row, there, strict=True):
             # A tensor may hold the number in half the digits.
-            same = there is None or there == meant or abs(there - meant) <= SAME * abs(meant)
-            table[value][g] = meant if same else there
+            same = now is None or now == meant or abs(now - meant) <= SAME * abs(meant)
+            table[value][g] = meant if same else now
         return table

@@ -128,7 +128,7 @@ class EffectiveRates:
             values: what was in force: value -> one number per group, None where the driver does not govern it.
         """
         decays = self.decay_rates(values)
-        found = {} if all(x is None for x in decays) else {"decay_rate": decays}
+        found = {} if decays.count(None) == len(decays) else {"decay_rate": decays}
         if self._watching and (effects := self._gauge.read()):
             found |= _measured(effects, len(decays))
         return found

@@ -26,13 +26,16 @@ class Rate:
 
     The rate is what the optimizer's own would be under the schedule of the group that stands highest; so no group's
     multiple is ever larger than it was, and a group at 0 stands in nobody's way.
+
+    Attributes:
+        wanted: the multiple that each group is to have; empty: whatever it has.
     """
 
     def __init__(self, optimizer: Any) -> None:
         self._optimizer = optimizer
         self._set = rate_setter(optimizer)
         self._first = [_multiple(group) for group in groups_of(optimizer)]
-        self._wanted: list[float] = []
+        self.wanted: list[float] = []
 
     def read(self, index: int) -> float | None:
         """The rate of a group now."""
@@ -77,8 +80,8 @@ class Rate:
     def mend(self) -> None:
         """Give the groups their multiples again, where somebody else has written others."""
         groups = groups_of(self._optimizer)
-        if self._wanted and list(map(multiple_of, groups)) != self._wanted:
-            for group, multiple in zip(groups, self._wanted, strict=True):
+        if self.wanted and list(map(multiple_of, groups)) != self.wanted:
+            for group, multiple in zip(groups, self.wanted, strict=True):
                 # Paddle looks at the parameters only; the group is what people look at.
                 group["learning_rate"] = multiple
                 for p in group["params"]:
@@ -88,9 +91,9 @@ class Rate:
 
     def _to_all(self, positions: Sequence[int], ratios: Sequence[float]) -> Write:
         """The groups keep their multiples, however many they are, and the one rate moves all of them."""
-        _, self._wanted = self._split(ratios)
+        _, self.wanted = self._split(ratios)
         highest = max(range(len(ratios)), key=ratios.__getitem__)
-        position, multiple, set_rate = positions[highest], self._wanted[highest], self._set
+        position, multiple, set_rate = positions[highest], self.wanted[highest], self._set
         self.mend()
         return lambda values: set_rate(values[position] / multiple)
 
@@ -100,7 +103,7 @@ class Rate:
         def write(values: Row) -> None:
             for index, position in places:
                 rates[index] = values[position]
-            top, self._wanted = self._split(rates)
+            top, self.wanted = self._split(rates)
             self._set(top)
             self.mend()
 

@@ -18,7 +18,7 @@ from cadence._errors import DriverError, UnknownNameError, neighbours
 from cadence.drivers.effective import Gauge
 from cadence.drivers.paddle_groups import Group, groups_of, key_of, plain, values_of
 from cadence.drivers.paddle_hooks import parameters_of, watch
-from cadence.drivers.paddle_rate import Rate, check_rate, rate_setter
+from cadence.drivers.paddle_rate import Rate, check_rate, multiple_of, rate_setter
 from cadence.drivers.writer import Clock, Ratios, Regroup, Row, Write, Writer, no_optimizer
 
 REMEMBERED = "_initial_values"
@@ -185,16 +185,10 @@ class PaddleWriter(Writer):
             found += [Group(optimizer, number, index, entry) for index, entry in enumerate(options)]
         return found
 
-    def stale(self) -> bool:
-        """Whether groups were added or replaced since the writer was aimed, looked at one by one."""
-        for optimizer, known in zip(self._optimizers, self._members, strict=True):
-            here = groups_of(optimizer)
-            if len(here) != len(known) or not all(map(is_, here, known)):
-                return True
-        return False
-
     def _grown(self) -> bool:
-        """The same by the lists alone, which is all that paddle itself changes."""
+        """Whether groups were added or replaced since the writer was aimed, by the lists alone: paddle itself changes
+        nothing else.
+        """
         for optimizer, known, members in zip(self._optimizers, self._lists, self._members):  # noqa: B905
             if optimizer._param_groups is not known or (members and len(known) != len(members)):
                 return True
@@ -202,10 +196,12 @@ class PaddleWriter(Writer):
 
     def _look(self) -> None:
         """Before an update: are the groups still there, and do they have their multiples?"""
-        if self.stale():
-            self._changed()
-        else:
-            for rate in self._rates:
+        for optimizer, known, rate in zip(self._optimizers, self._members, self._rates):  # noqa: B905
+            here = optimizer._param_groups if known else groups_of(optimizer)
+            if len(here) != len(known) or not all(map(is_, here, known)):
+                self._changed()
+                break
+            if rate.wanted and list(map(multiple_of, here)) != rate.wanted:
                 rate.mend()
         if self._thawed:
             self._thawed = False

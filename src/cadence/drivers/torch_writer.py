@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from cadence._errors import DriverError, UnknownNameError, neighbours
 from cadence.drivers.effective import Gauge
-from cadence.drivers.torch_hooks import count_updates, notice_gradients, notice_groups
+from cadence.drivers.torch_hooks import after_loading, count_updates, notice_gradients, notice_groups
 from cadence.drivers.torch_modes import Switch, switches_of
 from cadence.drivers.writer import Clock, Ratios, Regroup, Row, Write, Writer, no_optimizer
 
@@ -51,9 +51,6 @@ class TorchWriter(Writer):
 
     def attach(self, regroup: Regroup) -> None:
         self._listener = weakref.WeakMethod(regroup)
-        count_updates(self._optimizers[0], self._clock)
-        notice_gradients(self._optimizers[0], self._clock)
-        self._switches = switches_of(self._optimizers)
         # The optimizer must not keep the writer (and with it the driver) alive.
         here = weakref.ref(self)
 
@@ -62,7 +59,12 @@ class TorchWriter(Writer):
             if writer is not None and writer.stale():
                 writer._changed()
 
-        for optimizer in self._optimizers:
+        first, *others = self._optimizers
+        count_updates(first, self._clock, look)
+        after_loading(first, look)
+        notice_gradients(first, self._clock)
+        self._switches = switches_of(self._optimizers)
+        for optimizer in others:
             notice_groups(optimizer, look)
 
     def groups(self) -> list[str | None]:

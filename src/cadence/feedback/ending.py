@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -44,6 +45,12 @@ def ended(curve: Curve, rule: EarlyStop, stop: Decision) -> Decision:
         if n > 0 and _rate(curve, now) > 0:
             return replace(stop, kind="cooldown", sentence=_cooled(curve, stop, n), edit=cooling(curve, now, n))
     return replace(stop, sentence=_at_once(curve, stop, left))
+
+
+def cooled_until(curve: Curve) -> float:
+    """The end of the run where it is a rule's, after a cooldown; infinite where it is not."""
+    by_rule = any(e["kind"] == "cooldown" and "rule" in e for e in curve.acting)
+    return math.inf if curve.total is None or not by_rule else curve.total
 
 
 def _cooled(curve: Curve, stop: Decision, n: int) -> str:

@@ -13,6 +13,7 @@ from cadence.curve.curve import Curve, Floats
 from cadence.curve.horizon import horizon, round_half_up
 from cadence.curve.place import Bases, as_plan, place
 from cadence.feedback.control import Control, observations
+from cadence.feedback.ending import cooled_until
 from cadence.feedback.rules import Decision
 from cadence.spec.nodes import EarlyStop, Plateau, Schedule, walk
 from cadence.spec.plan import Plan
@@ -27,7 +28,9 @@ class Replay:
         values: float64 [observations + 1]; value i is in force after i observations.
         decisions: one for each observation and rule that listened, in order.
         curve: with all cuts and stops in its journal.
-        stopped: number of observations after which an early stop came; None where none did.
+        stopped: number of observations after which a rule had ended the run, and the cooldown that it may have asked
+            for was over: `should_stop` of a driver is true from that observation on. None where the log does not go as
+            far; a cooldown that it sees the beginning of ends at ``curve.total``.
     """
 
     values: Floats
@@ -114,7 +117,7 @@ def replay(
     for i, row in enumerate(rows, start=1):
         control, made = control.observe(row, i * gap)
         decisions += made
-        if stopped is None and any(d.kind == "stop" for d in made):
+        if stopped is None and (any(d.kind == "stop" for d in made) or i * gap >= cooled_until(control.curve)):
             stopped = i
     # What comes later governs later updates only, so the curve at the end has all values.
     values = control.curve.at(np.arange(len(rows) + 1) * gap)

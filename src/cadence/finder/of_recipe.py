@@ -117,15 +117,15 @@ class _Stand:
         self._driver = driven(engine, course, None)
         self._writer = writer_of(engine.optimizers, ["lr"])
         self.rates = rates_of(self._writer)
-        self._shares = self.rates.shares
+        self._shares, self._clock = self.rates.shares, self._writer.clock
         self._writer.attach(self._regrouped)
 
     def update(self, rate: float, batches: list[Any]) -> tuple[Update, bool]:
         """One update with this rate; says whether it was really done."""
-        before = self._writer.clock.done
+        before = self._clock.done
         self.rates.write([rate * share for share in self._shares])
         update = self._engine.update(batches, None)
-        return update, self._writer.clock.done > before
+        return update, self._clock.done > before
 
     def _regrouped(self, was: Any) -> None:
         """The groups of a recipe stay as they are."""

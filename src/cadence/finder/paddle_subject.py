@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, final
 
 import paddle
@@ -12,6 +11,7 @@ import paddle
 from cadence._errors import DriverError
 from cadence.drivers.paddle_groups import groups_of, plain
 from cadence.drivers.paddle_hooks import ENTRANCES, parameters_of
+from cadence.drivers.writer import Clock
 from cadence.finder.subject import Back, Subject, all_back, plain_numbers, remembered
 
 PLAIN = (bool, int, float, str, type(None))
@@ -38,14 +38,13 @@ class PaddleSubject(Subject):
         self._given = optimizers[0]
         self._optimizers = [plain(optimizer) for optimizer in optimizers]
         self._also = list(also)
-        self._done = 0
+        self._clock = Clock()
         self._repeat: list[Back] = []
         self._whole: list[Back] = []
-        self._within = False
 
     @property
-    def done(self) -> int:
-        return self._done
+    def clock(self) -> Clock:
+        return self._clock
 
     def begin(self) -> None:
         own = paddle.get_rng_state()
@@ -63,7 +62,7 @@ class PaddleSubject(Subject):
         all_back(self._repeat)
 
     def end(self) -> None:
-        all_back(self._repeat)
+        self.again()
         all_back(self._whole)
         self._repeat, self._whole = [], []
 
@@ -78,10 +77,6 @@ class PaddleSubject(Subject):
         held = [layer._buffers.values() for model in self._models for layer in [model, *model.sublayers()]]
         buffers = {id(b): b for values in held for b in values if b is not None}
         return [*self._parameters(), *buffers.values()]
-
-    def number(self, loss: Any) -> float:
-        item = getattr(loss, "item", None)
-        return float(loss if item is None else item())
 
     # ---- counting ------------------------------------------------------------------------------------------------
 
@@ -101,26 +96,25 @@ class PaddleSubject(Subject):
         return back
 
     def _counted(self, inner: Callable[..., Any]) -> Callable[..., Any]:
+        clock = self._clock
+        # The loss scaler calls the optimizer in any case, and leaves there what it has found.
+        told: Callable[[str], Any] | None = getattr(self._given, "_get_auxiliary_var", None)
+
         def call(*args: Any, **kwargs: Any) -> Any:
-            # One that asks for another one, beside it, is one.
-            with self._outermost() as outermost:
+            if clock.begun:
+                # One that asks for another one, beside it, is one.
+                return inner(*args, **kwargs)
+            clock.begun = True
+            try:
                 done = inner(*args, **kwargs)
-            if outermost:
-                told = getattr(self._given, "_get_auxiliary_var", None)
-                found = None if told is None else told("found_inf")
-                self._done += found is None or not bool(found)
+            finally:
+                clock.begun = False
+            found = None if told is None else told("found_inf")
+            if found is None or not bool(found):
+                clock.done += 1
             return done
 
         return call
-
-    @contextlib.contextmanager
-    def _outermost(self) -> Generator[bool]:
-        outermost, self._within = not self._within, True
-        try:
-            yield outermost
-        finally:
-            if outermost:
-                self._within = False
 
 
 def _of_layer(model: Any) -> Back:

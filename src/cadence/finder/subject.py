@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from cadence._errors import DriverError
+from cadence.drivers.writer import Clock
 
 Back: TypeAlias = Callable[[], object]
 """Puts something back as it was when this was made; as often as it is called."""
@@ -21,8 +22,8 @@ class Subject(abc.ABC):
 
     @property
     @abc.abstractmethod
-    def done(self) -> int:
-        """Updates that the first optimizer has really done since `begin`."""
+    def clock(self) -> Clock:
+        """Its `done` counts the updates that the first optimizer has really done since `begin`."""
 
     @abc.abstractmethod
     def begin(self) -> None:
@@ -35,10 +36,6 @@ class Subject(abc.ABC):
     @abc.abstractmethod
     def end(self) -> None:
         """Put everything back, random numbers and the count of updates included."""
-
-    @abc.abstractmethod
-    def number(self, loss: Any) -> float:
-        """The value of a loss, whatever it is."""
 
 
 def plain_numbers() -> Back:

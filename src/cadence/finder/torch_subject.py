@@ -10,8 +10,9 @@ import torch
 from torch.optim import Optimizer
 
 from cadence._errors import DriverError
-from cadence.drivers.torch_hooks import outside, skipped
+from cadence.drivers.torch_hooks import count_quickly
 from cadence.drivers.torch_writer import plain
+from cadence.drivers.writer import Clock
 from cadence.finder.subject import Back, Subject, all_back, plain_numbers, remembered
 
 PLAIN = (bool, int, float, str, type(None))
@@ -37,14 +38,14 @@ class TorchSubject(Subject):
         self._models: list[torch.nn.Module] = list(models)
         self._optimizers = [plain(optimizer) for optimizer in optimizers]
         self._also = list(also)
-        self._done = 0
+        self._clock = Clock()
         self._repeat: list[Back] = []
         self._whole: list[Back] = []
-        self._hook: Any = None
+        self._hooks: list[Any] = []
 
     @property
-    def done(self) -> int:
-        return self._done
+    def clock(self) -> Clock:
+        return self._clock
 
     def begin(self) -> None:
         self._whole = [_random_numbers(), plain_numbers(), *(_of_other(thing) for thing in self._also)]
@@ -54,19 +55,17 @@ class TorchSubject(Subject):
             _of_gradients(self._parameters()),
             *(_of_optimizer(optimizer) for optimizer in self._optimizers),
         ]
-
-        def count(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-            del args, kwargs
-            self._done += not skipped(optimizer)
-
-        self._hook = self._optimizers[0].register_step_post_hook(outside(count))
+        self._hooks = count_quickly(self._optimizers[0], self._clock)
 
     def again(self) -> None:
-        all_back(self._repeat)
+        # Here once, instead of around each of the copies.
+        with torch.no_grad():
+            all_back(self._repeat)
 
     def end(self) -> None:
-        self._hook.remove()
-        all_back(self._repeat)
+        for hook in self._hooks:
+            hook.remove()
+        self.again()
         all_back(self._whole)
         self._repeat, self._whole = [], []
 
@@ -80,9 +79,6 @@ class TorchSubject(Subject):
         """Weights, and all buffers: running statistics are among them."""
         buffers = {id(b): b for model in self._models for b in model.buffers()}
         return [*self._parameters(), *buffers.values()]
-
-    def number(self, loss: Any) -> float:
-        return loss.item() if isinstance(loss, torch.Tensor) else float(loss)
 
 
 def _of_other(thing: Any) -> Back:
@@ -139,9 +135,8 @@ def _of_tensors(tensors: Iterable[torch.Tensor]) -> Back:
     kept = [(tensor, tensor.detach().clone()) for tensor in tensors]
 
     def back() -> None:
-        with torch.no_grad():
-            for tensor, value in kept:
-                tensor.copy_(value)
+        for tensor, value in kept:
+            tensor.copy_(value)
 
     return back
 
@@ -152,8 +147,7 @@ def _of_gradients(parameters: Iterable[torch.Tensor]) -> Back:
     def back() -> None:
         for parameter, gradient, value in kept:
             if gradient is not None and value is not None:
-                with torch.no_grad():
-                    gradient.copy_(value)
+                gradient.copy_(value)
             parameter.grad = gradient
 
     return back
@@ -197,8 +191,7 @@ def _put(there: Any, kept: dict[Any, Any]) -> None:
     for key, value in kept.items():
         now = there.get(key)
         if isinstance(value, torch.Tensor) and isinstance(now, torch.Tensor) and _fits(now, value):
-            with torch.no_grad():
-                now.copy_(value)
+            now.copy_(value)
         elif isinstance(value, dict) and isinstance(now, dict):
             _put(now, value)  # pyright: ignore[reportUnknownArgumentType]
         else:

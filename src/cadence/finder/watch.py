@@ -43,8 +43,12 @@ class Watch:
     Whatever the sign and the size of a loss, it is measured by what is seen: how far it has fallen, and how much it
     differs from batch to batch.
 
+    Most losses change nothing: of one between `floor` and `ceiling` it is enough that it is appended to `losses`, by
+    whoever has no time for a call.
+
     Attributes:
         losses: taken so far.
+        floor, ceiling: what `gone` need not be asked of, the floor included. NaN is never between them.
 
     Example:
         >>> watch = Watch()
@@ -54,8 +58,9 @@ class Watch:
 
     def __init__(self) -> None:
         self.losses: list[float] = []
+        self.floor, self.ceiling = math.inf, -math.inf
         self._start = self._lowest = math.inf
-        # Losses below this are well: most are, and cost a comparison.
+        # Losses below this are well.
         self._well = -math.inf
         # Sorted, of all losses but the last.
         self._steps: list[float] = []
@@ -69,8 +74,12 @@ class Watch:
             if loss < self._lowest:
                 self._lowest = loss
                 self._well = min(self._well, self._start - NEAR * (self._start - loss))
-            return False
-        return self._judged(loss)
+            over = False
+        else:
+            over = self._judged(loss)
+        # While losses beyond a limit are counted, one that is well ends the count.
+        self.floor, self.ceiling = self._lowest, -math.inf if self._beyond or self._back else self._well
+        return over
 
     def _judged(self, loss: float) -> bool:
         losses, count = self.losses, len(self.losses)

@@ -38,7 +38,7 @@ class Lines:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._waiting: list[str] = []
+        self._waiting: list[object] = []
         self._begin: int | None = None
         self._due = 0.0
         self._writing = False
@@ -52,8 +52,11 @@ class Lines:
         except OSError as error:
             raise trouble(error, path, "written") from error
 
-    def append(self, line: str) -> None:
-        """Add a line, which ends with a newline. It is in the file after `flush`, or when enough of them wait.
+    def append(self, line: object) -> None:
+        """Add a line. It is in the file after `flush`, or when enough of them wait.
+
+        Args:
+            line: something whose text it is, with its newline; asked for when it is written, the same each time.
 
         Raises:
             RecordError: the file is closed; or writing was due and failed: then the line waits, and the next call tries
@@ -94,7 +97,7 @@ class Lines:
 
     def _write(self, fd: int) -> None:
         count = len(self._waiting)
-        data = "".join(self._waiting).encode()
+        data = "".join(map(str, self._waiting)).encode()
         # A full disk, or Ctrl-C, may have ended the last attempt anywhere between its first byte and its bookkeeping.
         # How much of it there is, only the file knows.
         size = os.fstat(fd).st_size

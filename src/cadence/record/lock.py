@@ -77,24 +77,26 @@ class FolderLock:
 def holder(folder: Path) -> dict[str, Any] | None:
     """Who writes a folder: ``{"pid", "host", "since"}``, as far as it is known; None where nobody does.
 
-    Where the system has no locks, what the writer has said of itself must do: it may have died since.
+    Where the system or the disk has no locks, what the writer has said of itself must do: on another machine it may
+    have died since.
     """
     try:
         fd = os.open(folder / NAME, os.O_RDONLY)
     except OSError:
         return None
     try:
-        if fcntl is not None and _free(fd):
-            return None
+        free = None if fcntl is None else _free(fd)
         content = os.pread(fd, 4096, 0)
     except OSError:
         return None
     finally:
         os.close(fd)
+    if free or (free is None and fcntl is not None and _gone(content)):
+        return None
     try:
         who: Any = json.loads(content)
     except ValueError:
-        return None if fcntl is None else {}
+        return None if free is None else {}
     return cast("dict[str, Any]", who) if isinstance(who, dict) else {}
 
 
@@ -114,14 +116,16 @@ def reopen(folder: Path) -> None:
         lock.release()
 
 
-def _free(fd: int) -> bool:
-    """Whether nobody holds the lock. A shared one, taken for a moment, disturbs no other that looks."""
+def _free(fd: int) -> bool | None:
+    """Whether nobody holds the lock; None where there are none. A shared one for a moment disturbs no other look."""
     assert fcntl is not None
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         fcntl.flock(fd, fcntl.LOCK_UN)
     except BlockingIOError:
         return False
+    except OSError:
+        return None  # as `_locked` has it
     return True
 
 

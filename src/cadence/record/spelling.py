@@ -105,6 +105,48 @@ class RowSpeller:
             template = self._templates[names] = _template(names)
         return template % (*texts,)
 
+    def later(self, row: Mapping[str, Any]) -> str | Unspelled:
+        """One row as something whose text is its line.
+
+        Between two updates what spells numbers is out of the processor's caches: a row takes a third of the time when
+        some hundred are spelled one after the other.
+
+        Args:
+            row: as for `line`. It may be changed afterwards.
+
+        Raises:
+            RecordError: see `line`.
+        """
+        kept: dict[str, Any] = {}
+        for name, value in row.items():
+            if type(value) in _NUMBER:
+                kept[name] = value
+                continue
+            # A list is copied: whoever gave it may go on with it.
+            items = tuple(cast("Sequence[Any]", value)) if type(value) in (list, tuple) else (self,)
+            if not _NUMBER.keys() >= {*map(type, items)}:
+                return self.line(row)
+            kept[name] = items
+        return Unspelled(self, kept) if (*kept,) in self._templates else self.line(row)
+
+
+@final
+class Unspelled:
+    """A row that is spelled when it is asked for its text, the same each time.
+
+    Args:
+        speller: spells it.
+        row: plain numbers and tuples of them, which nobody else changes.
+    """
+
+    __slots__ = ("_row", "_speller")
+
+    def __init__(self, speller: RowSpeller, row: Mapping[str, Any]) -> None:
+        self._speller, self._row = speller, row
+
+    def __str__(self) -> str:
+        return self._speller.line(self._row)
+
 
 def _list(values: Iterable[Any]) -> str:
     texts = [_NUMBER[type(value)](value) for value in values]

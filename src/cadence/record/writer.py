@@ -144,7 +144,7 @@ class RunWriter:
         t = row.get("t")
         if type(t) is not int or t < self._t or not self._started:
             t = self._checked(t, self._t, "update")
-        line = self._speller.line(row)
+        line = self._speller.later(row)
         if self._followers is not None:
             self._follow(self._followers).update(row)
         # Counted first: a line that the disk will not take waits, and must not be given a second time.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cadence.advice.advice import Advice
 from cadence.advice.counts import Counts
 from cadence.advice.profile import Profile
+from cadence.advice.shown import whole_epochs
 from cadence.advice.task_kinds import TASKS
 from cadence.advice.words import pick
 from cadence.findings.finding import Both
@@ -87,4 +88,6 @@ def _data(profile: Profile, *, zh: bool) -> str:
     if profile.dataset_size is None or profile.passes is None:
         return ""
     text = f"{profile.dataset_size:,} 行" if zh else f"{profile.dataset_size:,} rows"
-    return text + (f"，使用 {profile.passes:.3g} 遍" if zh else f", used {profile.passes:.3g} times")
+    passes = whole_epochs(profile) or profile.passes
+    often = f"{passes:,.0f}" if passes >= 100 else f"{passes:.3g}"
+    return text + (f"，使用 {often} 遍" if zh else f", used {often} times")

@@ -144,7 +144,7 @@ def _choice(choice: Choice, words: _Words) -> Markup:
                 "li",
                 tag("b", alternative_value(choice.field, other.value, lang)),
                 "：" if lang == "zh" else ": ",
-                pick(other.decides, lang),
+                _linked(pick(other.decides, lang)),
                 " ",
                 tag("small", "— ", _linked(source_text(other, lang))),
             )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cadence.diagnosis.detected import Detected
 from cadence.diagnosis.story import Story
 from cadence.report.diagnosis_picture import STYLE, Panel, picture, series_named
-from cadence.report.diagnosis_words import kind, said, word
+from cadence.report.diagnosis_words import about, evidence, lead, said, word
 from cadence.report.markup import Markup, join, tag
 from cadence.report.shell import document
 
@@ -28,11 +28,10 @@ def diagnosis_page(stories: Sequence[Story], *, lang: str = "en", version: str =
     """
     sources = ", ".join(story.diagnosis.log.source for story in stories)
     title = word("title", lang, source=sources)
-    heading = stories[0].diagnosis.log.source if len(stories) == 1 else sources
     body = join(
         tag("style", Markup(STYLE)),
         tag("a", word("findings", lang), class_="skip", href="#main"),
-        tag("header", tag("h1", word("title", lang, source=heading))),
+        tag("header", tag("h1", title)),
         tag("main", *(_story(story, i, lang, alone=len(stories) == 1) for i, story in enumerate(stories)), id="main"),
         tag("footer", word("made", lang, version=version) if version else ""),
     )
@@ -42,11 +41,10 @@ def diagnosis_page(stories: Sequence[Story], *, lang: str = "en", version: str =
 def _story(story: Story, i: int, lang: str, *, alone: bool) -> Markup:
     diagnosis = story.diagnosis
     log = diagnosis.log
-    lead = word("lead", lang, kind=kind(log.kind, lang), updates=log.updates, clock=word(log.facts.clock, lang))
     parts = [] if alone else [tag("h2", log.source, id=f"log-{i}")]
-    parts.append(tag("p", lead, class_="lead"))
-    if log.notes:
-        notes = [tag("li", said(note.sentence, lang)) for note in log.notes]
+    parts.append(tag("p", lead(log, lang), class_="lead"))
+    notes = [tag("li", sentence) for sentence in about(log, lang)]
+    if notes:
         parts.append(
             tag("section", tag("h2", word("notes", lang)), tag("ul", *notes, class_="plain"), class_="mind")
         )  # fmt: skip
@@ -61,7 +59,11 @@ def _story(story: Story, i: int, lang: str, *, alone: bool) -> Markup:
         parts += [tag("h3", word("events", lang)), tag("ol", *(tag("li", text) for text in events), class_="plain")]
     if story.rates:
         rates = [
-            tag("li", f"{rate.group}: " if len(story.rates) > 1 else "", _schedule(said(rate.sentence, lang)))
+            tag(
+                "li",
+                word("heading", lang, label=rate.group) + " " if len(story.rates) > 1 else "",
+                _schedule(said(rate.sentence, lang)),
+            )
             for rate in story.rates
         ]
         parts += [tag("h3", word("schedule", lang)), tag("ul", *rates, class_="plain")]
@@ -84,11 +86,13 @@ def _schedule(text: str) -> Markup:
     return join(tag("code", code), f"{mark}{rest}") if mark else join(text)
 
 
+def _labelled(label: str, text: str, lang: str) -> Markup:
+    return join(tag("strong", word("heading", lang, label=label)), "" if lang == "zh" else " ", text)
+
+
 def _finding(found: Detected, story: Story, lang: str) -> Markup:
     title, message, consequence, fix = found.finding.said(lang)
-    it = found.evidence
-    numbers = word("interval", lang, value=it.value, low=it.low, high=it.high)
-    evidence = f"{said(it.statistic, lang)}: {numbers}; {word('against', lang, x=it.against)}"
+    texts = (("evidence", evidence(found, lang)), ("try", fix), ("expect", said(found.effect, lang)))
     shown = found.picture
     log = story.diagnosis.log
     panels = [Panel(_named(name, lang), tuple(series_named(log, name)[:4])) for name in shown.series]
@@ -102,17 +106,16 @@ def _finding(found: Detected, story: Story, lang: str) -> Markup:
     return tag(
         "article",
         tag("h3", f"{found.finding.code} · {title} ({word(found.finding.severity, lang)})"),
-        tag("p", f"{message} {consequence}".rstrip(), class_="text"),
+        tag("p", f"{message}{'' if lang == 'zh' else ' '}{consequence}".rstrip(), class_="text"),
         picture(
             panels, marks=[(t, str(t)) for t in shown.marks[:MARKS] if first <= t <= last],
-            shade=(max(shown.first, first), min(shown.last, last)), title=caption, update=word("update", lang),
+            shade=(max(shown.first, first), min(shown.last, last)), title=caption,
+            update=word(f"axis_{log.facts.clock}", lang),
         ),
         tag("p", caption, class_="lead"),
         tag(
             "ul",
-            tag("li", tag("strong", word("evidence", lang)), f" {evidence}"),
-            tag("li", tag("strong", word("try", lang)), f" {fix}"),
-            tag("li", tag("strong", word("expect", lang)), f" {said(found.effect, lang)}"),
+            *(tag("li", _labelled(word(key, lang), text, lang)) for key, text in texts),
             class_="plain",
         ),
     )  # fmt: skip
@@ -142,14 +145,14 @@ def _course(story: Story, lang: str) -> Markup:
         panels.append(Panel(word("lr", lang), tuple(log.lr.items())))
     events = story.rates[0].events if story.rates else ()
     marks = [(event.t, str(i + 1)) for i, event in enumerate(events[:MARKS])]
-    return picture(panels, marks=marks, title=word("course", lang), update=word("update", lang))
+    return picture(panels, marks=marks, title=word("course", lang), update=word(f"axis_{log.facts.clock}", lang))
 
 
 def _looked(story: Story, lang: str) -> list[Markup]:
     parts: list[Markup] = []
     for key, looked in (("unjudged", story.diagnosis.unjudged), ("sound", story.diagnosis.sound)):
         if looked:
-            items = [tag("li", tag("strong", each.fault), f": {said(each.sentence, lang)}") for each in looked]
+            items = [tag("li", _labelled(each.fault, said(each.sentence, lang), lang)) for each in looked]
             summary = tag("summary", tag("h3", word(key, lang)))
             parts.append(tag("details", summary, tag("ul", *items, class_="plain"), class_="runs"))
     return parts

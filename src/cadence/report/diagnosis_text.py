@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from cadence.diagnosis.detected import Detected
 from cadence.diagnosis.story import Story
-from cadence.report.diagnosis_words import kind, said, word
+from cadence.report.diagnosis_words import about, evidence, lead, said, word
 
 MOST = 12
 """Events and verdicts that are written out; of more the number is said."""
@@ -41,8 +41,8 @@ def _sections(story: Story, lang: str) -> Iterator[list[str]]:
     log = diagnosis.log
     yield [
         word("title", lang, source=log.source),
-        word("lead", lang, kind=kind(log.kind, lang), updates=log.updates, clock=word(log.facts.clock, lang)),
-        *(f"- {said(note.sentence, lang)}" for note in log.notes),
+        lead(log, lang),
+        *(f"- {sentence}" for sentence in about(log, lang)),
     ]
     if diagnosis.findings:
         for found in diagnosis.findings:
@@ -50,36 +50,38 @@ def _sections(story: Story, lang: str) -> Iterator[list[str]]:
     else:
         yield [word("nothing", lang)]
     if story.rates:
-        yield [f"{word('schedule', lang)}:", *_rates(story, lang)]
+        yield [word("heading", lang, label=word("schedule", lang)), *_rates(story, lang)]
     events = [said(event.sentence, lang) for event in story.rates[0].events] if story.rates else []
     for key, texts in (
         ("events", events),
         ("verdicts", [said(v.sentence, lang) for v in diagnosis.verdicts]),
         ("jumps", [said(j.sentence, lang) for j in diagnosis.jumps]),
         ("milestones", [said(m.reason, lang) for m in story.milestones]),
-        ("unjudged", [f"{u.fault}: {said(u.sentence, lang)}" for u in diagnosis.unjudged]),
+        ("unjudged", [_labelled(u.fault, said(u.sentence, lang), lang) for u in diagnosis.unjudged]),
     ):
         if texts:
-            yield [f"{word(key, lang)}:", *_few(texts, lang)]
+            yield [word("heading", lang, label=word(key, lang)), *_few(texts, lang)]
     if diagnosis.sound:
-        yield [f"{word('sound', lang)}: {', '.join(looked.fault for looked in diagnosis.sound)}"]
+        yield [_labelled(word("sound", lang), ", ".join(looked.fault for looked in diagnosis.sound), lang)]
 
 
 def _finding(found: Detected, lang: str) -> Iterator[str]:
     title, message, consequence, fix = found.finding.said(lang)
-    yield f"! {found.finding.code} {word(found.finding.severity, lang)}: {title}"
-    yield f"  {message} {consequence}".rstrip()
-    it = found.evidence
-    numbers = word("interval", lang, value=it.value, low=it.low, high=it.high)
-    yield f"  {word('evidence', lang)} {said(it.statistic, lang)}: {numbers}; {word('against', lang, x=it.against)}"
-    yield f"  {word('try', lang)} {fix}"
-    yield f"  {word('expect', lang)} {said(found.effect, lang)}"
+    yield f"! {found.finding.code} {_labelled(word(found.finding.severity, lang), title, lang)}"
+    yield f"  {message}{'' if lang == 'zh' else ' '}{consequence}".rstrip()
+    texts = (("evidence", evidence(found, lang)), ("try", fix), ("expect", said(found.effect, lang)))
+    yield from (f"  {_labelled(word(key, lang), text, lang)}" for key, text in texts)
+
+
+def _labelled(label: str, text: str, lang: str) -> str:
+    return word("labelled", lang, label=label, text=text)
 
 
 def _rates(story: Story, lang: str) -> Iterator[str]:
     several = len(story.rates) > 1
     for rate in story.rates[:MOST]:
-        yield f"- {rate.group}: {said(rate.sentence, lang)}" if several else f"- {said(rate.sentence, lang)}"
+        text = said(rate.sentence, lang)
+        yield f"- {_labelled(rate.group, text, lang) if several else text}"
     if len(story.rates) > MOST:
         yield f"- {word('more', lang, n=len(story.rates) - MOST)}"
 

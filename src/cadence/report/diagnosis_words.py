@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from cadence.diagnosis.detected import Detected
+from cadence.diagnosis.log import Log
 from cadence.findings.finding import Both
 
 WORDS = {
     "title": Both("Diagnosis of {source}", "{source} 的诊断"),
-    "lead": Both("{kind}, {updates:,} {clock}", "{kind}，{updates:,} {clock}"),
-    "updates": Both("updates", "次更新"),
-    "epochs": Both("epochs", "个 epoch"),
-    "rows": Both("rows", "行"),
+    "lead": Both("{kind}, {length}", "{kind}，{length}"),
+    "updates": Both("{n:,} updates", "{n:,} 次更新"),
+    "updates.one": Both("1 update", "1 次更新"),
+    "epochs": Both("{n:,} epochs", "{n:,} 个 epoch"),
+    "epochs.one": Both("1 epoch", "1 个 epoch"),
+    "rows": Both("{n:,} rows", "{n:,} 行"),
+    "rows.one": Both("1 row", "1 行"),
+    "counts_epochs": Both(
+        "The log counts epochs: what is called an update below is an epoch.",
+        "日志以 epoch 计数：下文的“更新”指 epoch。",
+    ),
+    "counts_rows": Both("What is called an update below is a row.", "下文的“更新”指日志的一行。"),
+    "axis_updates": Both("update", "更新"),
+    "axis_epochs": Both("epoch", "epoch"),
+    "axis_rows": Both("row", "行"),
+    "labelled": Both("{label}: {text}", "{label}：{text}"),
+    "heading": Both("{label}:", "{label}："),
+    "proven": Both("{numbers}; {against}", "{numbers}；{against}"),
     "findings": Both("Findings", "发现"),
     "nothing": Both("Nothing is wrong that this log would show.", "从这份日志看不出任何问题。"),
-    "try": Both("Try:", "建议："),
-    "expect": Both("Expected:", "预期："),
-    "evidence": Both("Evidence:", "依据："),
+    "try": Both("Try", "建议"),
+    "expect": Both("Expected", "预期"),
+    "evidence": Both("Evidence", "依据"),
     "interval": Both("{value:.4g} ({low:.4g} to {high:.4g})", "{value:.4g}（{low:.4g} 至 {high:.4g}）"),
     "against": Both("would matter from {x:.4g} on", "界限 {x:.4g}"),
     "course": Both("The course", "全程"),
@@ -32,7 +48,6 @@ WORDS = {
     "sound": Both("Looked at, and sound", "已检查，无问题"),
     "unjudged": Both("Could not be judged", "无法判断"),
     "notes": Both("About the log", "关于日志"),
-    "update": Both("update", "更新"),
     "group": Both("group", "参数组"),
     "more": Both("and {n} more", "另有 {n} 个"),
     "error": Both("error", "错误"),
@@ -73,6 +88,26 @@ def word(key: str, lang: str, **values: object) -> str:
         'and 3 more'
     """
     return said(WORDS[key], lang).format(**values)
+
+
+def lead(log: Log, lang: str) -> str:
+    """Which program's log it is, and how long."""
+    key = f"{log.facts.clock}.one" if log.updates == 1 else log.facts.clock
+    return word("lead", lang, kind=kind(log.kind, lang), length=word(key, lang, n=log.updates))
+
+
+def about(log: Log, lang: str) -> list[str]:
+    """What is odd about a log, and what it counts where that is no updates."""
+    notes = [said(note.sentence, lang) for note in log.notes]
+    return notes if log.facts.clock == "updates" else [*notes, word(f"counts_{log.facts.clock}", lang)]
+
+
+def evidence(found: Detected, lang: str) -> str:
+    """The numbers of a finding."""
+    it = found.evidence
+    numbers = word("interval", lang, value=it.value, low=it.low, high=it.high)
+    numbers = word("proven", lang, numbers=numbers, against=word("against", lang, x=it.against))
+    return word("labelled", lang, label=said(it.statistic, lang), text=numbers)
 
 
 def kind(name: str, lang: str) -> str:

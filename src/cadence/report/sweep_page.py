@@ -6,7 +6,7 @@ from cadence.report import sweep_text as text
 from cadence.report.markup import Markup, join, tag
 from cadence.report.rows import Table
 from cadence.report.shell import document
-from cadence.report.sweep_picture import importance_bars, parallel
+from cadence.report.sweep_picture import STYLE, importance_bars, parallel
 from cadence.report.sweep_words import SweepPhrases
 from cadence.search.results import Results
 
@@ -36,6 +36,7 @@ def sweep_page(results: Results, *, lang: str = "en", version: str = "") -> str:
     there = [(key, parts) for key, parts in sections if parts]
     links = [tag("li", tag("a", say(key), href=f"#{key}")) for key, _ in there]
     body = join(
+        tag("style", Markup(STYLE)),
         tag("a", say("skip"), class_="skip", href="#main"),
         tag("header", tag("h1", title), tag("p", text.lead(results, say), class_="lead")),
         tag("nav", tag("ul", *links), aria_label=say("contents")),

@@ -119,7 +119,7 @@ def parallel(results: Results, lang: str = "en") -> Markup:
         tag("ul", *key, class_="plain") if key else Markup(),
         tag("p", say("left_out", n=missing), class_="lead") if missing else Markup(),
     ]
-    return tag("div", tag("style", Markup(STYLE)), *parts)
+    return tag("div", *parts)
 
 
 def importance_bars(results: Results, lang: str = "en") -> Markup:
@@ -141,9 +141,9 @@ def importance_bars(results: Results, lang: str = "en") -> Markup:
         ]
     svg = tag(
         "svg", tag("title", SweepPhrases(lang)("importance")), *rows, viewBox=f"0 0 {width} {line * len(shares) + 10}",
-        role="img", style=f"width:100%;max-width:{width}px;height:auto", class_="pc",
+        role="img", style=f"width:100%;min-width:{min(width, 480)}px;max-width:{width}px;height:auto", class_="pc",
     )  # fmt: skip
-    return tag("div", svg)
+    return tag("div", svg, class_="box", role="region", tabindex=0, aria_label=SweepPhrases(lang)("importance"))
 
 
 # ---- inside ----------------------------------------------------------------------------------------------------------

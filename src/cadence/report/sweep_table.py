@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cadence.report import sweep_text as text
 from cadence.report.rows import Table
 from cadence.report.sweep_words import SweepPhrases
+from cadence.report.terminal import WIDTH, item, show, text_of
 from cadence.search.results import Results
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-WIDTH = 100
 ROWS = 12
 """Trials that are printed; all of them are in the table's file."""
 
@@ -31,13 +30,7 @@ def print_sweep(results: Results, *, lang: str = "en", console: Console, ascii_o
         console: where to.
         ascii_only: whether only the plainest signs can be shown.
     """
-    if not console.is_terminal or ascii_only:
-        made = sweep_table_text(results, lang=lang)
-        console.file.write(text.plain(made) if ascii_only else made)
-        return
-    width = min(console.width, WIDTH)
-    for part in parts(results, lang, width):
-        console.print(part, width=width, highlight=False, crop=False)
+    show(lambda width: parts(results, lang, width), console, plain=text.plain if ascii_only else None)
 
 
 def sweep_table_text(results: Results, *, lang: str = "en", width: int = WIDTH) -> str:
@@ -48,13 +41,7 @@ def sweep_table_text(results: Results, *, lang: str = "en", width: int = WIDTH) 
         lang: ``"en"`` or ``"zh"``.
         width: columns to fit into.
     """
-    from rich.console import Console
-
-    file = io.StringIO()
-    console = Console(file=file, width=width, color_system=None, force_terminal=False)
-    for part in parts(results, lang, width):
-        console.print(part, width=width, highlight=False, crop=False)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+    return text_of(parts(results, lang, width), width)
 
 
 def parts(results: Results, lang: str = "en", width: int = WIDTH) -> list[RenderableType]:
@@ -80,12 +67,12 @@ def parts(results: Results, lang: str = "en", width: int = WIDTH) -> list[Render
         longest = max(len(name) for name, _, _ in shown)
         made += [Text(f"{name:<{longest}}  {bar} {100 * share:.0f} %") for name, bar, share in shown] + [""]
     else:
-        made += [_item(text.importance(results, lang), "dim")]
+        made += [item(text.importance(results, lang), "dim"), ""]
     minded = text.minded(results, lang)
     if minded:
-        made += [Text(say("attention"), style="bold yellow"), *(_item(sentence) for sentence in minded), ""]
+        made += [Text(say("attention"), style="bold yellow"), *(item(sentence) for sentence in minded), ""]
     first, *others = text.conclusion(results, lang)
-    return [*made, Text(first, style="bold"), *(_item(sentence) for sentence in others)]
+    return [*made, Text(first, style="bold"), *(item(sentence) for sentence in others)]
 
 
 def _fitting(table: Table, width: int) -> list[RenderableType]:
@@ -124,15 +111,3 @@ def _listed(table: Table) -> list[RenderableType]:
 
 def _cut(cell: str) -> str:
     return cell if len(cell) <= LONGEST else cell[: LONGEST - 1] + "…"
-
-
-def _item(sentence: str, style: str = "") -> RenderableType:
-    """A sentence with a hanging indent."""
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    grid = RichTable.grid(padding=(0, 1, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    grid.add_row(Text("•", style), Text(sentence, style))
-    return grid

@@ -10,10 +10,11 @@ from typing import Any
 from cadence.report.numbers import gap_and_interval, plus_minus, short, significant
 from cadence.report.rows import Table
 from cadence.report.sweep_words import SweepPhrases
+from cadence.search.importance import FEWEST, METHOD
 from cadence.search.paths import value_at
 from cadence.search.ranges import Choices, Floats, Wholes
-from cadence.search.results import METHOD, Confirmed, Results
-from cadence.search.study import FEWEST, STEPS, Trial
+from cadence.search.results import Confirmed, Results
+from cadence.search.study import STEPS, Trial
 
 NEAR = 0.03
 """Share of a range within which a value lies at its end."""
@@ -96,12 +97,10 @@ def _gap(results: Results, given: Confirmed, say: SweepPhrases) -> str:
         return say("say_gap_one", value=plus_minus(given.estimate))
     gap = results.difference.difference
     near, low, high = gap_and_interval(gap)
-    better = (gap.mean > 0) == results.higher and gap.low is not None and gap.high is not None
+    better = (gap.mean > 0) == results.higher
     sure = gap.low is not None and gap.high is not None and (gap.low > 0 or gap.high < 0)
-    return say(
-        "say_gap_better" if better and sure else "say_gap_none",
-        value=plus_minus(given.estimate), gap=near, low=low, high=high,
-    )  # fmt: skip
+    key = ("say_gap_better" if better else "say_gap_worse") if sure else "say_gap_none"
+    return say(key, value=plus_minus(given.estimate), gap=near, low=low, high=high)
 
 
 def _ties(ties: Sequence[int], say: SweepPhrases) -> str:

@@ -96,6 +96,11 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "{high}).",
         "zh": "原配方用同样的种子达到 {value}：搜索带来 {gap} 的改进（95% 置信区间 {low} 至 {high}）。",
     },
+    "say_gap_worse": {
+        "en": "The recipe as given reaches {value} with the same seeds: it is ahead by {gap} (95% interval {low} to "
+        "{high}).",
+        "zh": "原配方用同样的种子达到 {value}：反而领先 {gap}（95% 置信区间 {low} 至 {high}）。",
+    },
     "say_gap_none": {
         "en": "The recipe as given reaches {value} with the same seeds: {gap} apart, which so few seeds may do by "
         "themselves (95% interval {low} to {high}).",

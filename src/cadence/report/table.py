@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,13 +10,11 @@ from cadence.comparison.settings import said
 from cadence.report import rows, text
 from cadence.report.effects import effects_of_recipe
 from cadence.report.messages import Phrases
+from cadence.report.terminal import WIDTH, item, show, text_of
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
-
-WIDTH = 100
-"""Columns that everything fits into."""
 
 GAP = 2
 """Terminal columns between two columns of a table: its padding and its (invisible) rule."""
@@ -35,14 +32,7 @@ def print_summary(summary: Summary, *, lang: str = "en", console: Console | None
     """
     from rich.console import Console
 
-    console = console or Console()
-    if not console.is_terminal:
-        # There is no width to ask for, and what is not seen needs no blanks at the ends of lines.
-        console.file.write(table_text(summary, lang=lang))
-        return
-    width = min(console.width, WIDTH)
-    for part in parts(summary, lang, width):
-        console.print(part, width=width, highlight=False, crop=False)
+    show(lambda width: parts(summary, lang, width), console or Console(), plain=None)
 
 
 def table_text(summary: Summary, *, lang: str = "en", width: int = WIDTH) -> str:
@@ -53,13 +43,7 @@ def table_text(summary: Summary, *, lang: str = "en", width: int = WIDTH) -> str
         lang: ``"en"`` or ``"zh"``.
         width: columns to fit into.
     """
-    from rich.console import Console
-
-    file = io.StringIO()
-    console = Console(file=file, width=width, color_system=None, force_terminal=False)
-    for part in parts(summary, lang, width):
-        console.print(part, width=width, highlight=False, crop=False)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+    return text_of(parts(summary, lang, width), width)
 
 
 def parts(summary: Summary, lang: str = "en", width: int = WIDTH) -> list[RenderableType]:
@@ -74,7 +58,7 @@ def parts(summary: Summary, lang: str = "en", width: int = WIDTH) -> list[Render
 
     say = Phrases(lang)
     made: list[RenderableType] = [Text(say("about"), style="bold dim")]
-    made += [_item(paragraph, "dim") for paragraph in text.method(summary, lang)]
+    made += [item(paragraph, "dim") for paragraph in text.method(summary, lang)]
     # What matters comes last, because that is what a terminal shows in the end.
     for task in summary.tasks:
         made += _effects(task, lang)
@@ -83,7 +67,7 @@ def parts(summary: Summary, lang: str = "en", width: int = WIDTH) -> list[Render
         made += _sentences(task, lang)
     minded = text.warnings(summary, lang)
     if minded:
-        made += ["", Text(say("attention"), style="bold yellow"), *(_item(warning) for warning in minded)]
+        made += ["", Text(say("attention"), style="bold yellow"), *(item(warning) for warning in minded)]
     return made
 
 
@@ -155,8 +139,8 @@ def _sentences(task: TaskSummary, lang: str) -> list[RenderableType]:
     for recipe in task.recipes:
         if recipe.name != task.baseline:
             sentence = say("labelled", label=said(recipe.label, lang), text=text.verdict(task, recipe, lang))
-            made.append(_item(sentence))
-    return [*made, *(_item(sentence) for sentence in text.side_by_side(task, lang))]
+            made.append(item(sentence))
+    return [*made, *(item(sentence) for sentence in text.side_by_side(task, lang))]
 
 
 def _effects(task: TaskSummary, lang: str) -> list[RenderableType]:
@@ -168,16 +152,4 @@ def _effects(task: TaskSummary, lang: str) -> list[RenderableType]:
         return []
     say = Phrases(lang)
     heading = say("labelled", label=said(task.label, lang), text=say("effects"))
-    return ["", Text(heading, style="bold dim"), *(_item(sentence, "dim") for sentence in sentences)]
-
-
-def _item(sentence: str, style: str = "") -> RenderableType:
-    """A sentence with a hanging indent."""
-    from rich.table import Table
-    from rich.text import Text
-
-    grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    grid.add_row(Text("•", style), Text(sentence, style))
-    return grid
+    return ["", Text(heading, style="bold dim"), *(item(sentence, "dim") for sentence in sentences)]

@@ -56,7 +56,13 @@ class Together:
     def zero_grad(self) -> None:
         """Forget the gradients of all."""
         for member in self.members:
-            member.zero_grad()
+            if type(member).zero_grad is not torch.optim.Optimizer.zero_grad:
+                member.zero_grad()
+                continue
+            # As torch's own does, which spends half of its time on telling its profiler.
+            for group in member.param_groups:
+                for parameter in group["params"]:
+                    parameter.grad = None
 
     def step(self) -> None:
         """Step all, in order."""

@@ -22,8 +22,18 @@ T = TypeVar("T")
 PATIENCE = 60.0
 """Seconds that a process waits for a file that another one writes to."""
 
-DRIVERS = {"postgresql": "psycopg2-binary", "mysql": "PyMySQL", "mariadb": "PyMySQL", "oracle": "oracledb"}
-"""What a kind of database is usually spoken to with, for messages."""
+DRIVERS = {
+    "psycopg": "psycopg[binary]",
+    "psycopg2": "psycopg2-binary",
+    "pg8000": "pg8000",
+    "pymysql": "PyMySQL",
+    "mysqldb": "mysqlclient",
+    "mysqlconnector": "mysql-connector-python",
+    "mariadbconnector": "mariadb",
+    "oracledb": "oracledb",
+    "pyodbc": "pyodbc",
+}
+"""What SQLAlchemy calls a driver -> the package that has it, for messages."""
 
 
 def open_database(url: str) -> tuple[BaseStorage, Engine]:
@@ -53,10 +63,8 @@ def open_database(url: str) -> tuple[BaseStorage, Engine]:
             # Two that begin at one moment make the same tables; the one that comes second finds them.
             storage = again(opened, (exc.OperationalError, exc.IntegrityError, exc.ProgrammingError), tries=3)
     except (ImportError, exc.NoSuchModuleError) as fault:
-        driver = DRIVERS.get(kind)
-        remedy = f"pip install {driver}" if driver else "see the kinds of databases that SQLAlchemy knows"
         raise SearchError(
-            f"the database {shown} needs a driver that is not installed ({_first(fault)}); {remedy}"
+            f"the database {shown} needs a driver that is not installed ({_first(fault)}); {_remedy(url)}"
         ) from None
     except Exception as fault:
         # Drivers raise what they like.
@@ -133,6 +141,21 @@ def checked(url: str) -> str:
     if made.get_backend_name() == "sqlite" and not made.database:
         raise SearchError("sqlite:// alone is a database in memory, which no one finds again; write sqlite:///study.db")
     return str(made.render_as_string(hide_password=True))
+
+
+def _remedy(url: str) -> str:
+    """What to install for an address; its kind alone means one driver, which SQLAlchemy decides and has changed."""
+    sqlalchemy, exc = need("sqlalchemy", extra="sweep"), need("sqlalchemy.exc", extra="sweep")
+    made = sqlalchemy.make_url(url)
+    try:
+        driver = str(made.get_dialect().driver)
+    except exc.NoSuchModuleError:
+        return "see the kinds of databases that SQLAlchemy knows"
+    package = DRIVERS.get(driver, driver)
+    if driver == "mysqldb":
+        kind = made.get_backend_name()
+        return f"pip install PyMySQL, and begin the address with {kind}+pymysql://; or pip install {package}"
+    return f"pip install '{package}'" if "[" in package else f"pip install {package}"
 
 
 def _first(fault: BaseException) -> str:

@@ -234,6 +234,8 @@ def _wholes(field: str, text: str, low: float, high: float, keywords: dict[str, 
     if log and (low < 1 or step != 1):
         raise SearchError(f"{field}: {text} is even in the logarithm: it begins at 1 or above and has no step")
     whole, last = int(low), int(high)
+    if step > last - whole:
+        raise SearchError(f"{field}: {text} holds one value only, {whole}; write a smaller step or a higher end")
     return Wholes(whole, last - (last - whole) % int(step), int(step), log)
 
 

@@ -14,12 +14,10 @@ from typing import Any, cast
 from cadence.comparison.statistics import LEVEL, Estimate, PairedTest, estimate, paired_test
 from cadence.recipe.recipe import Recipe
 from cadence.search.database import checked
+from cadence.search.ends import best_of
+from cadence.search.importance import FEWEST, METHOD, importances
 from cadence.search.settings import Settings
-from cadence.search.study import FEWEST, Study, Trial
-from cadence.search.work import best_of
-
-METHOD = "PED-ANOVA"
-"""By which importance is estimated: Watanabe, Bansal & Hutter 2023, arXiv:2304.10255."""
+from cadence.search.study import Study, Trial
 
 SPREADS = 2 * math.sqrt(2.0)
 """Standard deviations of one run within which two single runs are often apart by their seeds alone."""
@@ -173,10 +171,11 @@ def results_of(settings: Settings, study: Study, folder: Path, url: str) -> Resu
     given = None if best is None or same else _confirmed(settings, remembered, "given")
     kept = _better(given, confirmed, higher=study.higher)
     chosen = settings.recipe if kept else recipe
+    ranges = settings.space.ranges
     made = Results(
         settings, folder, study.name, checked(url), study.higher, trials, best, chosen, kept,
         confirmed, given,
-        _gap(confirmed, given), None, study.importances() if len(settings.space.ranges) > 1 else None,
+        _gap(confirmed, given), None, importances(trials, ranges, higher=study.higher) if len(ranges) > 1 else None,
     )  # fmt: skip
     return replace(made, ties=_ties(made))
 

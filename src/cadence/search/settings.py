@@ -20,6 +20,7 @@ from cadence.recipe.faults import Wanted, sentence, shown
 from cadence.recipe.parts import STRICT
 from cadence.recipe.reading import read_file, read_mapping
 from cadence.recipe.recipe import Recipe, folder_safe, make_recipe
+from cadence.recipe.starter import recipe_schema
 from cadence.search.ranges import FORMS
 from cadence.search.space import Space, make_space
 
@@ -234,6 +235,25 @@ def read_settings(
         read.prune,
         tuple(seed for seed in range(CONFIRM_SEED, CONFIRM_SEED + 1000) if seed not in seeds)[: read.confirm],
     )
+
+
+def file_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of a recipe file as `cadence sweep` reads it: the recipe and its section `search`.
+
+    Example:
+        >>> schema = file_schema()
+        >>> schema["properties"]["search"]["$ref"], "search" in schema["required"]
+        ('#/$defs/SearchSection', False)
+    """
+    schema, section = recipe_schema(), SearchSection.model_json_schema(ref_template="#/$defs/{model}")
+    inner: dict[str, Any] = section.pop("$defs")
+    # The model itself has None in the place of false, which `read_settings` puts there.
+    section["properties"]["prune"]["anyOf"].append({"type": "boolean"})
+    section["properties"]["prune"]["default"] = True
+    told = "what `cadence sweep` searches: fields of this recipe with their ranges; no other command reads it"
+    schema["$defs"] = {**schema["$defs"], **inner, "SearchSection": section}
+    schema["properties"]["search"] = {"$ref": "#/$defs/SearchSection", "description": told}
+    return schema
 
 
 def read_space(lines: Sequence[str]) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, final
 from cadence._errors import SearchError
 from cadence._lazy import need
 from cadence.search.database import checked, quiet
-from cadence.search.ranges import Choices, Floats, Range, Value, Wholes
+from cadence.search.ranges import Choices, Floats, Value, Wholes
 from cadence.search.settings import Settings
+from cadence.search.values import distribution, restored, stored
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
@@ -93,7 +93,7 @@ class Study:
         self._study: Any = None
         self.id = -1
         self.about: Mapping[str, Any] = {}
-        self._distributions = {name: self._distribution(one) for name, one in settings.space.ranges.items()}
+        self._distributions = {name: distribution(one) for name, one in settings.space.ranges.items()}
 
     def exists(self) -> bool:
         """Whether the study is in the database; if so, it is opened.
@@ -147,24 +147,35 @@ class Study:
     # ---- trials --------------------------------------------------------------------------------------------------
 
     def trials(self) -> list[Trial]:
-        """All trials in the order of their numbers."""
+        """All trials in the order of their numbers, each number once."""
         with quiet():
             found = self._storage.get_all_trials(self.id, deepcopy=False)
-        return sorted((self._trial(t) for t in found if NUMBER in t.user_attrs), key=lambda trial: trial.number)
+        # A process that was taken for dead while it began a trial, and was not, has begun the number once more: all
+        # agree on the first.
+        first: dict[int, Trial] = {}
+        for trial in sorted((self._trial(t) for t in found if NUMBER in t.user_attrs), key=lambda trial: trial.id):
+            first.setdefault(trial.number, trial)
+        return [first[number] for number in sorted(first)]
 
     def trial(self, number: int) -> Trial:
         """One trial, with its values; it is begun where it has not been, and finished being proposed where it had not.
 
         The values of trial n of a grid, and of a random search, are a function of the search and n alone.
         """
-        there = next((trial for trial in self.trials() if trial.number == number), None)
-        if there is not None and (there.ended or len(there.params) == len(self._distributions)):
+        there = self._there(number)
+        if there is None:
+            with quiet():
+                begun = self._begin(number)
+            there = self._there(number)
+            assert there is not None
+            if there.id != begun:
+                # Another process has begun it in this very moment; nothing may be learnt from a trial that never ends.
+                self._storage.set_trial_state_values(begun, self._optuna.trial.TrialState.FAIL)
+        if there.ended or len(there.params) == len(self._distributions):
             return there
         with quiet():
-            found = self._begin(number) if there is None else there.id
-            if len(self._storage.get_trial(found).params) < len(self._distributions):
-                self._propose(found, number)
-            return self._trial(self._storage.get_trial(found))
+            self._propose(there.id, number)
+            return self._trial(self._storage.get_trial(there.id))
 
     def report(self, trial: Trial, share: float, value: float) -> None:
         """Note how good a trial is at a share of its run."""
@@ -225,35 +236,10 @@ class Study:
         """All that was written down beside the trials."""
         return cast("Mapping[str, Any]", self._storage.get_study_user_attrs(self.id))
 
-    def importances(self) -> dict[str, float] | None:
-        """Share of each range in what makes good trials good; None where there are too few.
-
-        Trials that were given up count as worse than those that finished, and those that diverged as worse still: with
-        finished ones alone, what is bad would hardly be among them.
-
-        Source:
-            Watanabe, Bansal & Hutter 2023, PED-ANOVA, arXiv:2304.10255: how far the values of the best trials are from
-            those of all.
-        """
-        ranks = {"finished": 0, "pruned": 1, "diverged": 2}
-        sign = -1.0 if self.higher else 1.0
-        known = [t for t in self.trials() if t.state in ranks and len(t.params) == len(self._distributions)]
-        known.sort(key=lambda t: (ranks[t.state], sign * (t.value or 0.0)))
-        if len(known) < FEWEST:
-            return None
-        with quiet():
-            study = self._optuna.create_study()
-            for place, t in enumerate(known):
-                params = {name: _stored(value) for name, value in t.params.items()}
-                study.add_trial(
-                    self._optuna.trial.create_trial(value=place, params=params, distributions=self._distributions)
-                )
-            best = min(0.5, max(0.1, FEWEST / 2 / len(known)))
-            evaluator = self._optuna.importance.PedAnovaImportanceEvaluator(target_quantile=best)
-            found = self._optuna.importance.get_param_importances(study, evaluator=evaluator)
-        return {str(name): float(share) for name, share in found.items() if math.isfinite(share)}
-
     # ---- inside --------------------------------------------------------------------------------------------------
+
+    def _there(self, number: int) -> Trial | None:
+        return next((trial for trial in self.trials() if trial.number == number), None)
 
     def _note(self, trial: Trial, notes: Mapping[str, Any]) -> None:
         known = self._storage.get_trial(trial.id).user_attrs.get(NOTES, {})
@@ -275,7 +261,7 @@ class Study:
         else:
             template = self._optuna.trial.create_trial(
                 state=state,
-                params={name: _stored(value) for name, value in known.items()},
+                params={name: stored(value) for name, value in known.items()},
                 distributions=self._distributions,
                 user_attrs={NUMBER: number},
             )
@@ -297,7 +283,7 @@ class Study:
                 trial.suggest_int(name, one.low, one.high, step=one.step, log=one.log)
             else:
                 assert isinstance(one, Choices)
-                trial.suggest_categorical(name, [_stored(value) for value in one.values])
+                trial.suggest_categorical(name, [stored(value) for value in one.values])
 
     def _sampler(self, number: int) -> BaseSampler:
         # Of the search and the number: a process that is started again does not propose again what it had proposed.
@@ -306,15 +292,6 @@ class Study:
         if self._settings.sampler == "tpe":
             return self._optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
         return self._optuna.samplers.RandomSampler(seed=seed)
-
-    def _distribution(self, one: Range) -> BaseDistribution:
-        kinds = self._optuna.distributions
-        if isinstance(one, Floats):
-            return kinds.FloatDistribution(one.low, one.high, log=one.log)
-        if isinstance(one, Wholes):
-            return kinds.IntDistribution(one.low, one.high, log=one.log, step=one.step)
-        assert isinstance(one, Choices)
-        return kinds.CategoricalDistribution([_stored(value) for value in one.values])
 
     def _trial(self, found: FrozenTrial) -> Trial:
         ranges = self._settings.space.ranges
@@ -327,28 +304,13 @@ class Study:
         return Trial(
             int(found.user_attrs[NUMBER]),
             found._trial_id,  # pyright: ignore[reportPrivateUsage] - it has no other name
-            {name: _restored(ranges[name], x) for name, x in found.params.items() if name in ranges},
+            {name: restored(ranges[name], x) for name, x in found.params.items() if name in ranges},
             state,
             value if value is not None and math.isfinite(value) else None,
             dict(found.intermediate_values),
             notes,
             None if found.duration is None else found.duration.total_seconds(),
         )
-
-
-FEWEST = 10
-"""Trials that say something about importance."""
-
-
-def _stored(value: Value) -> Any:
-    """A value as Optuna keeps it: lists and mappings as their JSON."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
-
-
-def _restored(one: Range, stored: Any) -> Value:
-    if not isinstance(one, Choices):
-        return stored
-    return next(value for value in one.values if _stored(value) == stored)
 
 
 def _difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,8 @@ def run_sweep(
     checked(url)
     lock = places.claim(folder, "" if fresh else settings.fingerprint)
     try:
-        with answering(url):
-            opened, claims = _opened(settings, Place(folder, url, study), fresh=fresh)
+        with ExitStack() as closing, answering(url):
+            opened, claims = _opened(settings, Place(folder, url, study), closing, fresh=fresh)
             with Hands(settings.recipe, workers, on) as hands:
                 if opened.id < 0:
                     opened.create(_looked(settings, hands))
@@ -99,7 +100,7 @@ def run_sweep(
         lock.release()
 
 
-def _opened(settings: Settings, place: Place, *, fresh: bool) -> tuple[Study, Any]:
+def _opened(settings: Settings, place: Place, closing: ExitStack, *, fresh: bool) -> tuple[Study, Any]:
     """The study, opened where there is one, and what makes this process's claims on it."""
     folder, url = place.folder, place.url
     if fresh:
@@ -109,6 +110,7 @@ def _opened(settings: Settings, place: Place, *, fresh: bool) -> tuple[Study, An
     # Before anything else lies in the folder: another process may look at it at any moment.
     places.write_about(folder, about | {"content": settings.content})
     storage, engine = open_database(url)
+    closing.callback(engine.dispose)
     study = Study(storage, name, settings, url)
 
     def claims() -> Claims:

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias, cast, final
+from typing import Any, TypeAlias, final
 
-from cadence._errors import CadenceError, RecordError, SearchError
+from cadence._errors import CadenceError, SearchError
 from cadence.comparison.pool import Happening
 from cadence.recipe.recipe import Recipe
-from cadence.record.reader import load_record
 from cadence.search.claims import Claim, Claims
-from cadence.search.folder import confirm_folder, drop_checkpoints, run_folder
+from cadence.search.confirm import PREFIX, Confirmation
+from cadence.search.ends import end_of, last_of
+from cadence.search.folder import drop_checkpoints, run_folder
 from cadence.search.hands import Hands, Run
 from cadence.search.settings import Settings
-from cadence.search.study import Outcome, Study, Trial
+from cadence.search.study import STEPS, Outcome, Study, Trial
 
 LOOK_SECONDS = 1.0
 """Between two looks at what others do, while there is nothing to begin."""
-
 
 MOST_FAILURES = 5
 """Trials in a row from the first that may fail; with all of them it is not the values."""
@@ -91,6 +90,7 @@ class Work:
         self._hands = hands
         self._folder = folder
         self._tell = tell
+        self._confirmation = Confirmation(settings, study, claims, folder)
         self._open: dict[str, _Open] = {}
         self._past: set[str] = set()
         self._confirming: list[Run] = []
@@ -159,7 +159,7 @@ class Work:
         if claim.job in self._study.remembered():
             self._claims.end(claim.job)
             return
-        run = self._confirmation(claim.job)
+        run = self._confirmation.run(claim.job)
         if run is None:  # of a winner that was overtaken since
             self._claims.end(claim.job)
         else:
@@ -193,6 +193,8 @@ class Work:
         trial = self._study.trial(number)
         if trial.ended:
             self._claims.end(job)
+            for run in trial.notes.get("runs") or ():
+                drop_checkpoints(self._folder / run["folder"])
             return
         one = _Open(trial, self._settings.recipe, list(self._settings.seeds), steps=set(trial.reports))
         try:
@@ -200,13 +202,13 @@ class Work:
         except (CadenceError, KeyError, TypeError) as fault:
             self._finish(job, one, "failed", None, f"These values are no recipe: {fault}")
             return
-        if "pruned_at" in trial.notes:
+        if trial.notes.get("pruned_at") is not None:
             # It was given up before its process was killed.
             run = self._run(job, one, self._settings.seeds[0])
             sentence, t = str(trial.notes.get("sentence") or ""), trial.notes["pruned_at"]
-            known = self._result(run, {"status": "interrupted", "updates": t, "sentence": sentence})
+            known = self._end_of(run, {"status": "interrupted", "updates": t, "sentence": sentence})
             one.ended[run.recipe.seed] = {"seed": run.recipe.seed, **known}
-            self._finish(job, one, "pruned", _last(trial), sentence)
+            self._finish(job, one, "pruned", last_of(trial), sentence)
             return
         self._open[job] = one
         self._say("begins", trial)
@@ -214,7 +216,7 @@ class Work:
     # ---- what is heard -------------------------------------------------------------------------------------------
 
     def _hear(self, run: Run, told: Happening) -> None:
-        if run.job.startswith("confirm"):
+        if run.job.startswith(PREFIX):
             self._hear_confirmation(run, told)
             return
         one = self._open.get(run.job)
@@ -231,7 +233,7 @@ class Work:
         elif told.kind == "failed":
             self._finish(run.job, one, "failed", None, told.sentence)
         else:
-            self._ended(run, one, {"seed": seed, **self._result(run, told.content)})
+            self._ended(run, one, {"seed": seed, **self._end_of(run, told.content)})
 
     def _news(self, run: Run, one: _Open, news: Mapping[str, Any]) -> None:
         t, total = int(news["t"]), max(1, int(news["total"]))
@@ -239,7 +241,7 @@ class Work:
         value = news.get("metrics", {}).get(self._settings.objective.metric)
         judged = run.recipe.seed == self._settings.seeds[0] and news.get("evaluated") and not one.stopping
         if judged and isinstance(value, int | float) and math.isfinite(value):
-            step = round(1000 * t / total)
+            step = round(STEPS * t / total)
             if step not in one.steps:
                 one.steps.add(step)
                 self._study.report(one.trial, t / total, value)
@@ -257,43 +259,25 @@ class Work:
         one.t[result["seed"]] = 1.0
         status = result["status"]
         if status in ("finished", "stopped") and result["value"] is not None:
-            one.stopping = False
+            if one.stopping:
+                # It was faster than the command to stop: it was not given up, whatever was noted.
+                one.stopping = False
+                self._study.note(one.trial, pruned_at=None, sentence="")
             if len(one.ended) == len(self._settings.seeds):
                 values = [each["value"] for each in one.ended.values()]
                 self._finish(run.job, one, "finished", math.fsum(values) / len(values), "")
         elif status == "interrupted":
             trial = self._study.trial(one.trial.number)
             sentence = trial.notes.get("sentence") or result["sentence"]
-            self._finish(run.job, one, "pruned", _last(trial), str(sentence))
+            self._finish(run.job, one, "pruned", last_of(trial), str(sentence))
         elif status in ("finished", "stopped", "diverged"):
             self._finish(run.job, one, "diverged", None, result["sentence"])
         else:
             self._finish(run.job, one, "failed", None, result["sentence"])
 
-    def _result(self, run: Run, content: Mapping[str, Any]) -> dict[str, Any]:
-        """What is kept of a run's result."""
-        final = cast("Mapping[str, float]", content.get("final") or {})
-        return {
-            "status": str(content.get("status", "failed")),
-            "value": self._value(run.folder, content),
-            "updates": int(content.get("updates") or 0),
-            "seconds": content.get("seconds"),
-            "final": {name: value for name, value in final.items() if math.isfinite(value)},
-            "folder": str(run.folder.relative_to(self._folder)),
-            "sentence": str(content.get("sentence", "")),
-        }
-
-    def _value(self, folder: Path, content: Mapping[str, Any]) -> float | None:
-        """The objective of a run; None where it has none that is a finite number."""
-        wanted = self._settings.objective
-        found: Any = cast("Mapping[str, Any]", content.get("final") or {}).get(wanted.metric)
-        if wanted.when == "best" and found is not None:
-            with contextlib.suppress(RecordError, KeyError):
-                values: list[float] = [
-                    x for x in load_record(folder).evaluations[wanted.metric].tolist() if math.isfinite(x)
-                ]
-                found = (max if self._study.higher else min)(values, default=found)
-        return float(found) if isinstance(found, int | float) and math.isfinite(found) else None
+    def _end_of(self, run: Run, content: Mapping[str, Any]) -> dict[str, Any]:
+        wanted, higher = self._settings.objective, self._study.higher
+        return end_of(run.folder, content, wanted, higher=higher, root=self._folder)
 
     def _finish(self, job: str, one: _Open, outcome: Outcome, value: float | None, sentence: str) -> None:
         """End a trial: first what is known of it, then that it has ended, then that nobody need go on with it."""
@@ -339,47 +323,24 @@ class Work:
                 self._told_waiting = True
                 self._say("waits", None)
             return False
-        return self._next_number() is None and not self._unconfirmed()
+        return self._next_number() is None and not self._confirmation.left()
 
     def _confirm(self) -> bool:
         """Train the winner, or the given recipe, with a seed that no trial has had."""
         if self._next_number() is not None or any(c.job.startswith("trial") for c in self._claims.open()):
             return False
-        for job in self._unconfirmed():
-            run = self._confirmation(job)
+        for job in self._confirmation.left():
+            run = self._confirmation.run(job)
             if run is not None and self._claims.take(job):
                 self._confirming.append(run)
                 return True
         return False
 
-    def _unconfirmed(self) -> list[str]:
-        """Runs of the winner and of the given recipe that nobody has begun."""
-        best = best_of(self._study.trials(), higher=self._study.higher)
-        if best is None or not self._settings.confirm:
-            return []
-        whats = [f"trial-{best.number}"]
-        if self._settings.space.recipe_at(best.params).content_hash != self._settings.recipe.content_hash:
-            whats.append("given")
-        taken = self._claims.jobs()
-        jobs = [f"confirm {what} {seed}" for seed in self._settings.confirm for what in whats]
-        return [job for job in jobs if job not in taken]
-
-    def _confirmation(self, job: str) -> Run | None:
-        _, what, seed = job.split(" ")
-        recipe = self._settings.recipe
-        if what != "given":
-            best = best_of(self._study.trials(), higher=self._study.higher)
-            if best is None or what != f"trial-{best.number}":
-                return None
-            recipe = self._settings.space.recipe_at(best.params)
-        recipe = recipe.changed(seed=int(seed))
-        return Run(job, recipe, "val", confirm_folder(self._folder, what, int(seed)))
-
     def _hear_confirmation(self, run: Run, told: Happening) -> None:
         if told.kind not in ("done", "failed"):
             return
         empty = {"status": "failed", "sentence": told.sentence}
-        result = self._result(run, told.content if told.kind == "done" else empty)
+        result = self._end_of(run, told.content if told.kind == "done" else empty)
         self._study.remember(run.job, result)
         self._claims.end(run.job)
         _, what, seed = run.job.split(" ")
@@ -413,14 +374,3 @@ class Work:
         done = {one.trial.number: sum(one.t.values()) / n for one in self._open.values()}
         limit = self._settings.trials
         self._tell(Standing(self._look(), done, limit, self._study.higher, trial, what, sentence))
-
-
-def best_of(trials: Sequence[Trial], *, higher: bool) -> Trial | None:
-    """The trial with the best objective; of equal ones the first. None where none has finished."""
-    done = [trial for trial in trials if trial.state == "finished" and trial.value is not None]
-    sign = -1.0 if higher else 1.0
-    return min(done, key=lambda trial: (sign * (trial.value or 0.0), trial.number), default=None)
-
-
-def _last(trial: Trial) -> float | None:
-    return trial.reports[max(trial.reports)] if trial.reports else None

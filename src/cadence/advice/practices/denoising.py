@@ -7,16 +7,27 @@ from cadence.advice.practices.practice import Practice, Why
 from cadence.advice.profile import Profile
 from cadence.findings.finding import Both
 
+LARGE = 100e6
+"""Parameters from which published models have the smaller rate."""
+
+MOST_ALIKE = 256
+"""Rows in one update up to which the rates of the sources do not follow the batch."""
+
 
 def denoising(profile: Profile) -> Practice:
     """Models that take noise away: diffusion, autoencoders."""
     ddpm = paper("Ho et al. 2020, DDPM, arXiv:2006.11239, appendix B")
-    code = practice("DDPM's published code")
+    code = practice("hojonathanho/diffusion, scripts/run_cifar.py")
+    adm = paper("Dhariwal & Nichol 2021, arXiv:2105.05233, table 11")
+    dit = paper("Peebles & Xie 2022, DiT, arXiv:2212.09748, section 4; facebookresearch/DiT, train.py")
+    large = profile.parameters >= LARGE
+    scaled = profile.batch_size > MOST_ALIKE
+    rate, whose = (1e-4, dit) if large else (2e-4, ddpm)
     return Practice(
         "denoising",
         Both("a model that takes noise away", "去噪模型"),
         "adamw",
-        2e-4,
+        rate,
         {
             "optimizer": Why(
                 Both(
@@ -28,27 +39,46 @@ def denoising(profile: Profile) -> Practice:
             ),
             "batch_scaling": Why(
                 Both(
-                    "none between 64 and 2,048 rows: the published rates do not follow the batch",
-                    "64 到 2048 行之间不缩放：已发表的学习率不随批量变化",
+                    "as the square root of the batch beyond 256: the source has 0.0003 for 2,048 rows and 0.0001 for "
+                    "256"
+                    if scaled
+                    else "none up to 256 rows: the sources have one rate for 64 to 256",
+                    "批量超过 256 时按平方根：来源在 2048 行时为 0.0003，256 行时为 0.0001"
+                    if scaled
+                    else "不超过 256 行时不缩放：来源在 64 到 256 行之间用同一学习率",
                 ),
-                paper("Dhariwal & Nichol 2021, arXiv:2105.05233, table 11"),
-                "low",
+                adm,
+                "medium",
             ),
             "learning_rate": Why(
-                Both("what the source trains with", "来源使用的数值"),
-                ddpm,
-                "medium" if profile.parameters >= 10e6 else "low",
+                Both(
+                    "0.0001, for transformers and U-Nets of several hundred million parameters alike"
+                    if large
+                    else "0.0002, of a U-Net with 36 million parameters on images of 32 x 32",
+                    "0.0001，数亿参数的 Transformer 与 U-Net 都如此"
+                    if large
+                    else "0.0002，来自 3600 万参数、32 x 32 图像的 U-Net",
+                ),
+                whose,
+                "high" if large else "medium" if profile.parameters >= 10e6 else "low",
                 (
                     Alternative(
-                        1e-4,
-                        paper("Dhariwal & Nichol 2021, arXiv:2105.05233, table 11"),
-                        Both("for models of several hundred million parameters", "用于数亿参数的模型"),
+                        2e-5,
+                        ddpm,
+                        Both(
+                            "for images of 256 x 256, which the source found unstable at 0.0002",
+                            "用于 256 x 256 的图像，来源发现 0.0002 时不稳定",
+                        ),
                     ),
                     Alternative(
                         1e-3,
                         paper("Karras et al. 2022, EDM, arXiv:2206.00364, table 7"),
-                        Both("with preconditioned networks on small images", "用于带预条件的网络和小图像"),
+                        Both(
+                            "with preconditioned networks on small images, in updates of 512",
+                            "用于带预条件的网络和小图像，批量 512",
+                        ),
                     ),
+                    *(() if large else (Alternative(1e-4, adm, Both("for larger models", "用于更大的模型")),)),
                 ),
                 Both(
                     "three rates a factor of 3 apart, judged on the average of the weights",
@@ -59,11 +89,21 @@ def denoising(profile: Profile) -> Practice:
                 Both("5,000 updates, or a twentieth of a shorter run", "5000 次更新，较短的训练取二十分之一"),
                 code,
                 "medium",
+                (
+                    Alternative(
+                        "none",
+                        dit,
+                        Both(
+                            "where the model is a transformer: its authors needed none",
+                            "Transformer 时：其作者不需要预热",
+                        ),
+                    ),
+                ),
             ),
             "schedule": Why(
                 Both("constant: the average of the weights does what a decay would", "恒定：权重平均已起到衰减的作用"),
-                ddpm,
-                "medium",
+                dit,
+                "high",
                 (
                     Alternative(
                         "constant() >> decay('20%')",
@@ -72,8 +112,14 @@ def denoising(profile: Profile) -> Practice:
                     ),
                 ),
             ),
-            "weight_decay": Why(Both("none", "不用"), ddpm, "medium"),
-            "clip_norm": Why(Both("what the source trains with", "来源使用的数值"), code, "medium"),
+            "weight_decay": Why(Both("none: noise regularises", "不用：噪声本身就是正则化"), dit, "high"),
+            "clip_norm": Why(
+                Both(
+                    "what the source's code trains with; later ones do without", "来源代码使用的数值；后来的做法不裁剪"
+                ),
+                code,
+                "medium",
+            ),
             "averaging": Why(
                 Both(
                     "an average of the weights with decay 0.9999: samples of the bare weights are visibly worse",
@@ -83,6 +129,8 @@ def denoising(profile: Profile) -> Practice:
                 "high",
             ),
         },
+        reference_batch=MOST_ALIKE if scaled else None,
+        scaling="sqrt" if scaled else None,
         arguments={"betas": (0.9, 0.999)},
         warmup=min(5000, max(1, profile.updates // 20)),
         decay="constant()",

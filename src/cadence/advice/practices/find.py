@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cadence.advice.practices import convnets, denoising, dense, language, others, sequences, vision
+from cadence.advice.practices import convnets, denoising, dense, language, others, sequences, speech, tuned, vision
 from cadence.advice.practices.practice import Practice
 from cadence.advice.practices.small import is_small, small
 from cadence.advice.profile import Profile
@@ -20,6 +20,7 @@ def practice_of(profile: Profile) -> Practice:
         "segmentation": dense.segmentation,
         "denoising": denoising.denoising,
         "contrastive": others.contrastive,
+        "speech": speech.speech,
         "other": others.unknown,
     }
     if profile.task in by_task:
@@ -27,7 +28,7 @@ def practice_of(profile: Profile) -> Practice:
     if profile.reads == "image":
         return _image(profile)
     if profile.fine_tuning:
-        return sequences.fine_tuning_text(profile) if profile.reads == "text" else others.unknown(profile)
+        return _text(profile) if profile.reads == "text" else others.unknown(profile)
     if profile.model.recurrent and not profile.model.attention:
         return others.recurrent(profile)
     if profile.task == "lm":
@@ -37,6 +38,15 @@ def practice_of(profile: Profile) -> Practice:
     if profile.task == "translation":
         return sequences.translation(profile)
     return others.tables(profile) if profile.reads == "table" else others.unknown(profile)
+
+
+def _text(profile: Profile) -> Practice:
+    """Text models that go on from published weights."""
+    if tuned.has_adapters(profile):
+        return tuned.adapters(profile)
+    if profile.task == "translation":
+        return tuned.sequence_to_sequence(profile)
+    return tuned.instructions(profile) if profile.task == "lm" else sequences.fine_tuning_text(profile)
 
 
 def _image(profile: Profile) -> Practice:

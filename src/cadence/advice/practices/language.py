@@ -11,22 +11,35 @@ from cadence.advice.profile import Profile
 from cadence.findings.finding import Both
 
 GPT3 = paper("Brown et al. 2020, GPT-3, arXiv:2005.14165, table 2.1 and appendix B")
-KAPLAN = paper("Kaplan et al. 2020, arXiv:2001.08361, appendix D.6")
+KAPLAN = paper("Kaplan et al. 2020, arXiv:2001.08361, appendix D.6, equation D.1")
+STEP = paper("Li et al. 2025, Step Law, arXiv:2503.04715")
 LLAMA = paper("Touvron et al. 2023, LLaMA, arXiv:2302.13971, table 2 and section 2.3")
 HAEGELE = paper("Hägele et al. 2024, arXiv:2405.18392, sections 3 and 4")
 DEEPSEEK = paper("DeepSeek-AI 2024, arXiv:2401.02954, section 3.1")
 
+_SMALLEST = 10e6
+"""Parameters outside of embeddings below which the rule of Kaplan et al. is asked."""
+
+
+def _kaplan(parameters: float) -> float:
+    return 0.003239 - 0.0001395 * math.log(max(parameters, 1e6))
+
+
 _SIZES = (
-    (125e6, 6e-4),
-    (350e6, 3e-4),
-    (760e6, 2.5e-4),
-    (1.3e9, 2e-4),
-    (2.7e9, 1.6e-4),
-    (6.7e9, 1.2e-4),
-    (13e9, 1e-4),
-    (175e9, 0.6e-4),
+    (_SMALLEST, _kaplan(_SMALLEST)),
+    (85.1e6, 6e-4),
+    (302e6, 3e-4),
+    (679e6, 2.5e-4),
+    (1.21e9, 2e-4),
+    (2.52e9, 1.6e-4),
+    (6.44e9, 1.2e-4),
+    (12.7e9, 1e-4),
+    (174e9, 0.6e-4),
 )
-"""Parameters -> rate, as GPT-3's models were trained."""
+"""Parameters outside of embeddings -> rate, as GPT-3's models were trained.
+
+Its table has names of models (125M to 175B), whose layers and widths are 12 n d ** 2 such numbers.
+"""
 
 
 def rate_for_size(parameters: float) -> float:
@@ -36,16 +49,17 @@ def rate_for_size(parameters: float) -> float:
         parameters: trained numbers outside of the embeddings, at least 1.
 
     Source:
-        Kaplan et al. 2020, arXiv:2001.08361, equation D.1, below 125 million; above, the table of Brown et al. 2020,
-        arXiv:2005.14165, by a straight line between logarithms. At 125 million the two are 6.4e-4 and 6e-4.
+        Brown et al. 2020, arXiv:2005.14165, table 2.1, from 85 million on (the model called 125M), by a straight line
+        between logarithms; Kaplan et al. 2020, arXiv:2001.08361, equation D.1, below 10 million. Between the two a
+        straight line: at 85 million the rule alone would say 6.9e-4 and the table says 6e-4.
 
     Example:
-        >>> round(rate_for_size(10e6), 5), rate_for_size(1.3e9)
-        (0.00099, 0.0002)
+        >>> round(rate_for_size(10e6), 5), rate_for_size(85.1e6), rate_for_size(1.21e9)
+        (0.00099, 0.0006, 0.0002)
     """
     first, last = _SIZES[0], _SIZES[-1]
     if parameters <= first[0]:
-        return max(first[1], 0.003239 - 0.0001395 * math.log(max(parameters, 1e6)))
+        return _kaplan(parameters)
     if parameters >= last[0]:
         return last[1]
     for (n0, r0), (n1, r1) in pairwise(_SIZES):
@@ -55,11 +69,15 @@ def rate_for_size(parameters: float) -> float:
     raise AssertionError("sizes cover everything")
 
 
+SMALLEST_OF_TABLE = 84e6
+"""Parameters outside of embeddings of the smallest model in GPT-3's table."""
+
+
 def language_model(profile: Profile) -> Practice:
     """Language models from scratch."""
     size = profile.model.without_embeddings or profile.parameters
     rate = float(f"{rate_for_size(size):.3g}")
-    others = (*_llama(size), *_deepseek(profile, size))
+    others = (*_llama(size), *_deepseek(profile, size), *_step_law(profile, size))
     per_step = profile.tokens_per_step
     known_batch = per_step is not None and 65_536 <= per_step <= 4_000_000
     short = profile.updates < 40_000
@@ -80,11 +98,14 @@ def language_model(profile: Profile) -> Practice:
                 (
                     Alternative(
                         "muon for the matrices, adamw for the rest",
-                        paper("Liu et al. 2025, Moonlight, arXiv:2502.16982"),
+                        paper("Liu et al. 2025, Moonlight, arXiv:2502.16982, section 3.2"),
                         Both(
-                            "about half the compute to the same loss there, with weight decay and rates matched by "
-                            "update size; its two rates want a pilot",
-                            "该文以约一半算力达到相同损失，需匹配更新幅度并加权重衰减；两个学习率都需要试跑",
+                            "52 % of the compute to the same loss there, with AdamW's own rate and weight decay, "
+                            "because "
+                            "its updates are brought to AdamW's size; ask for it with optimizer='muonadamw'",
+                            "该文以 52% 的算力达到相同损失；其更新被调到 AdamW 的大小，因此学习率和权重衰减沿用 AdamW；"
+                            "可用 "
+                            "optimizer='muonadamw' 指定",
                         ),
                     ),
                 ),
@@ -111,10 +132,11 @@ def language_model(profile: Profile) -> Practice:
             ),
             "learning_rate": Why(
                 Both(
-                    f"it falls with size: {rate:g} for {_millions(size)} parameters outside of embeddings",
-                    f"随规模下降：嵌入之外 {_millions(size)} 参数时为 {rate:g}",
+                    f"it falls with size: {rate:g} for {_millions(size)} parameters outside of "
+                    f"embeddings{_more(rate, others).en}",
+                    f"随规模下降：嵌入之外 {_millions(size)} 参数时为 {rate:g}{_more(rate, others).zh}",
                 ),
-                GPT3 if size > 125e6 else KAPLAN,
+                GPT3 if size > SMALLEST_OF_TABLE else KAPLAN,
                 "medium" if known_batch and size >= 1e6 else "low",
                 others,
                 Both(
@@ -130,7 +152,14 @@ def language_model(profile: Profile) -> Practice:
                     "全程的 5%：大规模训练所用的 2000 次更新对它来说太长" if short else "2000 次更新",
                 ),
                 article("warmup takes 5 to 10 % of the run") if short else LLAMA,
-                "high",
+                "medium" if short else "high",
+                (
+                    Alternative(
+                        "375 million tokens",
+                        GPT3,
+                        Both("700 updates of half a million tokens", "每次更新五十万 token 时约 700 次"),
+                    ),
+                ),
             ),
             "schedule": Why(
                 Both(
@@ -177,8 +206,8 @@ def language_model(profile: Profile) -> Practice:
                         "no decay on embeddings either",
                         paper("OLMo 2, 2025, arXiv:2501.00656, section 3"),
                         Both(
-                            "where the norm of embeddings shrinks and early gradients spike",
-                            "当嵌入范数缩小且早期梯度出现尖峰时",
+                            "where the norm of embeddings shrinks and gradients of early layers grow and spike",
+                            "当嵌入范数缩小、前面各层的梯度增大并出现尖峰时",
                         ),
                     ),
                 ),
@@ -228,5 +257,36 @@ def _deepseek(profile: Profile, size: int) -> tuple[Alternative, ...]:
     )
 
 
+def _step_law(profile: Profile, size: int) -> tuple[Alternative, ...]:
+    if profile.tokens is None:
+        return ()
+    rate, batch = 1.79 * size**-0.713 * profile.tokens**0.307, 0.58 * profile.tokens**0.571
+    return (
+        Alternative(
+            float(f"{rate:.3g}"),
+            STEP,
+            Both(
+                f"1.79 N ** -0.713 D ** 0.307, from 3,700 trainings with a cosine to a fixed low rate, in updates of "
+                f"{_millions(batch)} tokens (0.58 D ** 0.571); a pilot decides",
+                f"1.79 N ** -0.713 D ** 0.307，拟合自 3700 次余弦降到固定低值的训练，每次更新 {_millions(batch)} "
+                "token（0.58 D ** "
+                f"0.571）；试跑可以判断",
+            ),
+        ),
+    )
+
+
+def _more(rate: float, others: tuple[Alternative, ...]) -> Both:
+    """What newer fits have to say, where they all say more or all say less."""
+    ratios = [float(other.value) / rate for other in others]
+    if len(ratios) < 2 or not (min(ratios) > 1.5 or max(ratios) < 1 / 1.5):
+        return Both("", "")
+    low, high = min(ratios), max(ratios)
+    return Both(
+        f"; fits to newer searches say {low:.2g} to {high:.2g} times that for a run of this length",
+        f"；较新的搜索拟合认为这种长度的训练应为其 {low:.2g} 到 {high:.2g} 倍",
+    )
+
+
 def _millions(n: float) -> str:
-    return f"{n / 1e9:.3g}B" if n >= 1e9 else f"{n / 1e6:.3g}M"
+    return f"{n / 1e9:.3g}B" if n >= 1e9 else f"{n / 1e6:.3g}M" if n >= 1e6 else f"{n / 1e3:.3g}k"

@@ -10,7 +10,7 @@ from cadence.findings.finding import Both
 
 def tables(profile: Profile) -> Practice:
     """Layers of matrices on columns of numbers."""
-    gorishniy = paper("Gorishniy et al. 2021, arXiv:2106.11959, section 4 and appendix E")
+    gorishniy = paper("Gorishniy et al. 2021, arXiv:2106.11959, section 4 and appendix F.2, table 15")
     return Practice(
         "table",
         Both("a net of linear layers on columns of numbers", "用于数值表格的全连接网络"),
@@ -32,12 +32,21 @@ def tables(profile: Profile) -> Practice:
             ),
             "learning_rate": Why(
                 Both(
-                    "0.001, the middle of what the source searches (1e-5 to 1e-2)",
-                    "0.001，来源搜索范围（1e-5 到 1e-2）的中间",
+                    "0.001, within what the source searches for each data set (1e-5 to 1e-2, evenly in the logarithm)",
+                    "0.001，在来源对每个数据集的搜索范围之内（1e-5 到 1e-2，对数均匀）",
                 ),
                 gorishniy,
                 "low",
-                (),
+                (
+                    Alternative(
+                        "3e-4, the middle of that range",
+                        gorishniy,
+                        Both(
+                            "with a constant rate and early stopping, as there; a decay wants a higher one",
+                            "与来源一样用恒定学习率和早停时；有衰减时应更高",
+                        ),
+                    ),
+                ),
                 Both(
                     "a race of five rates, a factor of 3 apart, judged on rows that were not trained on",
                     "五个相差 3 倍的学习率竞速，以未训练的行评判",
@@ -57,17 +66,23 @@ def tables(profile: Profile) -> Practice:
                         "constant(), stopped early",
                         gorishniy,
                         Both(
-                            "the source stops at the best of 16 evaluations; with a decay the end is the best",
-                            "来源用 16 次评估的早停；有衰减时末尾就是最好的",
+                            "the source stops after 16 epochs without improvement; with a decay the end is the best",
+                            "来源在 16 个周期没有改善时停止；有衰减时末尾就是最好的",
                         ),
                     ),
                 ),
             ),
             "weight_decay": Why(
-                Both("what the source trains with", "来源使用的数值"),
+                Both("the default of the method", "该方法的默认值"),
                 practice("torch's AdamW"),
                 "low",
-                (Alternative("1e-6 to 1e-3, searched", gorishniy, Both("a search", "搜索")),),
+                (
+                    Alternative(
+                        "0, or 1e-6 to 1e-3, searched",
+                        gorishniy,
+                        Both("what the source searches: less than the default", "来源的搜索范围：低于默认值"),
+                    ),
+                ),
             ),
         },
         arguments={"betas": (0.9, 0.999)},
@@ -79,8 +94,8 @@ def tables(profile: Profile) -> Practice:
 
 def contrastive(profile: Profile) -> Practice:
     """Pairs that belong together."""
-    clip = paper("Radford et al. 2021, CLIP, arXiv:2103.00020, section 2.5 and table 18")
-    simclr = paper("Chen et al. 2020, SimCLR, arXiv:2002.05709, section 2.2")
+    clip = paper("Radford et al. 2021, CLIP, arXiv:2103.00020, tables 18 to 20; mlfoundations/open_clip, params.py")
+    simclr = paper("Chen et al. 2020, SimCLR, arXiv:2002.05709, section 2.3, default setting")
     return Practice(
         "contrastive",
         Both("contrastive learning", "对比学习"),
@@ -93,9 +108,12 @@ def contrastive(profile: Profile) -> Practice:
                 "medium",
                 (
                     Alternative(
-                        "lars at 0.3 for 256 rows, linear",
+                        "lars at 0.3 for 256 rows, in proportion to the batch, weight_decay 1e-6, 10 epochs of warmup",
                         simclr,
-                        Both("for convolutional nets without attention", "用于没有注意力的卷积网络"),
+                        Both(
+                            "for convolutional nets on images alone (two views of one)",
+                            "用于只有图像的卷积网络（同一图像的两个视图）",
+                        ),
                     ),
                 ),
             ),
@@ -134,7 +152,7 @@ def contrastive(profile: Profile) -> Practice:
 
 def recurrent(profile: Profile) -> Practice:
     """Recurrent nets."""
-    merity = paper("Merity et al. 2017, AWD-LSTM, arXiv:1708.02182, section 4")
+    merity = paper("Merity et al. 2017, AWD-LSTM, arXiv:1708.02182; salesforce/awd-lstm-lm, main.py")
     return Practice(
         "recurrent",
         Both("a recurrent net", "循环网络"),
@@ -167,9 +185,11 @@ def recurrent(profile: Profile) -> Practice:
                 Both("a cosine to 0", "余弦降到 0"), paper("Loshchilov & Hutter 2017, arXiv:1711.05101"), "medium"
             ),
             "clip_norm": Why(
-                Both("0.25: gradients through time explode", "0.25：沿时间传播的梯度会爆炸"), merity, "high"
+                Both("0.25: gradients through time explode", "0.25：沿时间传播的梯度会爆炸"), merity, "medium"
             ),
-            "weight_decay": Why(Both("what the source trains with", "来源使用的数值"), merity, "medium"),
+            "weight_decay": Why(
+                Both("as little as the source has (1.2e-6)", "与来源一样小（1.2e-6）"), merity, "medium"
+            ),
         },
         arguments={"betas": (0.9, 0.999)},
         warmup="5%",

@@ -8,8 +8,9 @@ from cadence.advice.profile import Profile
 from cadence.findings.finding import Both
 
 BERT = paper("Devlin et al. 2018, BERT, arXiv:1810.04805, appendix A.2 and A.3")
+BERT_CODE = practice("google-research/bert, optimization.py")
 ROBERTA = paper("Liu et al. 2019, RoBERTa, arXiv:1907.11692, tables 9 and 10")
-VASWANI = paper("Vaswani et al. 2017, arXiv:1706.03762, section 5.3")
+VASWANI = paper("Vaswani et al. 2017, arXiv:1706.03762, sections 5.3 and 5.4")
 
 
 def masked_language_model(profile: Profile) -> Practice:
@@ -41,7 +42,7 @@ def masked_language_model(profile: Profile) -> Practice:
             "batch_scaling": Why(
                 Both(
                     "0.0001 for 256 sequences, as the square root of the batch: BERT's 0.0001 for 256 and RoBERTa's "
-                    "0.0006 for 8,192 lie on it",
+                    "0.0006 for 8,192 lie on it, to 6 %",
                     "每 256 条序列 0.0001，按批量平方根：BERT 的 256→0.0001 与 RoBERTa 的 8192→0.0006 都符合",
                 ),
                 ROBERTA,
@@ -64,15 +65,15 @@ def masked_language_model(profile: Profile) -> Practice:
                         "cosine()",
                         article("warmup + cosine is widely used by BERT"),
                         Both(
-                            "BERT itself has a line; the two are equal within the noise of seeds",
-                            "BERT 本身是直线；两者在种子噪声内相当",
+                            "BERT itself has a line, and so does RoBERTa",
+                            "BERT 本身是直线，RoBERTa 也是",
                         ),
                     ),
                 ),
             ),
             "weight_decay": Why(Both("what the source trains with", "来源使用的数值"), BERT, "high"),
             "clip_norm": Why(
-                Both("1.0, as BERT's code; RoBERTa had none", "1.0，同 BERT 代码；RoBERTa 不裁剪"), BERT, "medium"
+                Both("1.0, as BERT's code; RoBERTa had none", "1.0，同 BERT 代码；RoBERTa 不裁剪"), BERT_CODE, "medium"
             ),
         },
         reference_batch=256,
@@ -160,8 +161,8 @@ def fine_tuning_text(profile: Profile) -> Practice:
                         "cosine()",
                         article("BERT fine-tuning: a cosine is 1.2 points ahead of steps"),
                         Both(
-                            "steps are the wrong rival: against a line the difference is within the noise of seeds",
-                            "与阶梯比较并不恰当：与直线相比差别在种子噪声内",
+                            "steps are the wrong rival: every source of this practice has a line",
+                            "与阶梯比较并不恰当：本做法的来源都用直线",
                         ),
                     ),
                 ),
@@ -174,17 +175,22 @@ def fine_tuning_text(profile: Profile) -> Practice:
             ),
             "groups": Why(
                 Both("no decay on biases and normalisation", "偏置和归一化不衰减"),
-                BERT,
+                BERT_CODE,
                 "high",
                 (
                     Alternative(
                         "layer_decay 0.8 to 0.9",
-                        paper("Clark et al. 2020, ELECTRA, arXiv:2003.10555, appendix B"),
-                        Both("worth a search where few rows are all there is", "数据很少时值得搜索"),
+                        practice("google-research/electra, configure_finetuning.py"),
+                        Both(
+                            "0.8 for small and base models at 0.0001, 0.9 for large ones at 0.00005: with it the rate "
+                            "of "
+                            "the head is higher",
+                            "小型和基础模型为 0.8（0.0001），大型为 0.9（0.00005）：此时输出层的学习率更高",
+                        ),
                     ),
                 ),
             ),
-            "clip_norm": Why(Both("what the source trains with", "来源使用的数值"), BERT, "medium"),
+            "clip_norm": Why(Both("what the source trains with", "来源使用的数值"), BERT_CODE, "high"),
         },
         arguments={"betas": (0.9, 0.999)},
         warmup="10%" if few else "6%",
@@ -235,7 +241,11 @@ def translation(profile: Profile) -> Practice:
                     ),
                 ),
             ),
-            "weight_decay": Why(Both("what the source trains with", "来源使用的数值"), practice("fairseq"), "medium"),
+            "weight_decay": Why(
+                Both("1e-4, as fairseq's examples; the paper speaks of none", "1e-4，同 fairseq 的示例；论文未提及"),
+                practice("fairseq, examples/translation"),
+                "low",
+            ),
             "label_smoothing": Why(
                 Both("0.1 gains BLEU, at some perplexity", "0.1 提高 BLEU，但困惑度略升"), VASWANI, "high"
             ),

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from cadence._errors import AdviceError, SpecError, neighbours
+from cadence._errors import AdviceError, neighbours
 from cadence.advice.choice import Choice
 from cadence.advice.practices.practice import Practice
 from cadence.advice.profile import Profile
 from cadence.advice.rules.arithmetic import clip_norm, precision
 from cadence.advice.rules.batch import batch_scaling
 from cadence.advice.rules.ending import averaging, label_smoothing
-from cadence.advice.rules.optimizer import numbers_of, optimizer
+from cadence.advice.rules.given import as_asked
+from cadence.advice.rules.layout import layout
+from cadence.advice.rules.optimizer import optimizer
 from cadence.advice.rules.rate import learning_rate
 from cadence.advice.rules.rule import Rule, as_given
 from cadence.advice.rules.schedule import schedule, warmup
 from cadence.advice.rules.stopping import stopping
 from cadence.advice.rules.weights import groups, weight_decay
-from cadence.spec.parse import parse
 
 ORDER: tuple[tuple[str, Rule], ...] = (
     ("optimizer", optimizer),
@@ -28,6 +27,7 @@ ORDER: tuple[tuple[str, Rule], ...] = (
     ("weight_decay", weight_decay),
     ("groups", groups),
     ("precision", precision),
+    ("layout", layout),
     ("clip_norm", clip_norm),
     ("label_smoothing", label_smoothing),
     ("averaging", averaging),
@@ -55,19 +55,8 @@ def consult(profile: Profile, practice: Practice) -> tuple[Choice, ...]:
     for field, rule in ORDER:
         choice = rule(profile, practice, chosen)
         if field in profile.given:
-            choice = as_given(choice, _value(field, profile.given[field], practice))
+            choice = as_given(choice, as_asked(field, profile.given[field], choice.value, profile, practice))
         elif field == "precision" and profile.precision is not None:
             choice = as_given(choice, profile.precision)
         chosen[field] = choice
     return tuple(chosen.values())
-
-
-def _value(field: str, given: Any, practice: Practice) -> Any:
-    if field == "optimizer" and isinstance(given, str):
-        return numbers_of(given, practice)
-    if field == "schedule":
-        try:
-            return repr(parse(given))
-        except SpecError as fault:
-            raise AdviceError(f"schedule: {fault}") from None
-    return given

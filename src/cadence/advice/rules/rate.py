@@ -18,7 +18,10 @@ RATIOS: dict[str, tuple[float, Source]] = {
     "lamb": (3.0, Source("measured", "docs/advice.md")),
     "muonadamw": (1.0, Source("paper", "Liu et al. 2025, arXiv:2502.16982, equation 4: steps of AdamW's size")),
     "lion": (0.2, Source("paper", "Chen et al. 2023, Lion, arXiv:2302.06675, section 5")),
-    "schedule_free_adamw": (2.5, Source("paper", "Defazio et al. 2024, arXiv:2405.15682, section 4.3")),
+    "schedule_free_adamw": (
+        2.5,
+        Source("paper", "Defazio et al. 2024, arXiv:2405.15682; schedule_free's README: 1 to 10 times"),
+    ),
 }
 """Method -> how its best rate stands to AdamW's, roughly, and who says so."""
 

@@ -8,6 +8,7 @@ from typing import final
 
 import numpy as np
 
+from cadence._errors import RecordError, neighbours
 from cadence.diagnosis.log import ONE, TRAIN, Event, Log, Note, Series
 from cadence.diagnosis.reading import noted
 from cadence.diagnosis.reading.bins import Kept, Shorter, shorter_for
@@ -28,7 +29,11 @@ def assemble(raw: RawLog, roles: Mapping[str, str]) -> Log:
     Args:
         raw: columns, in the order of the file.
         roles: role -> name of a column, where a user says so.
+
+    Raises:
+        RecordError: there are no numbers in such a column.
     """
+    _check(raw, roles)
     parts = _sorted_out(raw, roles)
     orders = [part for part in parts if part.order is not None]
     events = (*raw.events, *_resumes(orders))
@@ -54,6 +59,16 @@ def assemble(raw: RawLog, roles: Mapping[str, str]) -> Log:
         facts=raw.facts,
     )
     return replace(log, notes=(*raw.notes, *_notes(log, orders)))
+
+
+def _check(raw: RawLog, roles: Mapping[str, str]) -> None:
+    names = {column.name for column in raw.columns}
+    for role, name in roles.items():
+        # The columns that count are used up by now; who reads a table knows their names.
+        if role not in {"step", "epoch"} and name not in names:
+            raise RecordError(
+                f"{raw.source} has no numbers called {name!r:.60} to be the {role}; {neighbours(name, names)}"
+            )
 
 
 @final

@@ -91,7 +91,7 @@ class CsvRows(Rows):
     @property
     def notes(self) -> list[Note]:
         more = (
-            [noted.unreadable(self._unreadable, "cells that are no numbers", "非数字单元格")]
+            [noted.unreadable(self._unreadable, "cell that is no number", "cells that are no numbers", "非数字单元格")]
             if self._unreadable
             else []
         )

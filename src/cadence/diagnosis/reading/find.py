@@ -38,7 +38,13 @@ def read_log(path: str | os.PathLike[str], *, columns: Mapping[str, str] | None 
         if role not in ROLES:
             raise RecordError(f"{role!r} is nothing that a column can be; {neighbours(role, ROLES)}")
     found = _raw(Path(path), roles)
-    return found if isinstance(found, Log) else assemble(found, roles)
+    log = found if isinstance(found, Log) else assemble(found, roles)
+    if log.loss is None and not log.lr and not log.metrics:
+        raise RecordError(
+            f"{log.source} tells nothing of a training: it has no number of a loss, a learning rate or a metric; say "
+            f"which columns they are, e.g. --column loss=NAME (columns={{'loss': 'NAME'}}), or give another log"
+        )
+    return log
 
 
 def _raw(path: Path, roles: Mapping[str, str]) -> RawLog | Log:

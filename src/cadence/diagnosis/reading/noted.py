@@ -10,9 +10,10 @@ def _note(kind: NoteKind, en: str, zh: str, **numbers: object) -> Note:
     return Note(kind, Both(en, zh), numbers)
 
 
-def unreadable(count: int, what: str, zh: str) -> Note:
+def unreadable(count: int, one: str, many: str, zh: str) -> Note:
     """Cells, rows or records that were passed over."""
-    return _note("unreadable", f"{count:,} {what} were passed over.", f"跳过了 {count:,} 个{zh}。", count=count)
+    told = f"1 {one} was passed over." if count == 1 else f"{count:,} {many} were passed over."
+    return _note("unreadable", told, f"跳过了 {count:,} 个{zh}。", count=count)
 
 
 def broken(where: str, why: str, zh: str) -> Note:
@@ -24,7 +25,7 @@ def no_clock(rows: int) -> Note:
     """No column of steps."""
     return _note(
         "no_clock",
-        f"The log says nowhere which update a row belongs to, so its {rows:,} rows are counted instead.",
+        f"The log says nowhere which update a row belongs to, so rows are counted instead: {rows:,} of them.",
         f"日志没有说明每一行属于哪次更新，因此以它的 {rows:,} 行计数。",
         rows=rows,
     )
@@ -69,7 +70,7 @@ def short(rows: int) -> Note:
     """Too little for any statistics."""
     return _note(
         "short",
-        f"The log has {rows} rows with a loss, too few to tell a trend from noise.",
+        f"Rows of the log with a loss: {rows}, too few to tell a trend from noise.",
         f"日志只有 {rows} 行带损失，不足以区分趋势与噪声。",
         rows=rows,
     )
@@ -78,9 +79,10 @@ def short(rows: int) -> Note:
 def gap(what: str, count: int, first: int, end: int, every: float) -> Note:
     """Updates that a log leaves out."""
     many = "a gap" if count == 1 else f"{count} gaps, the widest"
+    usual = "each update" if every == 1 else f"one update in {every:g}"
     return _note(
         "gap",
-        f"{what} has {many} from update {first:,} to {end:,}, where it has a number every {every:g} elsewhere.",
+        f"{what} has {many} from update {first:,} to {end:,}; outside of that it has a number for {usual}.",
         f"{what} 有 {count} 处缺口，最宽从第 {first:,} 次更新到第 {end:,} 次，其余每 {every:g} 次一个数。",
         count=count,
         first=first,

@@ -10,6 +10,7 @@ from typing import final
 
 import numpy as np
 
+from cadence._errors import RecordError, neighbours
 from cadence.diagnosis.log import Clock, Facts, Floats, Ints, Kind, Mask, Note
 from cadence.diagnosis.reading import noted
 from cadence.diagnosis.reading.bins import WHOLE, Kept, Shorter, shorter_for
@@ -109,6 +110,7 @@ class _Reading:
         # Rows in no order cannot be binned before they are sorted.
         self._scrambled = False
         self._columns: dict[str, Shorter] = {}
+        self._named = set(rows.names)
         self._count = 0
         self._steps: list[Floats] = []
         self._epochs: list[Floats] = []
@@ -124,6 +126,8 @@ class _Reading:
             if number == 0 and self._long and step is not None:
                 self._scrambled = _scrambled(chunk.columns.get(step))
             self._take(chunk, step, epoch)
+            self._named.update(chunk.columns)
+        self._check_roles()
         columns = [held.whole(name) for name, held in self._columns.items()]
         notes = list(self._rows.notes)
         if self._long:
@@ -135,11 +139,18 @@ class _Reading:
             columns = [_retimed(column, t) for column in columns if column.name != epoch]
             self._lost += int((t < 0).sum())
         if self._lost:
-            notes.append(noted.unreadable(self._lost, "rows without a step", "行没有步数"))
+            notes.append(noted.unreadable(self._lost, "row without a step", "rows without a step", "没有步数的行"))
         if facts.clock == "rows":
             notes.append(noted.no_clock(self._count))
         columns = [column for column in columns if len(column.t) and column.name != epoch]
         return RawLog(str(self._rows.path), self._kind, columns, facts, notes=tuple(notes), done=self._done)
+
+    def _check_roles(self) -> None:
+        for role, name in self._roles.items():
+            if name not in self._named:
+                raise RecordError(
+                    f"{self._rows.path} has no column {name!r:.60} to be the {role}; {neighbours(name, self._named)}"
+                )
 
     def _take(self, chunk: Chunk, step: str | None, epoch: str | None) -> None:
         numbers = np.arange(self._count, self._count + chunk.count)

@@ -45,7 +45,7 @@ def read_run(folder: Path, roles: Roles) -> Log:
         path = folder / name
         if path.is_file() and path.stat().st_size:
             try:
-                found = read_rows(JsonRows(path, roles), "cadence", roles)
+                found = read_rows(JsonRows(path, {}), "cadence", {})
             except CadenceError as error:
                 notes.append(noted.broken(name, f"cannot be read ({error})", "无法读取"))
                 continue

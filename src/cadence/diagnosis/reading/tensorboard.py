@@ -104,7 +104,12 @@ class _Held:
         notes = list(self._notes)
         if self._broken:
             notes.append(
-                noted.unreadable(self._broken, "records with a wrong check sum or content", "校验和或内容有误的记录")
+                noted.unreadable(
+                    self._broken,
+                    "record with a wrong check sum or content",
+                    "records with a wrong check sum or content",
+                    "校验和或内容有误的记录",
+                )
             )
         return RawLog(str(source), "tensorboard", columns, events=tuple(self._texts), notes=tuple(notes))
 

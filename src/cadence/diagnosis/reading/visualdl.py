@@ -58,7 +58,14 @@ def read_records(source: Path, files: Sequence[Path]) -> RawLog:
                 noted.broken(path.name, f"breaks off {left:,} bytes before its end", f"在末尾前 {left:,} 字节处中断")
             )
     if broken:
-        notes.append(noted.unreadable(broken, "records that are no messages of VisualDL", "非 VisualDL 记录"))
+        notes.append(
+            noted.unreadable(
+                broken,
+                "record that is no message of VisualDL",
+                "records that are no messages of VisualDL",
+                "非 VisualDL 记录",
+            )
+        )
     if not columns:
         raise RecordError(f"{source} holds no scalars; give a folder whose writer called add_scalar")
     found = [raw(name, t, values) for name, (t, values) in columns.items()]

@@ -12,11 +12,17 @@ from cadence.diagnosis.rule import Found, rule
 from cadence.diagnosis.view import View
 from cadence.findings.finding import Both
 
-MATTERS = 0.08
+MATTERS = 0.15
 """Share of the best validation loss by which it must have risen."""
 
 OF_GAIN = 0.05
 """And share of all that the validation loss had fallen by."""
+
+SMOOTH = 0.02
+"""Noise of a validation loss, as a share of its range, below which single evaluations can be told apart."""
+
+MOST = 0.7
+"""Share of the highest rise that is left at the end of one which came early and then only settled."""
 
 
 @rule(
@@ -34,7 +40,9 @@ def over_fitting(view: View) -> Iterator[Found]:
     if len(view.val) < 6:
         raise CannotTell("there are fewer than 6 evaluations", "评估次数少于 6 次")
     y, t = view.val.values, view.val.t
-    width = max(1, min(5, len(y) // 6))
+    # Means of several only where single ones are noisy: an early rise is over before five have been seen.
+    noisy = roughness(y) > SMOOTH * float(np.ptp(y))
+    width = max(1, min(5, len(y) // 6)) if noisy else 1
     means = np.convolve(y, np.ones(width) / width, mode="valid")
     best = int(np.argmin(means))
     noise = roughness(y) / np.sqrt(width)
@@ -102,10 +110,9 @@ def _falls(view: View, since: float) -> bool:
 
 
 def _keeps_rising(means: np.ndarray) -> bool:
-    """Whether the rise is a trend and not one bump: its later half lies above its earlier one."""
+    """Whether the rise is a trend and not one bump: its later half lies above its earlier one, or most of it stays."""
     if len(means) < 3:
         return False
     half = len(means) // 2
-    return bool(np.mean(means[half:]) > np.mean(means[:half])) and bool(
-        means[-1] > means[0] + 0.5 * (means.max() - means[0])
-    )
+    kept = float(means[-1] - means[0]) / float(means.max() - means[0])
+    return kept > MOST or (kept > 0.5 and bool(np.mean(means[half:]) > np.mean(means[:half])))

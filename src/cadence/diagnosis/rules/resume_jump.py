@@ -29,6 +29,15 @@ FEW_SURE = 10.0
 ABRUPT = 0.5
 """Share of a rise that must come between two logged losses."""
 
+LOW = 0.12
+"""Share of the peak below which a cycle is at its end whatever its shape, as one that is to fall to a tenth."""
+
+STAIRS = 0.9
+"""Share of updates that leave the rate as it is from which on it comes down in stairs."""
+
+NEARLY = 0.08
+"""Share of a cycle's length within which it would have come to 0."""
+
 
 class Jump(NamedTuple):
     """A sudden rise: first update with the new level, last with the old one, both levels, height in its noise."""
@@ -90,7 +99,7 @@ def _repeats(rate: Series, i: int) -> bool:
         at: Floats = rate.t[i : i + k].astype(np.float64) - begin + zero
         meant: Floats = np.interp(at, rate.t, rate.values)
         same = np.abs(here - meant) <= 0.02 * np.abs(meant) + 1e-3 * float(rate.values.max())
-        if same.mean() > 0.8 and meant.max() > 1.2 * meant.min():
+        if same.mean() > 0.8 and meant.max() > 1.1 * meant.min():
             return True
     return False
 
@@ -108,12 +117,23 @@ def _breaks(rate: Series) -> list[RateEvent]:
 
 
 def _complete(rate: Series, i: int) -> bool:
-    """Whether a cycle had come to its end: then it begins anew on purpose."""
+    """Whether a cycle had come to its end: then it begins anew on purpose.
+
+    It has if it is low or level there, if it goes on from where it is, or if a little more of the same would bring it
+    to 0. A cosine that is cut at three quarters of its way is none of these: 15 % of the peak, and falling. Stairs are
+    level everywhere, and do not go up again on purpose.
+    """
+    if np.mean(np.diff(rate.values[:i]) == 0) > STAIRS:
+        return False
     peak = float(rate.values.max())
-    share = float(rate.values[i - 1]) / peak
+    last = float(rate.values[i - 1])
     back = max(0, i - 1 - max(2, i // 20))
-    level = abs(float(rate.values[back] - rate.values[i - 1])) < 0.02 * peak
-    return share < 0.25 or (share < 0.7 and level)
+    fallen = float(rate.values[back]) - last
+    level = abs(fallen) < 0.02 * peak
+    goes_on = abs(float(rate.values[i]) - last) < 0.02 * peak
+    # At the pace of the last stretch, in shares of the course so far.
+    nearly = 0 < last < fallen * NEARLY * i / (i - 1 - back) if back < i - 1 else False
+    return last < LOW * peak or (last < 0.7 * peak and (level or goes_on)) or nearly
 
 
 def sudden_rise(view: View) -> Jump | None:

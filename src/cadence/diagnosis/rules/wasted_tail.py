@@ -12,9 +12,9 @@ from cadence.diagnosis.rule import Found, rule
 from cadence.diagnosis.view import View
 from cadence.findings.finding import Both
 
-NEAR_ZERO = ((0.005, 0.2), (0.015, 0.3))
+NEAR_ZERO = ((0.005, 0.2), (0.015, 0.4))
 """Share of the peak, and share of the run from which on a rate below it is a waste. A cosine to 0 is below a hundredth
-for 6 % of the run; the third stage of a step decay by tenths, a quarter of the run at a hundredth, is none."""
+for 6 % of the run; the third stage of a step decay by tenths, a third of the run at a hundredth, is customary."""
 
 
 @rule(
@@ -26,7 +26,7 @@ for 6 % of the run; the third stage of a step decay by tenths, a quarter of the 
         "The rate is not near 0 for longer than the end of a schedule takes.",
         "学习率接近 0 的时间没有超过调度收尾所需。",
     ),
-    after=("divergence", "plateau_eager", "loss_scale"),
+    after=("divergence", "loss_scale"),
 )
 def wasted_tail(view: View) -> Iterator[Found]:
     """A last stretch at a small share of the peak in which the loss does not move."""

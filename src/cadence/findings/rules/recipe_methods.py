@@ -13,7 +13,7 @@ from cadence.findings.recipes import RecipeView
 from cadence.findings.rule import Found, rule
 from cadence.optim.habits import averages, finds_rate
 from cadence.recipe.bases import groups_of
-from cadence.spec.nodes import Constant, EarlyStop, Phase, Product, Schedule, Sequence
+from cadence.spec.nodes import Constant, EarlyStop, Phase, Product, Schedule, Sequence, walk
 from cadence.spec.plan import Plan
 
 if TYPE_CHECKING:
@@ -30,25 +30,28 @@ LONGEST = 1_000_000
     about="recipe",
     why="A schedule-free method reaches with a constant rate, by averaging weights, what others reach with a decay. A "
     "decay on top of it shrinks the steps while the average weighs all updates by the largest rate so far.",
-    fix="write schedule: constant(), after a warmup where one is wanted",
+    fix="write schedule: constant(), after a warmup where one is wanted, and a stop without then",
     source="Defazio et al. 2024, arXiv:2405.15682, section 2; schedulefree 1.4: lr_max",
     example="optimizer: {name: schedule_free_adamw, lr: 0.0025}\nschedule: cosine()",
     zh=(
         "以平均代替调度的方法又用了调度",
         "schedule-free 方法以恒定学习率加权重平均，达到其他方法靠衰减达到的效果。再叠加衰减会缩小步长，"
         "而平均仍按迄今最大的学习率给每次更新加权。",
-        "写 schedule: constant()；需要时前面加预热",
+        "写 schedule: constant()，需要时前面加预热；停止规则不带 then",
     ),
 )
 def schedule_for_averages(view: RecipeView) -> Iterator[Found]:
-    """Anything but warmup and constant for the rate of a schedule-free method."""
+    """Anything but warmup and constant for the rate of a schedule-free method, or a rule that lets it fall."""
     spec = view.recipe.spec
     plan = spec if isinstance(spec, Plan) else Plan((("lr", spec),))
     for which, optimizer in view.recipe.optimizers.items():
         if not averages(optimizer.name):
             continue
-        entries = [plan.governing(group, "lr") for group in groups_of(view.recipe, which)]
-        for i in sorted({entry for entry in entries if entry is not None}):
+        governed = [plan.governing(group, "lr") for group in groups_of(view.recipe, which)]
+        entries = sorted({entry for entry in governed if entry is not None})
+        if entries:
+            yield from _cooldowns(view, plan, optimizer.name)
+        for i in entries:
             schedule = plan.entries[i][1]
             if not _steady(schedule):
                 yield Found(
@@ -60,8 +63,25 @@ def schedule_for_averages(view: RecipeView) -> Iterator[Found]:
                 )
 
 
+def _cooldowns(view: RecipeView, plan: Plan, name: str) -> Iterator[Found]:
+    """Rules that let the rate fall before they end the run, wherever they stand."""
+    stop = view.recipe.stop_rule
+    written = [("schedule", node) for _, schedule in plan.entries for node in walk(schedule)]
+    for key, node in [*written, *([] if stop is None else [("stop", stop)])]:
+        if isinstance(node, EarlyStop) and node.cooldown is not None:
+            yield Found(
+                view.spot(key),
+                Both(
+                    f"then='cooldown {node.cooldown}' lets the rate of {name} fall before the run ends, and its "
+                    "averaging stands in for that fall; without then the run may stop at once",
+                    f"then='cooldown {node.cooldown}' 让 {name} 的学习率在结束前下降，而它的平均已代替了这种下降；去掉 "
+                    "then 即可立即停止",
+                ),
+            )
+
+
 def _steady(schedule: Schedule) -> bool:
-    """Whether a schedule is constant after a warmup at most; a rule that only ends the run counts for nothing."""
+    """Whether a schedule is constant after a warmup at most; what a rule does at the end is looked at elsewhere."""
     if isinstance(schedule, (Sequence, Product)):
         return all(_steady(part) for part in schedule.parts)
     warmup = isinstance(schedule, Phase) and schedule.to is None and schedule.start is not None

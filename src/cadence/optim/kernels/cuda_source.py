@@ -7,9 +7,10 @@ from functools import cache
 from importlib import resources
 from typing import NamedTuple, final
 
-from cadence.optim.kernels.source import Precision, operation
+from cadence.optim.kernels.source import Precision
 from cadence.optim.kernels.symbols import Operand, Symbol
 from cadence.optim.kernels.trace import SCALE, trace
+from cadence.optim.kernels.writer import Given, Writer
 from cadence.optim.rules.rule import Rule
 
 THREADS = 256
@@ -73,7 +74,7 @@ def cuda_source(rule: Rule, numbers: tuple[str, ...], precision: Precision) -> W
 
 def _pass(rule: Rule, new: Mapping[str, Operand], measured: Sequence[Operand], constants: _Constants) -> str:
     """Declarations before the loops, a loop over four elements at a time, and one over what is left or lies oddly."""
-    writer = _Writer(constants)
+    writer = Writer(constants, "bool")
     stored = [(name, writer.element(value)) for name, value in new.items()]
     squares = [writer.element(value) for value in measured]
     pointers = {name: f"s{i}" for i, name in enumerate(rule.state)} | {"x": "x", "g": "g"}
@@ -115,21 +116,26 @@ def _pass(rule: Rule, new: Mapping[str, Operand], measured: Sequence[Operand], c
 
 
 def _scale(scale: Operand, constants: _Constants) -> str:
-    writer = _Writer(constants)
+    writer = Writer(constants, "bool")
     value = writer.number(scale)
     return "\n    ".join([*writer.before, f"return {value};"])
 
 
 @final
-class _Constants:
+class _Constants(Given):
     """What the host computes, each once."""
 
     def __init__(self) -> None:
         self.all: list[Operand] = []
         self._places: dict[object, int] = {}
 
-    def place(self, x: Operand) -> int:
-        """Number of a constant."""
+    def text(self, x: Operand, before: list[str]) -> str | None:
+        del before
+        if not _on_gpu(x):
+            return f"constant[{self._place(x)}]"
+        return x.name if isinstance(x, Symbol) and x.operation == "given" else None
+
+    def _place(self, x: Operand) -> int:
         key = id(x) if isinstance(x, Symbol) else x
         if key not in self._places:
             self._places[key] = len(self.all)
@@ -144,54 +150,3 @@ def _on_gpu(x: Operand) -> bool:
     if x.operation == "given":
         return x.name == SCALE or (x.name.startswith("norm") and x.name[4:].isdecimal())
     return any(map(_on_gpu, x.operands))
-
-
-@final
-class _Writer:
-    """Writes symbols: numbers once, in double precision, before the loops; elements in the loops, in TYPE."""
-
-    def __init__(self, constants: _Constants) -> None:
-        self._constants = constants
-        self.before: list[str] = []
-        self.lines: list[str] = []
-        self.loaded: list[str] = []
-        self._numbers: dict[object, str] = {}
-        self._casts: dict[str, str] = {}
-        self._elements: dict[object, str] = {}
-
-    def element(self, x: Operand) -> str:
-        """Name of the variable, within the loop, that holds this value of one element."""
-        if not isinstance(x, Symbol) or not x.elementwise:
-            return self._cast(self.number(x))
-        if x.operation == "given":
-            if x.name not in self.loaded:
-                self.loaded.append(x.name)
-            return f"e_{x.name}"
-        operands = tuple(self.element(o) for o in x.operands)
-        key = (x.operation, *operands)
-        if key not in self._elements:
-            name = self._elements[key] = f"e{len(self._elements)}"
-            kind = "bool" if x.operation in ("less", "equal", "or") else "TYPE"
-            self.lines.append(f"const {kind} {name} = {operation(x.operation, operands, 'ROOT')};")
-        return self._elements[key]
-
-    def number(self, x: Operand) -> str:
-        """A number in double precision."""
-        if not _on_gpu(x):
-            return f"constant[{self._constants.place(x)}]"
-        assert isinstance(x, Symbol)
-        if x.operation == "given":
-            return x.name
-        operands = tuple(self.number(o) for o in x.operands)
-        key = (x.operation, *operands)
-        if key not in self._numbers:
-            name = self._numbers[key] = f"n{len(self._numbers)}"
-            kind = "bool" if x.operation in ("less", "equal", "or") else "double"
-            self.before.append(f"const {kind} {name} = {operation(x.operation, operands, 'sqrt')};")
-        return self._numbers[key]
-
-    def _cast(self, number: str) -> str:
-        if number not in self._casts:
-            name = self._casts[number] = f"c{len(self._casts)}"
-            self.before.append(f"const TYPE {name} = (TYPE){number};")
-        return self._casts[number]

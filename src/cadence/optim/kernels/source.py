@@ -8,19 +8,10 @@ from typing import Literal, final
 
 from cadence.optim.kernels.symbols import Operand, Symbol
 from cadence.optim.kernels.trace import trace
+from cadence.optim.kernels.writer import Given, Writer
 from cadence.optim.rules.rule import Rule
 
 Precision = Literal["float", "double"]
-
-_BINARY = {
-    "add": "+",
-    "subtract": "-",
-    "multiply": "*",
-    "divide": "/",
-    "less": "<",
-    "equal": "==",
-    "or": "||",
-}
 
 BLOCK = 2048
 """Elements that are gone through before the sums of squares so far are taken over into double precision."""
@@ -66,7 +57,7 @@ def source(rule: Rule, numbers: Sequence[str], precision: Precision) -> str:
 
 def _pass(rule: Rule, new: Mapping[str, Operand], measured: Sequence[Operand], numbers: Sequence[str]) -> str:
     """Declarations before the loops, and the loops."""
-    writer = _Writer(numbers)
+    writer = Writer(_Numbers(numbers), "int")
     stored = [(name, writer.element(value)) for name, value in new.items()]
     squares = [writer.element(value) for value in measured]
     lines = list(writer.before)
@@ -89,85 +80,25 @@ def _pass(rule: Rule, new: Mapping[str, Operand], measured: Sequence[Operand], n
 
 
 def _scale(scale: Operand, numbers: Sequence[str]) -> str:
-    writer = _Writer(numbers)
+    writer = Writer(_Numbers(numbers), "int")
     value = writer.number(scale)
     return "\n    ".join([*writer.before, f"return {value};"])
 
 
 @final
-class _Writer:
-    """Writes symbols as C: numbers once, in double precision, before the loop; elements in the loop, in TYPE."""
+class _Numbers(Given):
+    """Numbers of each tensor, in the order in which it comes with them."""
 
-    def __init__(self, numbers: Sequence[str]) -> None:
-        self._places = {name: i for i, name in enumerate(numbers)}
-        self.before: list[str] = []
-        self.lines: list[str] = []
-        self.loaded: list[str] = []
-        self._numbers: dict[object, str] = {}
-        self._casts: dict[str, str] = {}
-        self._elements: dict[object, str] = {}
+    def __init__(self, names: Sequence[str]) -> None:
+        self._places = {name: i for i, name in enumerate(names)}
+        self._declared: set[str] = set()
 
-    def element(self, x: Operand) -> str:
-        """Name of the variable, within the loop, that holds this value of one element."""
-        if not isinstance(x, Symbol) or not x.elementwise:
-            return self._cast(self.number(x))
-        if x.operation == "given":
-            if x.name not in self.loaded:
-                self.loaded.append(x.name)
-            return f"e_{x.name}"
-        operands = tuple(self.element(o) for o in x.operands)
-        key = (x.operation, *operands)
-        if key not in self._elements:
-            name = self._elements[key] = f"e{len(self._elements)}"
-            kind = "int" if x.operation in ("less", "equal", "or") else "TYPE"
-            self.lines.append(f"const {kind} {name} = {operation(x.operation, operands, 'ROOT')};")
-        return self._elements[key]
-
-    def number(self, x: Operand) -> str:
-        """Name of the variable, before the loop, that holds this number in double precision; or the number itself."""
+    def text(self, x: Operand, before: list[str]) -> str | None:
         if not isinstance(x, Symbol):
             return repr(float(x))
-        if x.operation == "given":
-            if x.name in self._places and x.name not in self._numbers:
-                self._numbers[x.name] = x.name
-                self.before.append(f"const double {x.name} = number[{self._places[x.name]}];")
-            return x.name
-        operands = tuple(self.number(o) for o in x.operands)
-        key = (x.operation, *operands)
-        if key not in self._numbers:
-            name = self._numbers[key] = f"n{len(self._numbers)}"
-            kind = "int" if x.operation in ("less", "equal", "or") else "double"
-            self.before.append(f"const {kind} {name} = {operation(x.operation, operands, 'sqrt')};")
-        return self._numbers[key]
-
-    def _cast(self, number: str) -> str:
-        if number not in self._casts:
-            name = self._casts[number] = f"c{len(self._casts)}"
-            self.before.append(f"const TYPE {name} = (TYPE){number};")
-        return self._casts[number]
-
-
-def operation(name: str, operands: tuple[str, ...], root: str) -> str:
-    """An operation as C.
-
-    Args:
-        name: of the operation, as a `Symbol` has it.
-        operands: names of variables, or numbers.
-        root: name of the function that takes square roots.
-    """
-    match name:
-        case "negate":
-            return f"-{operands[0]}"
-        case "sqrt":
-            return f"{root}({operands[0]})"
-        case "power":
-            return f"pow({operands[0]}, {operands[1]})"
-        # What is not a number is smaller than nothing, and so stays.
-        case "minimum":
-            return f"{operands[0]} > {operands[1]} ? {operands[1]} : {operands[0]}"
-        case "maximum":
-            return f"{operands[0]} < {operands[1]} ? {operands[1]} : {operands[0]}"
-        case "where":
-            return f"{operands[0]} ? {operands[1]} : {operands[2]}"
-        case _:
-            return f"{operands[0]} {_BINARY[name]} {operands[1]}"
+        if x.operation != "given":
+            return None
+        if x.name in self._places and x.name not in self._declared:
+            self._declared.add(x.name)
+            before.append(f"const double {x.name} = number[{self._places[x.name]}];")
+        return x.name

@@ -71,6 +71,8 @@ def _turn_alike(matrices: list[Matrix]) -> None:
     ahead = torch.stack(torch._foreach_lerp(grads, moments, share)).flatten(2)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
     steps = orthogonal(ahead.to(_computed_in(ahead))).to(ahead.dtype)
     rate, size = group["lr"], step_size(*ahead.shape[1:])
+    if isinstance(rate, Tensor):
+        rate = rate.reshape(())  # what multiplies a list may have one element, but no dimension
     torch._foreach_mul_(xs, 1 - rate * group["weight_decay"])  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
     shaped = (steps * (rate * size)).view(len(xs), *xs[0].shape)
     torch._foreach_sub_(xs, list(shaped.unbind()))  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]

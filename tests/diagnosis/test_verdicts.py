@@ -1,0 +1,64 @@
+"""What a log says of each change of its rate, on courses whose answer is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.diagnosis.logs import write_csv
+
+import cadence as cd
+from cadence.diagnosis.attribution import Verdict
+
+AT, END = 400, 800
+
+Course = Callable[[int], float]
+
+
+def verdict(folder: Path, behind: Course, *, noise: float = 0.02, every: int = 1, rate: float = 0.01) -> Verdict:
+    """The verdict on a step of the rate at `AT`; the loss levels off before it, and goes on as `behind` says."""
+    draws = np.random.default_rng(0).normal(scale=noise, size=END)
+
+    def loss(t: int) -> float:
+        return 0.5 + 2 * float(np.exp(-t / 60)) + (behind(t - AT) if t >= AT else 0.0) + draws[t]
+
+    rows = [[t, loss(t), 0.1 if t < AT else rate] for t in range(0, END, every)]
+    (found,) = cd.diagnose(write_csv(folder / "log.csv", ["step", "loss", "lr"], rows)).verdicts
+    return found
+
+
+@pytest.mark.parametrize("every", [1, 10])
+@pytest.mark.parametrize(
+    ("behind", "judgement", "side"),
+    [
+        (lambda t: -0.2 * (1 - np.exp(-t / 20)), "helped", "below"),
+        (lambda t: 0.0, "no effect", ""),
+        (lambda t: 0.3 * (1 - np.exp(-t / 20)), "hurt", "above"),
+    ],
+)
+def test_the_effect_of_a_step_is_told(tmp_path: Path, behind: Course, judgement: str, side: str, every: int) -> None:
+    found = verdict(tmp_path, behind, every=every)
+    assert found.event.t == AT
+    assert found.judgement == judgement
+    assert side in found.sentence.en
+    assert found.before.low < found.before.value < found.before.high
+
+
+def test_a_loss_that_is_only_noise_tells_nothing(tmp_path: Path) -> None:
+    assert verdict(tmp_path, lambda t: -0.05, noise=1.5, every=10).judgement == "cannot tell"
+
+
+def test_what_an_event_did_lies_in_the_interval(tmp_path: Path) -> None:
+    found = verdict(tmp_path, lambda t: -0.2)
+    assert found.effect.low < 0.2 < found.effect.high
+    assert found.effect.half < 0.1
+
+
+def test_a_change_in_the_first_descent_is_not_judged(tmp_path: Path) -> None:
+    rows = [[t, 2.0 / (1 + t / 20), min(1.0, (t + 1) / 10)] for t in range(200)]
+    (found,) = cd.diagnose(write_csv(tmp_path / "log.csv", ["step", "loss", "lr"], rows)).verdicts
+    assert found.judgement == "cannot tell"
+    assert "too little is known" in found.sentence.en
+    assert "unknown" not in found.sentence.en
