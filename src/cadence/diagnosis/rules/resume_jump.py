@@ -26,6 +26,12 @@ SURE = 15.0
 FEW_SURE = 10.0
 """The same where evaluations see it as well."""
 
+APART = 0.4
+"""Logarithm of the ratio that an evaluation must stand above those before it: half as much again."""
+
+LEFT = 0.25
+"""Share of a rise that is left at the end at most, where all but that has been learnt again."""
+
 ABRUPT = 0.5
 """Share of a rise that must come between two logged losses."""
 
@@ -131,8 +137,8 @@ def _complete(rate: Series, i: int) -> bool:
     fallen = float(rate.values[back]) - last
     level = abs(fallen) < 0.02 * peak
     goes_on = abs(float(rate.values[i]) - last) < 0.02 * peak
-    # At the pace of the last stretch, in shares of the course so far.
-    nearly = 0 < last < fallen * NEARLY * i / (i - 1 - back) if back < i - 1 else False
+    # At the pace of the last stretch, in rows; the end lies anywhere between the last row and the next.
+    nearly = 0 < last < fallen * (NEARLY * i + 0.5) / (i - 1 - back) if back < i - 1 else False
     return last < LOW * peak or (last < 0.7 * peak and (level or goes_on)) or nearly
 
 
@@ -149,6 +155,8 @@ def sudden_rise(view: View) -> Jump | None:
             if s.after > s.before and _in_proportion(series, s)
         )
         found.extend(_onset(series, name, MATTERS * abs(gain)))
+        if series is view.val:
+            found.extend(_learnt_again(series, name))
     found = [j for j in found if j.series == "loss" or _at_once(view, j, found)]
     resumes = [e.t for e in view.log.events if e.kind in ("resume", "restart")]
     found = [j for j in found if _in_the_middle(view, j) and not _by_rate(view, j) and _stays(view, j)]
@@ -181,6 +189,30 @@ def _onset(series: Series, name: str, least: float) -> list[Jump]:
         return []
     before = float(np.median(series.between(0, float(near.t[i]) + 1).values[-5:]))
     return [Jump(int(near.t[i + 1]), int(near.t[i]), before, float(near.values[i + 1]), rise.sigmas, name)]
+
+
+def _learnt_again(series: Series, name: str) -> list[Jump]:
+    """The one evaluation that stands far above those before it, and above which the next ones fall again.
+
+    What a resume has lost may be learnt again within a few evaluations: no level that lasts, but a slope behind a step.
+    """
+    y, t = series.values, series.t
+    if len(y) < 12 or float(y.min()) <= 0:
+        return []
+    logs = np.log(y)
+    noise = max(roughness(logs), 1e-3)
+    before = np.array([np.median(logs[i - 4 : i]) for i in range(4, len(y) - 2)])
+    rises = logs[4:-2] - before
+    # In the first descent nothing stands above what was before it.
+    i = int(np.argmax(rises))
+    others = np.concatenate([rises[: max(0, i - 2)], rises[i + 5 :]])
+    at = i + 4
+    sigmas = float(rises[i]) / noise
+    falls = logs[at] > logs[at + 1] > logs[at + 2]
+    slowly = logs[at + 1] - before[i] > 0.2 * rises[i]
+    if sigmas < FEW_SURE or rises[i] < APART or not (falls and slowly) or np.max(others, initial=0.0) > 0.35 * rises[i]:
+        return []
+    return [Jump(int(t[at]), int(t[at - 1]), float(np.exp(before[i])), float(y[at]), sigmas, name)]
 
 
 def _in_the_middle(view: View, jump: Jump) -> bool:
@@ -222,7 +254,8 @@ def _stays(view: View, jump: Jump) -> bool:
     if float(near.max()) > jump.before + 1.6 * (jump.after - jump.before):
         # It goes on rising: a climb, not a step.
         return False
-    if broken(view, calm, jump.t, jump.before):
+    back = float(np.median(calm.values[-3:])) < jump.before + LEFT * (jump.after - jump.before)
+    if not back and broken(view, calm, jump.t, jump.before):
         return False
     others = _others(view, series, jump)
     if positive and jump.before > 0:
