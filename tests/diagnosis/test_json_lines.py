@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cadence.diagnosis.reading.decimals import PADDING, Text, decimals, numbers_at
@@ -45,7 +45,7 @@ written = st.one_of(
 )
 
 
-@examples(100)
+@settings(examples(100), suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(written, min_size=1, max_size=40))
 def test_numbers_that_are_read_at_once_are_the_nearest_doubles(tokens: list[str]) -> None:
     found, values, sure = read(tokens)
@@ -218,7 +218,7 @@ def assert_same(texts: list[str]) -> None:
         np.testing.assert_array_equal(column, [row.get(name, MISSING) for row in wanted])
 
 
-@examples(300)
+@settings(examples(200), suppress_health_check=[HealthCheck.too_slow])
 @given(lines())
 def test_lines_hold_what_pythons_own_reader_finds(texts: list[str]) -> None:
     assert_same(texts)
