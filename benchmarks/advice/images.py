@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits, load_sample_image
 from torch import Tensor
 
 
-def _digits(count: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def digits(count: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """So many digits to train on, all others held out; standardised with those that are trained on."""
     found = load_digits()
     order = torch.from_numpy(np.random.RandomState(seed).permutation(len(found.target)))
@@ -22,13 +22,13 @@ def _digits(count: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return x[train], y[train], x[rest], y[rest]
 
 
-def _photograph(number: int) -> Tensor:
+def photograph(number: int) -> Tensor:
     """(3, 427, 640) in [0, 1]."""
     name = ("china.jpg", "flower.jpg")[number]
     return torch.tensor(load_sample_image(name).astype("float32") / 255.0).permute(2, 0, 1)
 
 
-def _patches(picture: Tensor, count: int, size: int, seed: int) -> Tensor:
+def patches(picture: Tensor, count: int, size: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     rows = torch.randint(0, picture.shape[1] - size, (count,), generator=generator).tolist()
     columns = torch.randint(0, picture.shape[2] - size, (count,), generator=generator).tolist()
@@ -41,7 +41,7 @@ TRAINED, HELD_OUT = slice(None, 440), slice(460, None)
 
 def digits_cnn() -> Task:
     """1,000 digits, convolutions without normalisation."""
-    x, y, vx, vy = _digits(1000, seed=5)
+    x, y, vx, vy = digits(1000, seed=5)
     return Task(
         "classification", 800, 32, 1000, convolutions, passes(x, y, 32), cross_entropy, pieces(vx, vy), math.log(10)
     )
@@ -49,13 +49,13 @@ def digits_cnn() -> Task:
 
 def digits_mixer() -> Task:
     """500 digits, a mixer of dense layers."""
-    x, y, vx, vy = _digits(500, seed=22)
+    x, y, vx, vy = digits(500, seed=22)
     return Task("classification", 600, 32, 500, Mixer, passes(x, y, 32), cross_entropy, pieces(vx, vy), math.log(10))
 
 
 def few_digits_cnn() -> Task:
     """200 digits, convolutions with batch normalisation."""
-    x, y, vx, vy = _digits(200, seed=77)
+    x, y, vx, vy = digits(200, seed=77)
     return Task(
         "classification", 600, 32, 200, lambda: convolutions_normed(1, 2, 10, bias=False), passes(x, y, 32),
         cross_entropy, pieces(vx, vy), math.log(10),
@@ -64,9 +64,9 @@ def few_digits_cnn() -> Task:
 
 def which_photo() -> Task:
     """800 patches of two photographs: from which one?"""
-    both = [_photograph(0), _photograph(1)]
-    x = torch.cat([_patches(photo[:, :, TRAINED], 400, 12, 11 + i) for i, photo in enumerate(both)])
-    vx = torch.cat([_patches(photo[:, :, HELD_OUT], 300, 12, 13 + i) for i, photo in enumerate(both)])
+    both = [photograph(0), photograph(1)]
+    x = torch.cat([patches(photo[:, :, TRAINED], 400, 12, 11 + i) for i, photo in enumerate(both)])
+    vx = torch.cat([patches(photo[:, :, HELD_OUT], 300, 12, 13 + i) for i, photo in enumerate(both)])
     y, vy = torch.arange(2).repeat_interleave(400), torch.arange(2).repeat_interleave(300)
     return Task(
         "classification", 500, 32, 800, lambda: convolutions_normed(3, 1, 2, bias=True),
@@ -76,7 +76,7 @@ def which_photo() -> Task:
 
 def digits_ae() -> Task:
     """900 digits under noise, through a bottleneck."""
-    x, _, vx, _ = (part.flatten(1) if part.ndim > 1 else part for part in _digits(900, seed=7))
+    x, _, vx, _ = (part.flatten(1) if part.ndim > 1 else part for part in digits(900, seed=7))
     return Task(
         "denoising", 1000, 64, 900, bottleneck, noisy_passes(x, 64, 0.7), square_error,
         pieces(with_noise(vx, 0.7), vx), float(vx.var()),
@@ -85,8 +85,8 @@ def digits_ae() -> Task:
 
 def photo_denoise() -> Task:
     """1,500 patches of a photograph under noise, convolutions."""
-    photo = _photograph(0)
-    x, vx = _patches(photo[:, :, TRAINED], 1500, 16, 1), _patches(photo[:, :, HELD_OUT], 300, 16, 2)
+    photo = photograph(0)
+    x, vx = patches(photo[:, :, TRAINED], 1500, 16, 1), patches(photo[:, :, HELD_OUT], 300, 16, 2)
     return Task(
         "denoising", 600, 16, 1500, NoiseFinder, noisy_passes(x, 16, 0.2), square_error,
         pieces(with_noise(vx, 0.2), vx), float(vx.var()),
@@ -95,9 +95,9 @@ def photo_denoise() -> Task:
 
 def photo_ae() -> Task:
     """2,000 small patches of a photograph under noise, dense layers."""
-    photo = _photograph(1)
-    x = _patches(photo[:, :, TRAINED], 2000, 8, 21).flatten(1) * 4 - 2
-    vx = _patches(photo[:, :, HELD_OUT], 400, 8, 22).flatten(1) * 4 - 2
+    photo = photograph(1)
+    x = patches(photo[:, :, TRAINED], 2000, 8, 21).flatten(1) * 4 - 2
+    vx = patches(photo[:, :, HELD_OUT], 400, 8, 22).flatten(1) * 4 - 2
     return Task(
         "denoising", 900, 32, 2000, lambda: denoiser(192, 96), noisy_passes(x, 32, 0.6), square_error,
         pieces(with_noise(vx, 0.6), vx), float(vx.var()),

@@ -31,7 +31,7 @@ def cancer_mlp() -> Task:
     x, y, vx, vy = _split(found.data, found.target, 285, 4)
     return Task(
         "classification", 450, 32, len(x), lambda: dense(30, 64, 64, 2), passes(x, y, 32), cross_entropy,
-        pieces(vx, vy), _entropy(y, vy),
+        pieces(vx, vy), entropy(y, vy),
     )  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def diabetes_class() -> Task:
     x, y, vx, vy = _split(found.data, (found.target > np.median(found.target)).astype(np.int64), 221, 15)
     return Task(
         "classification", 500, 16, len(x), lambda: dense(10, 64, 64, 2), passes(x, y, 16), cross_entropy,
-        pieces(vx, vy), _entropy(y, vy),
+        pieces(vx, vy), entropy(y, vy),
     )  # fmt: skip
 
 
@@ -98,7 +98,7 @@ def iris_width() -> Task:
     )  # fmt: skip
 
 
-def _entropy(trained: Tensor, held_out: Tensor) -> float:
+def entropy(trained: Tensor, held_out: Tensor) -> float:
     """Loss of the training rows' frequencies on the held-out rows."""
     shares = torch.bincount(trained).double() / len(trained)
     return float(-shares.log()[held_out].mean())

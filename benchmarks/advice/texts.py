@@ -34,20 +34,20 @@ WORDS = 400
 def words_gru() -> Task:
     """The next token of Python sources: 400 kinds, a tenth of which make up most of the text; a GRU."""
     train, held_out = _words()
-    return _next(train, held_out, 500, 32, WORDS, lambda: Recurrent(WORDS))
+    return next_token(train, held_out, 500, 32, WORDS, lambda: Recurrent(WORDS))
 
 
 def topics_gpt() -> Task:
     """The next byte of Python's documentation, a GPT."""
     tokens = _bytes("".join(topics[name] for name in sorted(topics)))
     cut = len(tokens) * 9 // 10
-    return _next(tokens[:cut], tokens[cut:], 700, 64, BYTES, lambda: Gpt(BYTES, 64, 64))
+    return next_token(tokens[:cut], tokens[cut:], 700, 64, BYTES, lambda: Gpt(BYTES, 64, 64))
 
 
 def from_code_to_prose() -> Task:
     """The next byte of 60,000 of Python's documentation, by a GPT that has learnt on Python sources before."""
     tokens = _bytes("".join(topics[name] for name in sorted(topics)))
-    task = _next(tokens[:60_000], tokens[-60_000:], 450, 32, BYTES, lambda: deepcopy(_trained()))
+    task = next_token(tokens[:60_000], tokens[-60_000:], 450, 32, BYTES, lambda: deepcopy(_trained()))
     return Task(**{**vars(task), "fine_tuning": True})
 
 
@@ -59,7 +59,7 @@ def _trained() -> nn.Module:
     model = Gpt(BYTES, 32, 48)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     falling = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=601, pct_start=0.07)
-    batches = _windows(_bytes("".join(train)), 16, 32)(123)
+    batches = windows(_bytes("".join(train)), 16, 32)(123)
     for _, (x, y) in zip(range(600), batches, strict=False):
         optimizer.zero_grad()
         cross_entropy(model(x), y).backward()
@@ -105,18 +105,18 @@ def _bytes(text: str) -> Tensor:
     return torch.from_numpy(np.minimum(found, BYTES - 1).astype(np.int64))
 
 
-def _next(train: Tensor, held_out: Tensor, updates: int, length: int, vocabulary: int, model: Model) -> Task:
+def next_token(train: Tensor, held_out: Tensor, updates: int, length: int, vocabulary: int, model: Model) -> Task:
     """To say the next token: 16 pieces of text an update, 192 held out, evenly over the text."""
     begins = torch.linspace(0, len(held_out) - length - 2, 192).long()
     rows = held_out[begins[:, None] + torch.arange(length + 1)]
     return Task(
-        "lm", updates, 16, len(train) // length, model, _windows(train, 16, length), cross_entropy,
-        tuple((part[:, :-1], part[:, 1:]) for part in rows.split(32)), _frequencies(train, held_out, vocabulary),
+        "lm", updates, 16, len(train) // length, model, windows(train, 16, length), cross_entropy,
+        tuple((part[:, :-1], part[:, 1:]) for part in rows.split(32)), frequencies(train, held_out, vocabulary),
         clip_norm=1.0,
     )  # fmt: skip
 
 
-def _windows(tokens: Tensor, batch_size: int, length: int) -> Stream:
+def windows(tokens: Tensor, batch_size: int, length: int) -> Stream:
     """Pieces that begin anywhere."""
 
     def stream(seed: int) -> Iterator[Batch]:
@@ -129,7 +129,7 @@ def _windows(tokens: Tensor, batch_size: int, length: int) -> Stream:
     return stream
 
 
-def _frequencies(train: Tensor, held_out: Tensor, vocabulary: int) -> float:
+def frequencies(train: Tensor, held_out: Tensor, vocabulary: int) -> float:
     """Loss of the training text's frequencies, each counted once more."""
     counts = torch.bincount(train, minlength=vocabulary).double() + 1.0
     return float(-(counts / counts.sum()).log()[held_out].mean())

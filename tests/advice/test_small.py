@@ -77,7 +77,8 @@ def test_matrices_take_orthogonal_steps_and_head_tables_and_vectors_do_not() -> 
         (convolutions, "classification", 1000, 0.03, 0.33),
         (dense, "regression", 100, 0.002, 1.0),
         (pictures, "regression", 100, 0.005, 1.5),
-        (dense, "regression", 1500, 0.02, 1.0),
+        (dense, "regression", 1500, 0.02, 0.7),
+        (dense, "regression", 1100, 0.02, 1.0),
         (dense, "denoising", 100, 0.02, 1.0),
         (dense, "regression", 10_000, 0.02, 0.33),
         (Words, "lm", 500, 0.02, 0.33),
@@ -92,8 +93,12 @@ def test_rate_and_decay_follow_from_what_is_known_of_the_data(
 
 
 def test_a_row_more_makes_no_leap() -> None:
-    for task, model in (("classification", dense(64)), ("regression", dense(64))):
-        found = [advised(model, task, rows) for rows in range(40, 1000, 7)]
+    for task, model, most in (
+        ("classification", dense(64), 1000),
+        ("regression", dense(64), 3000),
+        ("denoising", dense(), 3000),
+    ):
+        found = [advised(model, task, rows) for rows in range(40, most, 7)]
         pairs = [
             (a["learning_rate"].value, a["weight_decay"].value) for a in found if a.profile.parameters_per_sample > 6
         ]
@@ -105,6 +110,62 @@ def test_a_single_layer_has_no_hidden_matrix_and_no_decay() -> None:
     model = nn.Linear(16, 3)
     optimizer, _ = advised(model, "classification", 300).build(model)
     assert not any(g["orthogonal"] or g["weight_decay"] for g in optimizer.param_groups)
+
+
+class Tables(nn.Module):
+    """Tables alone, or before a layer, the last of them where a head stands."""
+
+    def __init__(self, **layers: nn.Module) -> None:
+        super().__init__()
+        self.slopes = nn.Embedding(30, 1)
+        self.both = nn.ModuleDict({"pairs": nn.Embedding(30, 4), **layers})
+
+
+@pytest.mark.parametrize(
+    "layers", [{}, {"last": nn.Linear(4, 2)}, {"hidden": nn.Linear(4, 4), "last": nn.Linear(4, 2)}]
+)
+def test_tables_that_stand_where_a_head_does_are_tables(layers: dict[str, nn.Module]) -> None:
+    model = Tables(**layers)
+    optimizer, _ = advised(model, "regression", 300).build(model)
+    held = [id(p) for g in optimizer.param_groups for p in g["params"]]
+    assert sorted(held) == sorted(id(p) for p in model.parameters())
+    tables = {id(model.slopes.weight), id(model.both["pairs"].weight)}
+    groups = [g for g in optimizer.param_groups if tables & {id(p) for p in g["params"]}]
+    assert [(g["orthogonal"], g["weight_decay"]) for g in groups] == [(False, 0.0)]
+
+
+def test_complex_numbers_are_trained_by_what_can() -> None:
+    model = nn.ParameterDict(
+        {"kernel": nn.Parameter(torch.ones(4, 4, dtype=torch.complex64)), "gain": torch.ones(2, 4)}
+    )
+    optimizer, driver = advised(model, "regression", 300).build(model)
+    (model["kernel"].abs().sum() + model["gain"].sum()).backward()
+    optimizer.step()
+    driver.step()
+    assert model["kernel"].dtype == torch.complex64
+    assert float(model["kernel"].abs().max().detach()) < 1.0
+
+
+def test_what_goes_on_from_trained_weights_takes_the_same_steps_and_says_when_not_to() -> None:
+    tuned, new = (advised(wide(), "classification", 1000, fine_tuning=x) for x in (True, False))
+    assert tuned.setting == new.setting
+    assert (tuned["learning_rate"].confidence, new["learning_rate"].confidence) == ("low", "medium")
+    assert "far more data" in tuned["learning_rate"].alternatives[0].decides.en
+
+
+@pytest.mark.parametrize("task", ["translation", "contrastive"])
+def test_kinds_that_were_not_measured_are_not_trained_at_rates_of_large_ones(task: str) -> None:
+    advice = advised(Words(), task, 1000)
+    assert advice["learning_rate"].value == 0.02
+    assert advice["learning_rate"].confidence == "low"
+
+
+def test_known_noise_keeps_a_large_classifier_from_learning_it_and_a_small_one_as_it_is() -> None:
+    noisy = advised(wide(), "classification", 1000, noise=0.2)
+    assert (noisy.setting.name, noisy["weight_decay"].value) == ("adamw", 3.0)
+    assert "wrong labels" in noisy["optimizer"].reason.en
+    assert advised(wide(), "classification", 1000, noise=0.0).setting.name == "muonadamw"
+    assert advised(convolutions(), "classification", 1000, noise=0.2).setting.name == "muonadamw"
 
 
 def test_the_recipe_makes_the_same_groups_as_build(tmp_path) -> None:

@@ -40,8 +40,10 @@ class Counts:
         normalisations: class names of the normalisations, sorted.
         attention: whether anything in it is called attention.
         recurrent: whether it has recurrent layers.
+        complex: whether a trained parameter holds complex numbers.
         tied: parameters that are used in more than one place.
         head: numbers in trained weights of more than one dimension that stand after the last block; None: not counted.
+        head_tables: of these, numbers in embedding tables.
     """
 
     kind: str
@@ -59,8 +61,10 @@ class Counts:
     normalisations: tuple[str, ...] = ()
     attention: bool = False
     recurrent: bool = False
+    complex: bool = False
     tied: int = 0
     head: int | None = None
+    head_tables: int = 0
 
     @property
     def trained(self) -> int:
@@ -94,7 +98,8 @@ class Counts:
             "matrices": self.matrices, "convolutions": self.convolutions, "embeddings": self.embeddings,
             "norms": self.norms, "biases": self.biases, "frozen": self.frozen, "tensors": self.tensors,
             "depth": self.depth, "normalisations": list(self.normalisations), "attention": self.attention,
-            "recurrent": self.recurrent, "tied": self.tied, "head": self.head,
+            "recurrent": self.recurrent, "complex": self.complex, "tied": self.tied, "head": self.head,
+            "head_tables": self.head_tables,
         }  # fmt: skip
 
 
@@ -122,6 +127,7 @@ def count(model: Any) -> Counts:
     found = depths(tree)
     kernels = [p for p in trained if is_kernel(p)]
     hidden = [p for p in kernels if p.name not in found.head] if len(kernels) > 1 else []
+    head = [p for p in trained if p.name in found.head and len(p.shape) > 1]
     # Bases are not asked: those of a library's models have such words in their names for what some of them can do.
     names = [name for m in tree.modules if m.path for name in (m.path.rpartition(".")[2], *m.types[:1])]
     return Counts(
@@ -139,9 +145,11 @@ def count(model: Any) -> Counts:
         depth=found.last + 1,
         normalisations=_normalisations(tree.modules),
         attention=any(_ATTENTION.search(name) for name in names),
+        complex=any("complex" in str(p.tensor.dtype) for p in trained),
         recurrent=any(kind in _RECURRENT for m in tree.modules for kind in m.types),
         tied=sum(len(p.names) > 1 for p in trained),
-        head=sum(p.size for p in trained if p.name in found.head and len(p.shape) > 1),
+        head=sum(p.size for p in head),
+        head_tables=sum(p.size for p in head if "embedding" in roles(p)),
     )
 
 

@@ -178,6 +178,7 @@ def _as_chosen(profile: Profile, practice: Practice) -> Practice:
         no_decay=bool(divided["no_decay"]),
         layer_decay=divided["layer_decay"],
         groups=divided.get("groups") or {},
+        noisy=None,
     )
 
 

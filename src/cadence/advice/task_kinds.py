@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from cadence._errors import AdviceError, neighbours
 from cadence.findings.finding import Both
 
@@ -29,6 +31,26 @@ _ALSO = {
     "autoencoder": "denoising", "image_classification": "classification", "text_classification": "classification",
     "asr": "speech", "speech_recognition": "speech", "ctc": "speech",
     "object_detection": "detection", "semantic_segmentation": "segmentation", "self_supervised": "contrastive",
+    "classify": "classification", "classifier": "classification", "binary_classification": "classification",
+    "multiclass": "classification", "multi_class": "classification", "multiclass_classification": "classification",
+    "multilabel": "classification", "multi_label": "classification", "multilabel_classification": "classification",
+    "multi_label_classification": "classification", "token_classification": "classification",
+    "tagging": "classification", "sentiment": "classification", "sentiment_analysis": "classification",
+    "tabular_classification": "classification", "audio_classification": "classification",
+    "regress": "regression", "forecasting": "regression", "time_series": "regression", "forecast": "regression",
+    "tabular_regression": "regression", "image_regression": "regression",
+    "text_generation": "lm", "next_token": "lm", "next_token_prediction": "lm", "gpt": "lm", "causal": "lm",
+    "llm": "lm", "language": "lm", "causal_language_modeling": "lm", "autoregressive": "lm",
+    "masked_language_modeling": "masked_lm", "masked_language_modelling": "masked_lm", "fill_mask": "masked_lm",
+    "bert": "masked_lm", "machine_translation": "translation", "sequence_to_sequence": "translation",
+    "text2text_generation": "translation", "seq_to_seq": "translation",
+    "denoise": "denoising", "denoiser": "denoising", "denoising_autoencoder": "denoising",
+    "image_denoising": "denoising", "reconstruction": "denoising",
+    "autoencoding": "denoising", "auto_encoder": "denoising", "vae": "denoising",
+    "inpainting": "denoising", "super_resolution": "denoising", "restoration": "denoising", "ddpm": "denoising",
+    "segment": "segmentation", "image_segmentation": "segmentation", "instance_segmentation": "segmentation",
+    "contrastive_learning": "contrastive", "metric_learning": "contrastive", "siamese": "contrastive",
+    "self_supervised_learning": "contrastive",
 }  # fmt: skip
 
 
@@ -44,14 +66,16 @@ def task_kind(name: str) -> str:
     Example:
         >>> task_kind("causal-LM")
         'lm'
-        >>> task_kind("clasification")
+        >>> task_kind("clasification")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        cadence._errors.AdviceError: there is no kind of task 'clasification'; did you mean 'classification'?
+        cadence._errors.AdviceError: there is no kind of task 'clasification'; did you mean 'classification'? ...
     """
     if not isinstance(name, str) or not name.strip():
         raise AdviceError(f"task is {name!r:.60}; write what kind it is: {', '.join(TASKS)}")
-    plain = name.strip().lower().replace("-", "_").replace(" ", "_")
+    plain = "_".join(re.split(r"[\s_/-]+", name.strip().lower()))
     plain = _ALSO.get(plain, plain)
     if plain not in TASKS:
-        raise AdviceError(f"there is no kind of task {name!r:.60}; {neighbours(plain, TASKS)}")
+        near = neighbours(plain, TASKS)
+        near = f"{near} Kinds are:" if near.startswith("did") else "kinds are:"
+        raise AdviceError(f"there is no kind of task {name!r:.60}; {near} {', '.join(TASKS)}")
     return plain

@@ -48,6 +48,7 @@ class Practice:
         clip_norm: largest gradient norm; None: not clipped.
         label_smoothing: share of the target spread over all classes.
         settled: whether `lr` was measured on trainings of this kind, so that a pilot only looks for exceptions.
+        noisy: what to train with instead where a pilot sees that what is left to learn is mostly noise; None: the same.
         average: of the weights, ``{"decay": 0.999, "start": "50%"}`` as in a recipe; None: none.
     """
 
@@ -69,3 +70,4 @@ class Practice:
     label_smoothing: float = 0.0
     settled: bool = False
     average: Mapping[str, Any] | None = None
+    noisy: Practice | None = None

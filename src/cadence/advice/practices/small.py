@@ -1,10 +1,12 @@
 """Small trainings: at most a few thousand updates of at most a few million parameters, from the profile alone.
 
 What was measured (docs/advice.md): 29 trainings on images, text, tables and for denoising, 450 to 1,200 updates, each
-with some hundred settings. Three things came out of them. Matrices whose steps are orthogonal (Muon) end lower than
-with AdamW or SGD at their best rates, and hardly ask at which rate. Then it is the decay of the weights that decides,
-and it is best where nobody looks for it: a third to one and a half, not a hundredth. And which decay depends on how
-much the model can learn by heart.
+with some hundred settings, and others with a few. Three things came out of them. Matrices whose steps are orthogonal
+(Muon) end lower than with AdamW or SGD at their best rates, and hardly ask at which rate. Then it is the decay of the
+weights that decides, and it is best where nobody looks for it: a third to one and a half, not a hundredth. And which
+decay depends on how much the model can learn by heart.
+
+The exceptions: dense nets on tables, and classifiers that could learn many wrong labels by heart.
 """
 
 from __future__ import annotations
@@ -23,10 +25,18 @@ from cadence.findings.finding import Both
 MOST_UPDATES, MOST_PARAMETERS = 5_000, 2_000_000
 """What is measured ends here."""
 
-KINDS = frozenset({"classification", "regression", "lm", "masked_lm", "denoising", "segmentation"})
+KINDS = frozenset({
+    "classification", "regression", "lm", "masked_lm", "denoising", "segmentation", "translation", "contrastive",
+})  # fmt: skip
 
-FEW_PASSES = 8.0
-"""Passes over the data up to which a training is limited by how fast it fits."""
+NOT_MEASURED = frozenset({"translation", "contrastive"})
+"""Kinds whose numbers are those of text, and of rows that are changed each time."""
+
+FEW_PASSES, MORE_PASSES = 8.0, 16.0
+"""Passes over the data up to which a training is limited by how fast it fits, and from which on that counts no more."""
+
+MUCH_NOISE = 0.05
+"""Share of wrong labels from which on a classifier is kept from learning them by heart."""
 
 LEARNT_BY_HEART = 6.0
 """Parameters for each row above which a classifier has room to learn its rows by heart."""
@@ -98,6 +108,14 @@ HUGE_CLASSIFIER = Regime(
     ),
     0.01, 1.0, 1.0, True, 0.95, 0.999, "cosine()",
 )  # fmt: skip
+NOISY = Regime(
+    Both(
+        "many labels are wrong, and a model that fits quickly learns them by heart: AdamW's usual rate, and a decay of "
+        "three hundred times the usual one",
+        "许多标签是错的，拟合快的模型会把它们也记住：AdamW 常用的学习率，衰减为常用值的三百倍",
+    ),
+    0.001, 1.0, 3.0, True, 0.9, 0.999, "cosine()", "adamw",
+)  # fmt: skip
 TABLE = Regime(
     Both(
         "a dense net on a dozen or two of columns, whose rows are soon learnt by heart: AdamW's usual size of step, "
@@ -123,36 +141,48 @@ TARGETS = Regime(
 
 
 def is_small(profile: Profile) -> bool:
-    """Whether a training is of the size that was measured."""
-    return profile.task in KINDS and profile.updates <= MOST_UPDATES and profile.parameters <= MOST_PARAMETERS
+    """Whether a training is of the size that was measured; what is frozen counts, for it was trained before."""
+    return profile.task in KINDS and profile.updates <= MOST_UPDATES and profile.model.total <= MOST_PARAMETERS
 
 
 def small(profile: Profile) -> Practice:
     """The numbers for a small training."""
     asked = profile.given.get("optimizer")
     name = cast("Mapping[str, Any]", asked).get("name") if isinstance(asked, Mapping) else asked
-    if profile.fine_tuning or name not in (None, METHOD):
+    if name not in (None, METHOD) or profile.model.complex:
         return small_adamw(profile)
-    return _practice(profile, regime_of(profile))
+    regime = regime_of(profile)
+    if profile.fine_tuning:
+        # Decay pulls weights to 0, and not to where they were trained.
+        regime = replace(regime, decay=min(regime.decay, LARGE_CLASSIFIER.decay))
+    found = _practice(profile, regime)
+    by_heart = regime not in (FITTING, TABLE, SMALL_CLASSIFIER, NOISY)
+    unknown = profile.task == "classification" and profile.noise is None
+    return replace(found, noisy=_practice(profile, NOISY)) if unknown and by_heart else found
 
 
 def regime_of(profile: Profile) -> Regime:
     """Which kind of small training it is."""
     passes, each = profile.passes, profile.parameters_per_sample
-    if profile.task in ("lm", "masked_lm") or passes is None or each is None or passes < FEW_PASSES:
+    if profile.task in ("lm", "masked_lm", *NOT_MEASURED) or passes is None or each is None or passes < FEW_PASSES:
         return FITTING
     if profile.task in ("classification", "segmentation"):
         if _table(profile):
             return TABLE
         if each < LEARNT_BY_HEART:
             return SMALL_CLASSIFIER
-        return _between(LARGE_CLASSIFIER, HUGE_CLASSIFIER, _share(each, LARGE, HUGE))
-    if profile.task == "denoising" or profile.augmentation == "strong":
-        return TARGETS  # noise that is drawn anew cannot be learnt
+        if (profile.noise or 0.0) >= MUCH_NOISE:
+            return NOISY
+        # What is trained already is not there to learn rows by heart with.
+        return _between(LARGE_CLASSIFIER, HUGE_CLASSIFIER, 0.0 if profile.fine_tuning else _share(each, LARGE, HUGE))
     rows = profile.dataset_size or 0
-    if rows < MANY_ROWS and _table(profile):
+    if profile.task == "denoising" or profile.augmentation == "strong":
+        targets = TARGETS  # noise that is drawn anew cannot be learnt
+    elif rows < MANY_ROWS and _table(profile):
         return TABLE
-    return _between(FEW_TARGETS, TARGETS, _share(rows, FEW_ROWS, MANY_ROWS))
+    else:
+        targets = _between(FEW_TARGETS, TARGETS, _share(rows, FEW_ROWS, MANY_ROWS))
+    return _between(FITTING, targets, _share(passes, FEW_PASSES, MORE_PASSES))
 
 
 def _share(x: float, low: float, high: float) -> float:
@@ -162,6 +192,8 @@ def _share(x: float, low: float, high: float) -> float:
 
 def _between(a: Regime, b: Regime, share: float) -> Regime:
     """The numbers on the way from one kind to another, so that no row more or less makes a leap."""
+    if share in (0.0, 1.0):
+        return a if share == 0.0 else b
 
     def mean(x: float, y: float) -> float:
         return float(f"{x ** (1 - share) * y**share:.2g}")
@@ -214,8 +246,10 @@ def _groups(profile: Profile, regime: Regime) -> dict[str, dict[str, object]]:
     counts, made = profile.model, dict[str, dict[str, object]]()
     if counts.embeddings:
         made["tables"] = {"parameters": ["role:embedding"], "orthogonal": False, "weight_decay": 0.0}
-    if counts.head:
+    if (counts.head or 0) > counts.head_tables:
         made["head"] = {"parameters": ["role:head"], "orthogonal": False}
+        if counts.head_tables:
+            made["head"]["without"] = ["role:embedding"]
         if not regime.head:
             made["head"]["weight_decay"] = 0.0
     return made
@@ -226,22 +260,18 @@ def _why(profile: Profile, regime: Regime) -> dict[str, Why]:
     told = "" if passes is None else f", {passes:.3g} passes over {profile.dataset_size} rows"
     zh = "" if passes is None else f"，{profile.dataset_size} 行数据经过 {passes:.3g} 遍"
     return {
-        "optimizer": _METHOD if regime.method == METHOD else _ADAMW,
+        "optimizer": _METHOD if regime.method == METHOD else _QUIET if regime is NOISY else _ADAMW,
         "batch_scaling": Why(Both("the rate is chosen for this batch", "学习率就是为此批量选取的"), MEASURED, "low"),
         "learning_rate": Why(
             Both(f"{regime.about.en}{told}", f"{regime.about.zh}{zh}"),
             MEASURED,
-            "medium",
-            (
-                Alternative(
-                    0.02,
-                    paper("Jordan et al. 2024, Muon"),
-                    Both("where rows are fresh and the net is large", "适用于数据新鲜且网络较大时"),
-                ),
-            ),
+            "low" if profile.fine_tuning or profile.task in NOT_MEASURED else "medium",
+            (_TUNED,) if profile.fine_tuning else (_FRESH,),
             Both(
-                "a race of three rates, a factor of 3 apart, for a tenth of the run",
-                "用全程十分之一让三个相差 3 倍的学习率竞速",
+                "a tenth of the run at this rate, and shortly at one beside it: whether it diverges, or hardly moves"
+                + ("; and whether many labels are wrong" if profile.task == "classification" else ""),
+                "以此学习率试跑全程的十分之一，并短暂试跑相邻的学习率：看是否发散或几乎不动"
+                + ("；并看是否有许多标签是错的" if profile.task == "classification" else ""),
             ),
         ),
         "warmup": Why(
@@ -291,6 +321,20 @@ def _why(profile: Profile, regime: Regime) -> dict[str, Why]:
     }
 
 
+_FRESH = Alternative(
+    0.02,
+    paper("Jordan et al. 2024, Muon"),
+    Both("where rows are fresh and the net is large", "适用于数据新鲜且网络较大时"),
+)
+_TUNED = Alternative(
+    "adamw at 2e-5 to 5e-5",
+    paper("Devlin et al. 2018, BERT, arXiv:1810.04805, appendix A.3"),
+    Both(
+        "where the weights were trained for long on far more data, which is not to be forgotten; those that were "
+        "trained as shortly as this run go on as from scratch",
+        "适用于权重曾在多得多的数据上长期训练、不应遗忘时；若之前的训练与本次同样短，则与从头训练相同",
+    ),
+)
 _METHOD = Why(
     Both(
         "matrices with orthogonal steps (Muon), AdamW for the rest: ahead of AdamW and SGD at their best rates on most "
@@ -314,7 +358,10 @@ _METHOD = Why(
         Alternative(
             "muon on matrices only",
             paper("Liu et al. 2025, Muon is scalable, arXiv:2502.16982"),
-            Both("the same method; it does not say what to do in small trainings", "同一方法，但未涉及小规模训练"),
+            Both(
+                "the same method, in large trainings; it finds no gain in going on with it from weights of AdamW",
+                "同一方法，用于大规模训练；用它接着训练 AdamW 得到的权重没有增益",
+            ),
         ),
     ),
 )
@@ -337,4 +384,15 @@ _ADAMW = Why(
             ),
         ),
     ),
+)
+_QUIET = Why(
+    Both(
+        "orthogonal steps learn wrong labels as fast as right ones: with a tenth to two fifths of them wrong, a net "
+        "that could learn its rows by heart ended a third to two thirds higher with them",
+        "正交化的更新学错误标签与学正确标签一样快：十分之一到五分之二的标签是错的时，足以记住每一行的网络用它"
+        "结束时损失高出三分之一到三分之二",
+    ),
+    MEASURED,
+    "medium",
+    (Alternative(METHOD, MEASURED, Both("labels that are certain decide for it", "标签完全可靠时选它")),),
 )

@@ -1,4 +1,4 @@
-"""Small trainings with AdamW: those that go on from trained weights, or whose method was asked for.
+"""Small trainings with AdamW: those whose method was asked for, or whose parameters are complex numbers.
 
 What decides between two of them is how often each row comes: trainings that see their data a few times are limited by
 fitting, and want high rates that stay high; trainings that repeat few rows are hurt by whatever fits faster, and want
@@ -125,13 +125,11 @@ def small_adamw(profile: Profile) -> Practice:
 
 
 def _rate(profile: Profile, passes: float) -> float:
-    """The rate of AdamW by the passes over the data; a tenth of it to go on from trained weights."""
+    """The rate of AdamW by the passes over the data."""
     rate = 4e-3 * max(1.0, passes / FEW_PASSES) ** -0.5
     if profile.model.batch_statistics:
         # What a batch normalisation follows has no scale of its own: such nets stand three times the rate.
         rate = min(4e-3, 3 * rate)
-    if profile.fine_tuning:
-        rate /= 3
     return float(_short(rate))
 
 
