@@ -95,6 +95,29 @@ def test_a_pilot_has_its_table() -> None:
     assert text.count("0.625") == len(advice.piloted.trials)
 
 
+def test_a_trial_that_diverged_has_no_numbers() -> None:
+    torch = pytest.importorskip("torch")
+    diverges = {"losses": [1.0, float("nan")], "probe_loss": float("nan")}
+    fine = {"losses": [1.0, 0.5], "probe_loss": 0.625}
+    advice = cd.recommend(
+        model=torch.nn.Linear(4, 2), task="classification", updates=600, batch_size=8, dataset_size=800,
+        pilot=lambda make, updates, rate: diverges if float(rate) > 0.02 else fine,
+    )  # fmt: skip
+    assert any(trial.diverged for trial in advice.piloted.trials)
+    table = advice_page(advice).partition('id="pilot"')[2].partition("</table>")[0]
+    assert "diverged" in table
+    assert "nan" not in table
+
+
+def test_shares_are_of_the_parameters_that_are_trained() -> None:
+    torch = pytest.importorskip("torch")
+    model = torch.nn.Sequential(torch.nn.Linear(40, 8), torch.nn.Linear(8, 2))
+    model[0].requires_grad_(False)
+    advice = cd.recommend(model=model, task="classification", updates=600, batch_size=8, dataset_size=800)
+    text = "".join(outlined(advice_page(advice)).text)
+    assert "matrices 89\u00a0%, biases 11\u00a0%" in text
+
+
 def test_a_name_that_is_markup_stays_a_name() -> None:
     advice = cd.recommend(**IMAGENET, batch_size=256, hardware="<script>alert(1)</script>")
     page = advice_page(advice)

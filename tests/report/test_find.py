@@ -44,6 +44,21 @@ def test_the_text_has_the_answer_all_suggestions_the_curve_and_what_was_done() -
     assert max(map(len, lines[:12])) < 200
 
 
+def test_a_loss_stands_at_the_rate_that_led_to_it_and_the_curve_is_that_of_the_losses() -> None:
+    from cadence.report.find_picture import _led_to
+
+    # Loss k was computed before update k: it is what rate k - 1 has made.
+    rates, losses = _led_to(np.array([0.1, 0.2, 0.3, 0.4]), [2.0, 1.5, 1.0, 3.0])
+    assert dict(zip(rates.tolist(), losses.tolist(), strict=True)) == {0.1: 1.5, 0.2: 1.0, 0.3: 3.0}
+    # It begins high, and its lowest place is in the right half, left of the end.
+    text = find_text(found(), ascii_only=True).split("\n\n")[2].splitlines()
+    rows = [line[line.index("|") + 1 :] if "|" in line else line[line.index("+") + 1 :] for line in text[1:13]]
+    height = {at: r for r, row in enumerate(rows) for at, letter in enumerate(row) if letter == "*"}
+    lowest = max(height, key=lambda at: height[at])
+    assert height[min(height)] < height[lowest] - 3
+    assert 32 < lowest < max(height)
+
+
 def test_text_for_old_terminals_is_ascii() -> None:
     assert find_text(found(), ascii_only=True).isascii()
     assert "*" in find_text(found(), ascii_only=True)

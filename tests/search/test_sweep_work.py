@@ -277,6 +277,19 @@ def test_a_best_recipe_that_breaks_with_new_seeds_is_not_the_one_to_go_on_with(p
     assert "recipe.yaml is the recipe as given" in said
 
 
+def test_a_line_ends_where_its_value_is_and_the_best_third_stands_out(pretend: Pretend) -> None:
+    pretend()
+    made = search(space={"lr": [0.01, 0.02, 0.05, 0.1, 1.0, 0.001]}, sampler="grid", prune=False)
+    page = sweep_page(made.results)
+    drawn = re.findall(r'<path d="(M[^"]+)" class="t ?([a-z]*)"><title>Trial (\d+):', page)
+    ends = {int(number): float(path.rpartition(",")[2]) for path, _, number in drawn}
+    styles = {int(number): style for _, style, number in drawn}
+    order = [trial.number for trial in made.results.order]
+    # Less is further down; a page counts from above.
+    assert [ends[number] for number in order] == sorted(ends.values(), reverse=True)
+    assert [styles[number] for number in order] == ["best", "third", "", "", "", ""]
+
+
 def test_what_should_make_a_reader_careful_is_said(pretend: Pretend) -> None:
     pretend(lambda recipe, share: recipe["optimizer"]["lr"])
     space = {"lr": [1e-3, 5.0, 7.0], "optimizer.weight_decay": "uniform(0, 1, points=3)"}
@@ -285,6 +298,9 @@ def test_what_should_make_a_reader_careful_is_said(pretend: Pretend) -> None:
     assert "optimizer.weight_decay of the best trial" not in said  # 0 is as low as there is
     assert "one seed cannot say" in said
     assert "in the middle of their run" not in said  # no schedule was searched
+    # The middle of a logarithmic range is nobody's end, though it is a thousandth of its upper one.
+    pretend()
+    assert "lies at the" not in str(search(space={"lr": "log(1e-5, 10)"}, trials=8, prune=False, fresh=True))
     # The given recipe is the best one: it is said, and trained with new seeds once.
     opened = pretend(lambda recipe, share: abs(recipe["optimizer"]["lr"] - 5.0))
     best = search(space={"lr": [5.0, 1.0]}, sampler="grid", confirm=2, fresh=True, seeds=2)
