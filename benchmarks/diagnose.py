@@ -29,7 +29,9 @@ if sys.argv[2] == "diagnose":
     from cadence.diagnosis.story import story_of
     story_of(diagnosed(log))
 usage = resource.getrusage(resource.RUSAGE_SELF)
-print(int(log.loss.rows.sum()), time.perf_counter() - begin, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+# Not ru_maxrss, which begins with that of the process that started this one.
+peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(int(log.loss.rows.sum()), time.perf_counter() - begin, usage.ru_utime + usage.ru_stime, peak / 1024)
 """
 
 

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from labelled.plans import Run
-from labelled.runs import is_held, runs
+from labelled.runs import runs, seen
 from labelled.training import trained
 
 HERE = Path(__file__).parents[1]
 WORK = HERE / "runs" / "labelled"
 DATA = HERE / "tests" / "diagnosis" / "data"
+
+OF_RATES = ("low-", "high-", "sudden-")
+"""Faults that are a rate other than the best, which may do no harm."""
+
+HARM = 0.03
+"""Share of what the best rate gains by which a training must be worse to be harmed."""
 
 
 def train(run: Run, folder: Path) -> Path:
@@ -42,18 +49,39 @@ def pack(which: list[Run], paths: list[Path], out: Path) -> None:
     }
     out.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(out / "records.npz", **arrays)  # pyright: ignore[reportArgumentType]
-    labels = {run.name: label(run) for run in which}
+    ends = {run.name: end(path) for run, path in zip(which, paths, strict=True)}
+    labels = {run.name: label(run, ends) for run in which}
     (out / "labels.json").write_text(json.dumps(labels, indent=1) + "\n", encoding="utf-8")
 
 
-def label(run: Run) -> dict[str, object]:
-    """What is known about a run."""
+def end(path: Path) -> tuple[float, float]:
+    """The first and the last validation loss of a record."""
+    losses = np.load(path)["evaluation/val_loss"]
+    return float(losses[0]), float(np.median(losses[-2:])) if np.isfinite(losses[-1]) else float("inf")
+
+
+def label(run: Run, ends: Mapping[str, tuple[float, float]]) -> dict[str, object]:
+    """What is known about a run.
+
+    Args:
+        run: a training.
+        ends: first and last validation loss by name of a run.
+    """
     plan = run.plan
     return {
-        "faults": run.faults, "near": run.near, "held": is_held(run), "jump": run.jump, "cause": run.cause,
+        "faults": run.faults, "near": run.near, "seen": seen(run), "jump": run.jump, "cause": run.cause,
+        "harmless": run.name.startswith(OF_RATES) and harm(run, ends) < HARM,
         "optimizer": plan.optimizer, "lr": plan.lr, "schedule": plan.schedule, "updates": plan.updates,
         "batch": plan.batch, "still": plan.still[1] if plan.still else None,
     }  # fmt: skip
+
+
+def harm(run: Run, ends: Mapping[str, tuple[float, float]]) -> float:
+    """How much worse a run ends than one at the best rate, as a share of what that one gained."""
+    task = run.name.rpartition("-")[2]
+    name = f"sound-cosine-at-{task}"
+    first, best = ends[name if name in ends else f"sound-cosine-{task}"]
+    return (ends[run.name][1] - best) / (first - best)
 
 
 def main() -> None:

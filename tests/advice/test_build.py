@@ -221,6 +221,25 @@ def test_paddle_averages_likewise() -> None:
 
 
 @pytest.mark.parametrize("framework", ["torch", "paddle"])
+def test_weights_that_are_tied_come_back_as_they_are_trained(framework: str) -> None:
+    library = pytest.importorskip(framework)
+    layers = [library.nn.Linear(4, 4) for _ in range(2)]
+    layers[1].weight = layers[0].weight
+    model = library.nn.Sequential(*layers)
+    optimizer, driver = cd.recommend(model=model, **SAID).having(averaging={"decay": 0.5}).build(model)
+    for _ in range(4):
+        (model(library.ones([2, 4])) ** 2).mean().backward()
+        optimizer.step()
+        (optimizer.clear_grad if framework == "paddle" else optimizer.zero_grad)()
+        driver.step()
+    trained = model[0].weight.detach().clone()
+    optimizer.eval()
+    assert not bool((model[0].weight == trained).all())
+    optimizer.train()
+    assert bool((model[0].weight == trained).all())
+
+
+@pytest.mark.parametrize("framework", ["torch", "paddle"])
 def test_the_lines_of_code_do_what_build_does(framework: str) -> None:
     library = pytest.importorskip(framework)
     model = (torch_net if framework == "torch" else paddle_net)()

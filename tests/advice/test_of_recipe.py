@@ -99,3 +99,55 @@ def test_the_recipe_that_was_filled_in_trains(tmp_path) -> None:
     path.write_text(recommend_recipe({"task": "digits", "total": 20, "batch_size": 16}).recipe(), encoding="utf-8")
     record = cd.train(path, out=tmp_path / "run")
     assert record.status == "finished"
+
+
+def test_ranks_train_on_their_share_of_an_update() -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    keys = {"task": "digits", "total": "10 epochs", "batch_size": 32}
+    alone, two = recommend_recipe(keys), recommend_recipe(keys, gpus=2)
+    assert (alone.profile.batch_size, two.profile.batch_size) == (32, 64)
+    assert (alone.profile.updates, two.profile.updates) == (280, 140)
+    assert recipe_from_text(two.recipe(), "made", name="made").batch_size == 32
+
+
+def test_a_pilot_keeps_the_ratios_of_groups_and_rows_that_judge_apart() -> None:
+    torch = pytest.importorskip("torch")
+    from itertools import islice
+    from types import SimpleNamespace
+
+    from cadence.advice.engine_pilot import _kept_apart, _Rates
+
+    weights = [torch.nn.Parameter(torch.ones(2)) for _ in range(2)]
+    optimizer = torch.optim.SGD([{"params": weights[:1]}, {"params": weights[1:], "lr": 0.01}], lr=0.1)
+    _Rates(SimpleNamespace(optimizers=[optimizer]))(0.3)
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.3, 0.03])
+    data = SimpleNamespace(batches=lambda seed, epoch, size: list(range(20)))
+    trained, judges = _kept_apart(SimpleNamespace(data=data), SimpleNamespace(accumulate=2, batch_size=8), 0)
+    seen = {batch for group in islice(trained, 30) for batch in group}
+    assert judges == [16, 17, 18, 19]
+    assert seen == set(range(16))
+
+
+def test_what_a_recipe_leaves_open_about_its_end_is_filled_in() -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    keys = {"task": "digits", "total": "10 epochs", "tune": {"lr": [0.1, 0.2]}}
+    advice = recommend_recipe(keys)
+    recipe = recipe_from_text(advice.recipe(), "made", name="made")
+    # Rows that come again are learnt by heart: the best checkpoint is kept.
+    assert recipe.checkpoint.best == "val_loss"
+    assert "tune:" in advice.recipe(comments=False)
+    # Of a search the end of every trial counts.
+    assert "tune:" not in advice.search()
+    assert "search:" in advice.search()
+
+
+def test_a_recipe_says_the_same_of_averages_and_labels_for_either_engine() -> None:
+    pytest.importorskip("paddle")
+    pytest.importorskip("sklearn")
+    keys = {"task": "digits", "total": 60, "engine": "paddle"}
+    advice = recommend_recipe(keys).having(averaging={"decay": 0.99}, label_smoothing=0.1)
+    recipe = recipe_from_text(advice.recipe(), "made", name="made")
+    assert recipe.average is not None
+    assert (recipe.average.decay, recipe.label_smoothing) == (0.99, 0.1)

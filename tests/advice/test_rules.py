@@ -173,6 +173,31 @@ def test_a_constant_schedule_is_stopped_by_a_rule_and_one_that_falls_is_not() ->
     assert free["stopping"].value == "early_stop('val_loss')"
 
 
+@pytest.mark.parametrize(("end", "falls"), [(0.0, True), (0.1, True), (0.45, True), (0.6, False)])
+def test_a_schedule_that_ends_below_half_its_peak_falls(end: float, falls: bool) -> None:
+    advice = cd.recommend(**IMAGENET, batch_size=256, given={"schedule": f"cosine(to={end})"})
+    assert (advice["stopping"].value is None) == falls
+
+
+def test_lion_decays_five_times_as_much_at_a_fifth_of_the_rate() -> None:
+    said = {"model": "vit_b_16", "data": "imagenet", "batch_size": 1024, "epochs": 90}
+    adamw, lion = cd.recommend(**said), cd.recommend(**said, given={"optimizer": "lion"})
+    assert adamw["optimizer"].value["name"] == "adamw"
+    assert lion["weight_decay"].value == pytest.approx(5 * adamw["weight_decay"].value)
+    # At the batch that the rate is stated for; beyond it AdamW's follows in proportion here, Lion's as the root.
+    assert adamw["batch_scaling"].value == {"rule": "linear", "reference_batch": 512, "factor": 2.0}
+    assert lion["batch_scaling"].value["rule"] == "sqrt"
+    expected = adamw["learning_rate"].value / 2 / 5 * 2**0.5
+    assert lion["learning_rate"].value == pytest.approx(expected, rel=0.01)
+    assert "0.2 times the rate of adamw for 512 examples, scaled to this batch" in lion["learning_rate"].reason.en
+
+
+def test_without_a_decay_there_is_none_to_leave_out() -> None:
+    advice = cd.recommend(**IMAGENET, batch_size=256, given={"weight_decay": 0})
+    assert advice["groups"].value["no_decay"] is False
+    assert cd.recommend(**IMAGENET, batch_size=256)["groups"].value["no_decay"] is True
+
+
 def test_a_stop_waits_longer_than_the_plateau_that_it_stands_behind() -> None:
     schedule = "constant() * plateau('val_loss', patience=4, cooldown=2)"
     advice = cd.recommend(**IMAGENET, batch_size=256, given={"schedule": schedule})

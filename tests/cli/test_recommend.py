@@ -67,6 +67,14 @@ def test_a_search_around_the_advice_is_written(command) -> None:
     assert "search:" in Path("s.yaml").read_text(encoding="utf-8")
 
 
+def test_what_is_of_a_recipe_that_is_not_written_is_refused(command) -> None:
+    said = ("recommend", "--model", "resnet50", "--data", "imagenet", "--batch", 256, "--epochs", 90)
+    for option in (("--search",), ("--train-task", "digits"), ("--search", "--out", "page.html")):
+        done = command(*said, *option)
+        assert (done.status, done.out) == (2, "")
+        assert "name its file: --out recipe.yaml" in done.err
+
+
 def test_no_rate_is_a_finding(command) -> None:
     done = command("recommend", "--model", "resnet50", "--task", "other", "--batch", 8, "--updates", 100)
     assert done.status == 1

@@ -60,7 +60,20 @@ class Kept:
         return not self.bare and not self.epochs
 
 
-def log(name: str, kept: Kept = Kept()) -> Log:
+UNSEEN = frozenset({"input_bound", "loss_scale"})
+"""Faults that loss and rate say nothing of."""
+
+UNJUDGED = frozenset({"over_fitting", "noisy_validation"})
+"""Faults that only a validation loss tells."""
+
+
+def tells(label: dict[str, Any], kept: Kept) -> bool:
+    """Whether a log of a kind has the column that a fault is seen in."""
+    faults = set(label["faults"])
+    return not (faults & UNSEEN and not kept.seen) and not (faults & UNJUDGED and not kept.judged)
+
+
+def log(name: str, kept: Kept) -> Log:
     """One of the set."""
     record, label = _records()[name], labels()[name]
     every = _epoch(record["evaluation/t"], label["updates"]) if kept.epochs else kept.every

@@ -25,6 +25,13 @@ def events(
     return [(event.kind, event.t) for event in found]
 
 
+@pytest.mark.parametrize(("back", "kind"), [(0.3, "jump"), (0.45, "jump"), (0.55, "restart"), (1.0, "restart")])
+def test_a_jump_is_a_restart_where_it_leads_back_to_half_of_the_highest_at_least(back: float, kind: str) -> None:
+    values = np.concatenate([np.full(100, 1.0), np.full(100, 0.1), np.full(100, back)])
+    found = rate_events(Series(np.arange(300), values))
+    assert [(event.kind, event.t) for event in found] == [("drop", 100), (kind, 200)]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -57,6 +57,15 @@ def test_a_decaying_rate_and_a_short_log_have_none() -> None:
     assert milestones(Log("log", "csv", loss=Series(few, np.ones(8)))) == []
 
 
+def test_a_stretch_of_less_than_a_fifth_of_the_run_has_none() -> None:
+    t = np.arange(N)
+    # A tenth is what the gain is reckoned over, and another is to go on behind the milestone.
+    for length, there in ((500, False), (700, True)):
+        rate = np.where(t < N - length, np.linspace(1.0, 0.2, N), 0.1)
+        found = milestones(log(0.5 + np.random.default_rng(0).normal(0, 0.01, N), rate))
+        assert bool(found) == there
+
+
 def test_a_log_without_a_rate_is_one_stretch() -> None:
     (found,) = milestones(log(settling(3)))
     assert found.until == N

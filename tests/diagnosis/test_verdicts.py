@@ -62,3 +62,25 @@ def test_a_change_in_the_first_descent_is_not_judged(tmp_path: Path) -> None:
     assert found.judgement == "cannot tell"
     assert "too little is known" in found.sentence.en
     assert "unknown" not in found.sentence.en
+
+
+@pytest.mark.parametrize(("share", "judgement"), [(0.01, "no effect"), (0.05, "helped")])
+def test_what_is_a_small_share_of_all_that_was_gained_is_no_help(tmp_path: Path, share: float, judgement: str) -> None:
+    # 2 were gained; a hundredth of that is certain here, and does not matter.
+    assert verdict(tmp_path, lambda t: -2 * share, noise=1e-4).judgement == judgement
+
+
+@pytest.mark.parametrize(("at", "told"), [(300, True), (320, True), (340, False), (400, False)])
+def test_a_metric_that_jumps_is_told_from_events_that_are_further_than_one_evaluation(
+    tmp_path: Path, at: int, told: bool
+) -> None:
+    draws = np.random.default_rng(0).normal(scale=0.002, size=800)
+    rows = [
+        [t, 1.0 + draws[t], 0.1 if t < 300 else 0.01, "" if t % 20 else 0.5 + 0.3 * (t >= at) + draws[t]]
+        for t in range(800)
+    ]
+    path = write_csv(tmp_path / "log.csv", ["step", "loss", "lr", "val_acc"], rows)
+    (jump,) = [each for each in cd.diagnose(path).jumps if abs(each.t - at) <= 40]
+    assert (jump.event is not None) == told
+    assert jump.nearest is not None
+    assert ("no event of the rate is near" in jump.sentence.en) != told

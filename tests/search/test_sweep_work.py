@@ -358,6 +358,12 @@ def test_two_searches_do_not_share_a_folder_and_fresh_removes_the_old_one(preten
         search(trials=1, space={"lr": "log(1e-4, 1)"})
     made = search(trials=1, space={"lr": "log(1e-4, 1)"}, fresh=True)
     assert len(made.results.trials) == 1
+    # A search that was refused before its first trial keeps nobody out.
+    with pytest.raises(SearchError, match="which no evaluation has"):
+        cadence.sweep(KEYS, {"lr": "log(1e-4, 1)"}, out="typo", objective="final val_acc")
+    assert cadence.sweep(KEYS, {"lr": "log(1e-4, 1)"}, out="typo", trials=1, confirm=0).results.best is not None
+    with pytest.raises(RecordError, match="another recipe, space or settings"):
+        cadence.sweep(KEYS, {"lr": "log(1e-3, 1)"}, out="typo", trials=1, confirm=0)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("x")
     with pytest.raises(RecordError, match=r"thesis\.tex"):
@@ -377,7 +383,9 @@ def test_the_pages_stand_for_any_space_and_any_end(pretend: Pretend) -> None:
         assert page.count('<path d="M') > 14
         assert "nan" not in page.lower().replace("finance", "")
         for width in (40, 100):
-            assert sweep_table_text(made.results, lang=lang, width=width)
+            text = sweep_table_text(made.results, lang=lang, width=width)
+            assert text.strip()
+            assert "\n\n\n" not in text
     # Bars that are wider than the window are reached with the keyboard.
     assert re.search(r'aria-label="What mattered"[^>]*><svg', sweep_page(made.results))
     assert "&lt;" not in str(made)

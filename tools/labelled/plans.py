@@ -52,7 +52,7 @@ DEVELOPMENT = {
 """Tasks that were looked at while the rules were written."""
 
 HELD = {"rows": ROWS, "gated": GATED, "moons": MOONS, "waves": WAVES}
-"""Tasks that were not."""
+"""Tasks that were not, and were looked at when they had been counted."""
 
 
 def noisier(plan: Plan, factor: float, batch: int = 8) -> Plan:

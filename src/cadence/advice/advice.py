@@ -22,7 +22,6 @@ from cadence.curve.place import place
 from cadence.drivers.doors import drive
 from cadence.drivers.driver import Driver
 from cadence.findings.finding import Both
-from cadence.optim.trained import kind_of
 from cadence.run.averaging import Averaging
 from cadence.spec.span import span
 
@@ -129,7 +128,9 @@ class Advice:
         optimizer = self.setting.make(model)
         wanted = self["averaging"].value
         if wanted is not None:
-            optimizer = _averaged(optimizer, model, self._averaging(wanted))
+            from cadence.advice.averaged import averaged
+
+            optimizer = averaged(optimizer, model, self._averaging(wanted))
         driver = drive(
             optimizer, self.schedule, total=own.updates, steps_per_epoch=own.steps_per_epoch,
             batch_size=own.batch_size, tokens_per_step=own.tokens_per_step,
@@ -218,13 +219,3 @@ class Advice:
         start = wanted.get("start")
         begin = 0 if start is None else round_half_up(run.updates(span(start)))
         return Averaging(float(wanted.get("decay", 0.9999)), begin, int(wanted.get("every", 1)))
-
-
-def _averaged(optimizer: Any, model: Any, averaging: Averaging) -> Any:
-    if kind_of(model) == "paddle":
-        from cadence.advice import paddle_averaged
-
-        return paddle_averaged.averaged(optimizer, model, averaging)
-    from cadence.advice import torch_averaged
-
-    return torch_averaged.averaged(optimizer, model, averaging)

@@ -68,9 +68,6 @@ def recipe_keys(advice: Advice, *, task: str | None, model: str | None) -> dict[
         "clip_norm": advice["clip_norm"].value, "label_smoothing": advice["label_smoothing"].value,
         "average": advice["averaging"].value, "stop": advice["stopping"].value,
     }  # fmt: skip
-    if made.get("engine") == "paddle":
-        # What its engine does not have.
-        wanted |= {"average": None, "label_smoothing": 0.0}
     for key, value in wanted.items():
         if value is not None and value != Recipe.model_fields[key].get_default():
             made.setdefault(key, value)
@@ -133,11 +130,6 @@ def _left(advice: Advice, keys: dict[str, Any]) -> list[str]:
             "channels_last; let it return model.to(memory_format=torch.channels_last), or take "
             "cadence.tasks.images.resnet_torch:resnet50"
         )
-    if keys.get("engine") == "paddle":
-        if advice["averaging"].value is not None:
-            left.append("averaging of weights is recommended, and the paddle engine has none")
-        if advice["label_smoothing"].value:
-            left.append("label smoothing is recommended, and the paddle engine has none")
     return left
 
 

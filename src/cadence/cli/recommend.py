@@ -90,7 +90,7 @@ def recommend(
         "tokens_per_example": sequence, "gpus": gpus, "hardware": hardware, "precision": precision,
         "fine_tuning": fine_tuning, "noise": noise, "augmentation": augmentation,
     }  # fmt: skip
-    files = _files(out or [])
+    files = _files(out or [], search=search, task=train_task)
     if recipe is not None:
         made = _of_recipe(load, recipe, model, optimizer, said, pilot=pilot, budget=pilot_budget)
     else:
@@ -148,12 +148,15 @@ def _check_alone(model: str | None, *, pilot: bool, budget: int | None) -> None:
         )
 
 
-def _files(paths: list[Path]) -> list[Path]:
+def _files(paths: list[Path], *, search: bool, task: str | None) -> list[Path]:
     for path in paths:
         if path.suffix.lower() not in (".html", ".yaml", ".yml"):
             raise AdviceError(
                 f"{str(path)!r} is no file that is written; end it in .html for a page, .yaml for a recipe"
             )
+    asked = "--search" if search else "--train-task" if task is not None else None
+    if asked is not None and all(path.suffix.lower() == ".html" for path in paths):
+        raise AdviceError(f"{asked} is of the recipe, and none is written; name its file: --out recipe.yaml")
     return paths
 
 

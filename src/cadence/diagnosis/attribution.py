@@ -218,7 +218,7 @@ def metric_jumps(log: Log, events: Sequence[RateEvent]) -> tuple[MetricJump, ...
         span = float(np.quantile(part.values, 0.95) - np.quantile(part.values, 0.05))
         seen = _settled(part, [s for s in shifts(part, least=0.1 * span) if s.t > part.t[min(3, len(part) - 1)]])
         for event in events:
-            tested = _at_event(part, event, 0.1 * span)
+            tested = _at_event(part, event, 0.1 * span, seen)
             if tested is not None and not any(_explains(part, event, s) for s in seen):
                 seen.append(tested)
         seen.extend(s for s in _leaps(part, 0.1 * span) if all(abs(s.t - o.t) > 2 * part.every for o in seen))
@@ -263,16 +263,18 @@ def _leaps(series: Series, least: float) -> list[Shift]:
     return found
 
 
-def _at_event(series: Series, event: RateEvent, least: float) -> Shift | None:
+def _at_event(series: Series, event: RateEvent, least: float, seen: Sequence[Shift]) -> Shift | None:
     """The change of a metric at an event, if it is there: one place is looked at, so less is asked of it."""
-    found = [shift for most in (10, 20) if (shift := _change(series, event, least, most)) is not None]
+    found = [shift for most in (10, 20) if (shift := _change(series, event, least, most, seen)) is not None]
     return max(found, key=lambda shift: shift.sigmas, default=None)
 
 
-def _change(series: Series, event: RateEvent, least: float, most: int) -> Shift | None:
+def _change(series: Series, event: RateEvent, least: float, most: int, seen: Sequence[Shift]) -> Shift | None:
     """The same, told by a number of evaluations on each side."""
     i = int(np.searchsorted(series.t, event.t + 1))
-    k = min(most, i, len(series) - i)
+    # Up to the next change that is known: what that did is not the event's.
+    others = (abs(int(np.searchsorted(series.t, shift.t)) - i) for shift in seen)
+    k = min(most, i, len(series) - i, *others)
     if k < 3:
         return None
     y = series.values

@@ -60,8 +60,7 @@ def parts(results: Results, lang: str = "en", width: int = WIDTH) -> list[Render
     made += [Text(table.caption, style="dim"), *_fitting(table, width)]
     rest = len(results.trials) - len(table.rows)
     if rest > 0:
-        made.append(Text(say("more_rows", n=rest, table="trials.csv"), style="dim"))
-    made.append("")
+        made += [Text(say("more_rows", n=rest, table="trials.csv"), style="dim"), ""]
     shown = text.bars(results)
     if shown:
         longest = max(len(name) for name, _, _ in shown)

@@ -76,11 +76,11 @@ class Average:
     @contextlib.contextmanager
     def in_place(self) -> Generator[None, None, None]:
         """Have the average in the model where it is what is judged; what `other` gives is then the weights."""
-        self._exchange()
+        self.exchange()
         try:
             yield
         finally:
-            self._exchange()
+            self.exchange()
 
     def other(self) -> dict[str, Any]:
         """What the model does not hold, by name; empty until weights have entered."""
@@ -92,15 +92,24 @@ class Average:
         Raises:
             StateError: the average of another model.
         """
+        self.take(other)
+        self.exchange()
+
+    def take(self, other: Mapping[str, Any]) -> None:
+        """Have beside the model what `other` gave.
+
+        Raises:
+            StateError: the average of another model.
+        """
         live = self._live.named()
         if other and (other.keys() != live.keys() or any(other[name].shape != x.shape for name, x in live.items())):
             raise StateError(
                 "the checkpoint's average is of another model; train anew into another folder, or with fresh=True"
             )
         self._kept = [self._live.copy(other[name], x) for name, x in live.items()] if other else []
-        self._exchange()
 
-    def _exchange(self) -> None:
+    def exchange(self) -> None:
+        """Let the model have what is beside it, and the other way round, where the average is what is judged."""
         if self._judged:
             for x, kept in zip(self._live.named().values(), self._kept, strict=False):
                 self._live.exchange(x, kept)

@@ -16,8 +16,12 @@ from cadence.record.lock import FolderLock, holder
 
 FILE = "sweep.json"
 PROCESSES = "processes"
-OURS = (FILE, "trials", "confirm", "study.db", "trials.csv", "summary.json", "report.html", "recipe.yaml", PROCESSES)
+TRIALS = "trials"
+OURS = (FILE, TRIALS, "confirm", "study.db", "trials.csv", "summary.json", "report.html", "recipe.yaml", PROCESSES)
 """What a search writes into its folder, and all that is ever removed from it."""
+
+BEFORE = (FILE, "study.db", PROCESSES)
+"""Of that, what is there before anything has been trained."""
 
 PATIENCE = 600.0
 """Seconds to wait while another process of the same search looks at its recipes."""
@@ -55,9 +59,8 @@ def clear(folder: Path) -> None:
     Raises:
         RecordError: a process is at work in it.
     """
-    for path in (folder / PROCESSES).glob("*"):
-        if path.is_dir() and holder(path) is not None:
-            raise RecordError(f"a process is at work in {folder}; stop it first, or name another folder")
+    if _at_work(folder):
+        raise RecordError(f"a process is at work in {folder}; stop it first, or name another folder")
     try:
         # The file that says whose it is goes last: a folder that was half removed is still known as a search's.
         for name in reversed(OURS):
@@ -80,7 +83,7 @@ def write_about(folder: Path, about: Mapping[str, Any]) -> None:
 
 def run_folder(folder: Path, number: int, seed: int) -> Path:
     """Of one run of a trial."""
-    return folder / "trials" / f"{number:04d}" / f"seed-{seed}"
+    return folder / TRIALS / f"{number:04d}" / f"seed-{seed}"
 
 
 def confirm_folder(folder: Path, what: str, seed: int) -> Path:
@@ -93,6 +96,11 @@ def drop_checkpoints(folder: Path) -> None:
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 
 
+def _at_work(folder: Path) -> bool:
+    """Whether a process of a search holds its claims in a folder."""
+    return any(path.is_dir() and holder(path) is not None for path in (folder / PROCESSES).glob("*"))
+
+
 def _mapping(path: Path) -> dict[str, Any]:
     content = read_json(path)
     return cast("dict[str, Any]", content) if isinstance(content, dict) else {}
@@ -101,7 +109,9 @@ def _mapping(path: Path) -> dict[str, Any]:
 def _check(folder: Path, fingerprint: str) -> None:
     path = folder / FILE
     if path.exists():
-        if fingerprint and _mapping(path).get("fingerprint") != fingerprint:
+        # One that was refused before its first trial leaves a folder that the corrected one may have.
+        begun = any((folder / name).exists() for name in OURS if name not in BEFORE) or _at_work(folder)
+        if fingerprint and begun and _mapping(path).get("fingerprint") != fingerprint:
             raise RecordError(
                 f"{folder} holds a search of another recipe, space or settings; name another folder, or add --fresh "
                 f"(fresh=True), which removes it"

@@ -80,14 +80,18 @@ def _carried_over(asked: str, practice: Practice, factor: float, profile: Profil
             ),
         )
     ratio = RATIOS[asked][0] / RATIOS[practice.optimizer][0]
+    # Another method may follow the batch in another way: the ratio is that at the batch of reference.
+    there = (
+        "" if practice.reference_batch is None else f" for {practice.reference_batch} examples, scaled to this batch"
+    )
+    there_zh = "" if practice.reference_batch is None else f"（批量 {practice.reference_batch}，再缩放到此批量）"
     return Choice(
         "learning_rate",
         round_rate(practice.lr * factor * ratio),
         Both(
-            f"{ratio:.2g} times the rate of {practice.optimizer}: the ratio of their best rates varies by a factor of "
-            "3 "
-            f"from task to task",
-            f"{practice.optimizer} 学习率的 {ratio:.2g} 倍：两者最佳学习率之比因任务而异，相差可达 3 倍",
+            f"{ratio:.2g} times the rate of {practice.optimizer}{there}: the ratio of their best rates varies by a "
+            f"factor of 3 from task to task",
+            f"{practice.optimizer} 学习率{there_zh}的 {ratio:.2g} 倍：两者最佳学习率之比因任务而异，相差可达 3 倍",
         ),
         RATIOS[asked][1] if asked not in ("adamw", "adam") else RATIOS[practice.optimizer][1],
         "low",

@@ -27,7 +27,7 @@ STEP = 0.04
 """Way of the weights below which a model that begins from nothing cannot have learnt much: in sound trainings it is
 about their own size."""
 
-SMOOTH = 0.034
+SMOOTH = 0.042
 """Roughness of evaluations, in what they fall by from one to the next, below which the weights were hardly shaken: at
 the best rate and a third of it it is 0.04 to 1, at a tenth 0.02 to 0.1."""
 
@@ -89,7 +89,7 @@ def blown(view: View) -> bool:
 def creeps(crawls: Crawl) -> bool:
     """Whether a loss is so smooth beside its steps that the weights were hardly shaken."""
     # Of a few evaluations the roughness is uncertain, and smooth ones come by chance.
-    limit = SMOOTH * min(1.0, (crawls.n - 3) / 8)
+    limit = SMOOTH * min(1.0, (crawls.n - 1) / 10)
     if crawls.rough < limit / 2:
         return True
     falls = crawls.pace > PACE and (crawls.bonus is None or crawls.bonus < BONUS)
