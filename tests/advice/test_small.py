@@ -153,6 +153,13 @@ def test_what_goes_on_from_trained_weights_takes_the_same_steps_and_says_when_no
     assert "far more data" in tuned["learning_rate"].alternatives[0].decides.en
 
 
+def test_a_large_model_is_no_small_one_because_most_of_it_is_frozen() -> None:
+    model = nn.Sequential(nn.Linear(1500, 1500).requires_grad_(False), nn.ReLU(), nn.Linear(1500, 3))
+    advice = advised(model, "classification", 300, fine_tuning=True)
+    assert advice.profile.parameters < 5000
+    assert advice.practice.name != "small"
+
+
 @pytest.mark.parametrize("task", ["translation", "contrastive"])
 def test_kinds_that_were_not_measured_are_not_trained_at_rates_of_large_ones(task: str) -> None:
     advice = advised(Words(), task, 1000)

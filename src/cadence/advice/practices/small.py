@@ -328,7 +328,7 @@ _FRESH = Alternative(
 )
 _TUNED = Alternative(
     "adamw at 2e-5 to 5e-5",
-    paper("Devlin et al. 2018, BERT, arXiv:1810.04805, appendix A.3"),
+    paper("Devlin et al. 2018, BERT, arXiv:1810.04805, appendix A.2 and A.3"),
     Both(
         "where the weights were trained for long on far more data, which is not to be forgotten; those that were "
         "trained as shortly as this run go on as from scratch",
@@ -358,10 +358,7 @@ _METHOD = Why(
         Alternative(
             "muon on matrices only",
             paper("Liu et al. 2025, Muon is scalable, arXiv:2502.16982"),
-            Both(
-                "the same method, in large trainings; it finds no gain in going on with it from weights of AdamW",
-                "同一方法，用于大规模训练；用它接着训练 AdamW 得到的权重没有增益",
-            ),
+            Both("the same method; it does not say what to do in small trainings", "同一方法，但未涉及小规模训练"),
         ),
     ),
 )
