@@ -195,7 +195,8 @@ def exponent(view: View, series: Series, end: float) -> tuple[float, float, floa
         return None
     if whole.low <= 0 or half.value <= 0:
         return None
-    early = begin.value - float(np.median(part.values[(share >= 0.15) & (share <= 0.35)])) if len(part) >= 12 else 1.0
+    between = part.values[(share >= 0.15) & (share <= 0.35)]
+    early = begin.value - float(np.median(between)) if len(part) >= 12 and len(between) else whole.value
     if early < 0.03 * whole.value:
         # It rises or stands before it falls: that is no slow course but another fault.
         return None

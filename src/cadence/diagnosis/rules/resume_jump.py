@@ -20,6 +20,9 @@ from cadence.findings.finding import Both
 MATTERS = 0.1
 """Share of all that had been learnt that a jump must undo."""
 
+FEW_ROWS = 8
+"""Rows of a cycle that are too few to show its end."""
+
 SURE = 15.0
 """Noise that a jump must stand above in a log of few losses and no evaluations."""
 
@@ -137,9 +140,11 @@ def _complete(rate: Series, i: int) -> bool:
     fallen = float(rate.values[back]) - last
     level = abs(fallen) < 0.02 * peak
     goes_on = abs(float(rate.values[i]) - last) < 0.02 * peak
-    # At the pace of the last stretch, in rows; the end lies anywhere between the last row and the next.
-    nearly = 0 < last < fallen * (NEARLY * i + 0.5) / (i - 1 - back) if back < i - 1 else False
-    return last < LOW * peak or (last < 0.7 * peak and (level or goes_on)) or nearly
+    # At the pace of the last stretch, in shares of the course so far.
+    nearly = 0 < last < fallen * NEARLY * i / (i - 1 - back) if back < i - 1 else False
+    # Of few rows the end of a cycle lies between two of them: one more step like the last would have brought it there.
+    unseen = 2 <= i < FEW_ROWS and 2 * last - float(rate.values[i - 2]) < LOW * peak
+    return last < LOW * peak or (last < 0.7 * peak and (level or goes_on)) or nearly or unseen
 
 
 def sudden_rise(view: View) -> Jump | None:
