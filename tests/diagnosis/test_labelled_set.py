@@ -139,3 +139,12 @@ def test_the_page_has_the_rules_and_the_numbers_of_today() -> None:
     names = [name for name in FAULTY if LABELS[name]["seen"] == "first"]
     hits = sum(bool(faults(name) & set(LABELS[name]["faults"])) for name in names)
     assert f"| every update, all columns | {hits} of {len(names)}: " in page
+
+
+@pytest.mark.parametrize("name", ["low-100-labels", "low-100-pairs", "low-30-labels", "low-30-pairs"])
+def test_weights_that_hardly_moved_tell_a_rate_that_is_too_low(name: str) -> None:
+    (finding,) = [d for d in found(name).findings if d.fault == "rate_low"]
+    assert "weights by" in finding.finding.message
+    assert finding.evidence.value < finding.evidence.against
+    # Without the column of the updates' sizes the same log does not show it.
+    assert "rate_low" not in {d.fault for d in found(name, Kept(bare=True)).findings}

@@ -33,19 +33,22 @@ def tried(folder: Path, rate: float) -> TriedRate:
     if record is None:
         return TriedRate(rate, "missing", None)
     try:
-        status, final = status_of(record), mapping(mapping(record.result).get("final"))
-        return TriedRate(rate, status, number(final.get("val_loss")) if status in COMPLETE else None)
+        final = mapping(mapping(record.result).get("final"))
+        # A tuning run is judged on rows kept for that.
+        key = "tune_loss" if "tune_loss" in final else "val_loss"
+        status = status_of(record, key)
+        return TriedRate(rate, status, number(final.get(key)) if status in COMPLETE else None)
     except RecordError:
         return TriedRate(rate, "failed", None)
 
 
-def status_of(record: Record) -> str:
+def status_of(record: Record, key: str = "val_loss") -> str:
     """How the run ended; one that ended at a loss that is no finite number has diverged, whatever it says itself."""
     if record.result is None or record.status == "interrupted":
         return "unfinished"
     final = mapping(record.result.get("final"))
     ended = record.status in COMPLETE
-    return "diverged" if ended and number(final.get("val_loss")) is None else record.status
+    return "diverged" if ended and number(final.get(key)) is None else record.status
 
 
 def final_loss(record: Record | None) -> float | None:

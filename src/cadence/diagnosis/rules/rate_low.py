@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from cadence.diagnosis.detected import CannotTell, Evidence, Picture
-from cadence.diagnosis.estimate import Estimate, level, roughness
+from cadence.diagnosis.estimate import Estimate, improvement, level, roughness
 from cadence.diagnosis.log import Series
 from cadence.diagnosis.rule import Found, rule
 from cadence.diagnosis.shifts import shifts
@@ -24,8 +24,15 @@ COARSE = 0.85
 """The same in logs whose first number comes after a good part of the first descent."""
 
 STEP = 0.04
-"""Way of the weights below which a model that begins from nothing cannot have learnt much: in sound trainings it is
-about their own size."""
+"""Way of the weights, in multiples of their size, below which nothing much can have been learnt: in sound trainings it
+is about 1."""
+
+FROM_NOTHING = 0.33
+"""The same of weights that were drawn at random: of 143 sound trainings that begin from nothing none moved them less
+than 0.38 of their size, half of them more than 2."""
+
+FALLING = 0.01
+"""Share of the gain that must still come in the later half of the high rates, where the way was short."""
 
 SMOOTH = 0.042
 """Roughness of evaluations, in what they fall by from one to the next, below which the weights were hardly shaken: at
@@ -67,8 +74,8 @@ def rate_low(view: View) -> Iterator[Found]:
     if end - first < 0.3 * (whole - first):
         return
     way = _way(view)
-    if way is not None and way < STEP and (view.gain > 0.25 * abs(view.initial) or not knows(view)):
-        yield _found(view, *_of_way(view, end, way), int(end))
+    if way is not None and _moved_little(view, way, (first + end) / 2, end):
+        yield _short_way(view, way, int(end))
         return
     crawls = crawl(view, view.val) if view.val is not None and not blown(view) else None
     if crawls is not None and creeps(crawls):
@@ -140,10 +147,15 @@ def _way(view: View) -> float | None:
     return max(found, default=None)
 
 
-def _of_way(view: View, end: float, way: float) -> tuple[float, float, float]:
-    """The exponent, where it can be told; else what is known of it."""
-    measured = [found for s in (view.val, view.loss) if s is not None and (found := exponent(view, s, end)) is not None]
-    return min(measured, key=lambda m: m[2] - m[1], default=(1.0, 0.0, 1.0))
+def _moved_little(view: View, way: float, half: float, end: float) -> bool:
+    """Whether the weights went less far than weights must, and the loss was still falling for want of it."""
+    assert view.loss is not None
+    if way < STEP:
+        return view.gain > 0.25 * abs(view.initial) or not knows(view)
+    if way > FROM_NOTHING or knows(view):
+        return False
+    sides = [improvement(s, half, end) for s in (view.val, view.loss) if s is not None]
+    return any(side is not None and side.low > 0 and side.value > FALLING * view.gain for side in sides)
 
 
 def _falls_at_once(view: View) -> bool:
@@ -264,6 +276,48 @@ def _found(view: View, power: float, low: float, high: float, end: int) -> Found
             end,
             (),
             Both("the loss is nearly straight over the rates added up", "损失对累计学习率近乎直线"),
+        ),
+    )
+
+
+def _short_way(view: View, way: float, end: int) -> Found:
+    peak = max((float(s.finite().values.max()) for s in view.log.lr.values() if len(s.finite())), default=math.nan)
+    assert view.loss is not None
+    factor = 10 if way < FROM_NOTHING / 3 else 3
+    to = f" ({factor * peak:.3g} instead of {peak:.3g})" if math.isfinite(peak) else ""
+    to_zh = f"（由 {peak:.3g} 改为 {factor * peak:.3g}）" if math.isfinite(peak) else ""
+    return Found(
+        Both(
+            f"All updates together moved the weights by {way:.2g} of their size; those of a net that begins at random "
+            f"move by as much as their size or more before it has learnt what it can. The loss was still falling at "
+            f"update {end}.",
+            f"所有更新合计使权重移动了其大小的 {way:.2g}；从随机权重开始的网络在学完之前，移动量通常不小于权重自身的大"
+            f"小。到第 {end} 次更新时损失仍在下降。",
+        ),
+        Both("The training was ended by its length, not by its task.", "训练因长度而结束，而不是因为任务已学会。"),
+        Both(
+            f"Train with {factor} times the rate{to}; `cadence find-lr` shows how far it can go.",
+            f"将学习率提高到 {factor} 倍{to_zh}；`cadence find-lr` 可显示上限。",
+        ),
+        Both(
+            f"The loss reaches today's end after about {1 / factor:.0%} of the updates, and goes on from there.",
+            f"约用 {1 / factor:.0%} 的更新即可达到现在的终点，并从那里继续下降。",
+        ),
+        Evidence(
+            int(view.loss.t[0]),
+            end,
+            Both("way of the weights, in multiples of their size", "权重移动的路程（以其大小为单位）"),
+            way,
+            way,
+            way,
+            FROM_NOTHING,
+        ),
+        Picture(
+            ("loss", "lr"),
+            int(view.loss.t[0]),
+            end,
+            (),
+            Both("the loss still falls where the rate comes down", "学习率下降时损失仍在下降"),
         ),
     )
 
