@@ -136,7 +136,7 @@ def folders_of_runs(root: Path) -> list[Path]:
 
 def test_a_comparison_loses_a_node_and_nothing_else(machines: Machines, tmp_path: Path) -> None:
     """The runs that were on it go on elsewhere from their own checkpoints; all is as if it had been one machine."""
-    slow = {"model": "compare_tasks:slow", "model_args": {"seconds": 0.04}}
+    slow = {"model": "compare_tasks:slow", "model_args": {"seconds": 0.08}}
     recipes = [recipe("base", 0.02, **slow), recipe("other", tune={"lr": [0.05, 0.2]}, **slow)]
     local = cadence.compare(recipes, seeds=1, workers=1, out=tmp_path / "local")
     told: list[tuple[str, Path, str]] = []
@@ -177,7 +177,7 @@ def test_a_comparison_loses_a_node_and_nothing_else(machines: Machines, tmp_path
 
 def test_a_search_loses_a_node_and_no_trial(machines: Machines, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
-    given = recipe("searched", model="compare_tasks:slow", model_args={"seconds": 0.03}, total=40)
+    given = recipe("searched", model="compare_tasks:slow", model_args={"seconds": 0.1}, total=40)
     space = {"lr": [0.02, 0.5], "optimizer.weight_decay": [0.0, 0.1]}
     options: dict[str, Any] = {"sampler": "random", "trials": 4, "prune": False, "confirm": 0}
     local = cadence.sweep(given, space, out=tmp_path / "local", workers=1, **options)
