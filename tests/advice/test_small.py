@@ -222,3 +222,12 @@ def test_it_ends_below_adamw_at_its_usual_rate_on_data_that_it_has_not_seen(outp
 
     ours = trained(advised(dense(12, 64, outputs), "classification", 800).build)
     assert ours < 1.02 * trained(usual)
+
+
+def test_a_single_layer_is_not_said_to_take_orthogonal_steps() -> None:
+    choice = cd.recommend(
+        model=torch.nn.Linear(40, 3), task="classification", updates=600, batch_size=32, dataset_size=1200
+    )["optimizer"]
+    assert choice.value["orthogonal"] is False
+    assert "orthogonal steps (Muon)" not in choice.reason.en
+    assert "AdamW's steps" in choice.reason.en

@@ -162,17 +162,17 @@ def race(run: UserRun, budget: int, profile: Profile, practice: Practice) -> Pil
     best = sorted((trial for trial in first if not trial.diverged), key=lambda trial: trial.score)[:2]
     again = _again([trial.rate for trial in best], rates)
     last = course.all(again, (budget - course.used) // max(1, len(again)))
-    return _concluded(course, practice, _judged(best, last, profile), sorted({*rates, *again}))
+    return _concluded(course, practice, _judged(best, last, profile))
 
 
 def _confirmed(course: _Course, practice: Practice, rate: float) -> Piloted:
     """Look whether a rate that was measured on such trainings is one for this training."""
-    rates, kept = [rate / FACTOR, rate, rate * FACTOR], math.sqrt(FACTOR)
+    kept = math.sqrt(FACTOR)
     rest = max(FEWEST, int(BESIDE * course.budget))
     own = course.one(rate, course.budget - rest, _held)
     if own is None or own.diverged:
         low = course.one(rate / FACTOR, rest, _held)
-        return _concluded(course, practice, low if low is not None and not low.diverged else None, rates)
+        return _concluded(course, practice, low if low is not None and not low.diverged else None)
     then = own.after(rest)
     # A loss below 0 (a likelihood of densities) has no share: nothing is said against the measured rate by it.
     shared = min(own.loss, then) > 0
@@ -347,8 +347,10 @@ def _judged(first: Sequence[Trial], last: Sequence[Trial], profile: Profile) -> 
     return min(close, key=lambda trial: trial.rate, default=best)
 
 
-def _concluded(course: _Course, practice: Practice, winner: Trial | None, rates: Sequence[float]) -> Piloted:
+def _concluded(course: _Course, practice: Practice, winner: Trial | None) -> Piloted:
     source = Source("pilot", f"{len(course.trials)} short trainings of this model, {course.used} updates")
+    # Those that were tried: a budget may end before all that were meant to be.
+    rates = sorted({trial.rate for trial in course.trials})
     low, high = f"{rates[0]:.2g}", f"{rates[-1]:.2g}"
     if winner is None:
         rate = round_rate(rates[0] / FACTOR)

@@ -255,12 +255,24 @@ def _groups(profile: Profile, regime: Regime) -> dict[str, dict[str, object]]:
     return made
 
 
+def _method(profile: Profile) -> Why:
+    if profile.model.hidden:
+        return _METHOD
+    # Outputs take AdamW's steps in every net, and here there is nothing else.
+    one = Both(
+        "no matrix lies between others: outputs take AdamW's steps, which is what this method is without orthogonal "
+        "ones",
+        "没有隐藏层矩阵：输出层用 AdamW 的更新，不做正交化时此方法即为 AdamW",
+    )
+    return replace(_METHOD, reason=one)
+
+
 def _why(profile: Profile, regime: Regime) -> dict[str, Why]:
     passes = profile.passes
     told = "" if passes is None else f", {passes:.3g} passes over {profile.dataset_size} rows"
     zh = "" if passes is None else f"，{profile.dataset_size} 行数据经过 {passes:.3g} 遍"
     return {
-        "optimizer": _METHOD if regime.method == METHOD else _QUIET if regime is NOISY else _ADAMW,
+        "optimizer": _QUIET if regime is NOISY else _ADAMW if regime.method != METHOD else _method(profile),
         "batch_scaling": Why(Both("the rate is chosen for this batch", "学习率就是为此批量选取的"), MEASURED, "low"),
         "learning_rate": Why(
             Both(f"{regime.about.en}{told}", f"{regime.about.zh}{zh}"),
