@@ -84,3 +84,13 @@ def test_a_metric_that_jumps_is_told_from_events_that_are_further_than_one_evalu
     assert (jump.event is not None) == told
     assert jump.nearest is not None
     assert ("no event of the rate is near" in jump.sentence.en) != told
+
+
+@pytest.mark.parametrize("peak", [5.0, 1e9])
+def test_a_divergence_is_said_to_begin_where_the_loss_left_its_course(tmp_path: Path, peak: float) -> None:
+    def loss(t: int) -> float:
+        return 2 * float(np.exp(-t / 60)) + 0.02 if t < AT else 2.3 + peak * (t == AT + 9)
+
+    path = write_csv(tmp_path / "log.csv", ["step", "loss", "lr"], [[t, loss(t), 0.1] for t in range(END)])
+    (found,) = [each for each in cd.diagnose(path).findings if each.fault == "divergence"]
+    assert AT - 40 <= found.evidence.first <= AT

@@ -55,7 +55,8 @@ def divergence(view: View) -> Iterator[Found]:
     exploded = top > EXPLODED * abs(initial) + initial and end.value > initial - 0.25 * abs(initial)
     if not (beyond or undone or exploded or _at_once(view) or _judged(view)):
         return
-    t = _began(view, best, max(rise, 0.1 * (top - best)))
+    # A peak far above the end says nothing of where it began: what is left of the rise does.
+    t = _began(view, best, rise if rise > WORSE * gain else max(rise, 0.1 * (top - best)))
     loss = f"{end.value:.4g}"
     yield _found(
         view,
